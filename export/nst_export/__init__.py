@@ -1,0 +1,1 @@
+"""Export of trained style networks; empty until there is one to export."""

@@ -1,0 +1,56 @@
+"""The state of an optimisation in one file: what a resumed run needs for equal bits."""
+
+import json
+import os
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nst_tf.settings import InputError
+
+
+class Checkpoint(NamedTuple):
+    """A stopped optimisation.
+
+    Attributes:
+        meta: JSON-ready facts: settings, counters, what the run belongs to.
+        arrays: Variables, in order; their meaning is the writer's.
+    """
+
+    meta: dict[str, Any]
+    arrays: list[np.ndarray]
+
+
+def save_checkpoint(
+    path: Path, meta: dict[str, Any], arrays: Sequence[np.ndarray]
+) -> None:
+    """Write the state through a temporary file, so that `path` is always whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    contents = {f"array{index:04d}": array for index, array in enumerate(arrays)}
+    contents["meta"] = np.frombuffer(json.dumps(meta).encode(), "uint8")
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **contents)
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"can't write the checkpoint {path}: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read what `save_checkpoint` wrote.
+
+    Raises:
+        InputError: The file is missing or not a checkpoint.
+    """
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            meta = json.loads(file["meta"].tobytes())
+            names = sorted(name for name in file.files if name != "meta")
+            return Checkpoint(meta, [file[name] for name in names])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is no usable checkpoint: {error}") from error

@@ -1,0 +1,387 @@
+"""The command `nst`: flags from the settings, progress, files."""
+
+import argparse
+import contextlib
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from nst_tf import __version__
+from nst_tf.settings import RECIPES, InputError, OptimizeSettings, from_dict, to_dict
+
+if TYPE_CHECKING:
+    from nst_tf.images import Picture
+    from nst_tf.optimize import Result, Step
+
+_PROGRAM = "nst"
+_INTERRUPTED = 130
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """What `nst optimize` reads, writes and shows."""
+
+    content: tyro.conf.Positional[Path]
+    """The photograph."""
+    style: tyro.conf.Positional[Path]
+    """The painting."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """The result; .png, .jpg, .webp, .tif or .bmp chooses the format."""
+    recipe: str = "default"
+    """Settings to start from (default, gatys, gatys-2015, ng-course, johnson); every
+    other flag changes one of them."""
+    like: Path | None = None
+    """A picture made by this program: start from its settings instead."""
+    log: Path | None = None
+    """JSON lines, one a step; without it OUTPUT with the ending .jsonl."""
+    preview_every: int = 0
+    """Steps between previews in OUTPUT with the ending .preview.png (0: none)."""
+    checkpoint_every: int = 25
+    """Steps between two saved states (0: none; then there is no --resume)."""
+    resume: bool = False
+    """Go on with the interrupted run of the same command."""
+    quiet: bool = False
+    """Draw no progress and print no summary."""
+
+    def __post_init__(self) -> None:
+        for name in ("preview_every", "checkpoint_every"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} must be at least 0")
+
+    @property
+    def log_path(self) -> Path:
+        """Where the log goes."""
+        return self.log or self.output.with_suffix(".jsonl")
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """Where the state goes; removed when the run ends well."""
+        return self.output.with_suffix(".checkpoint.npz")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code.
+
+    Returns:
+        0 when all is done, 2 for bad input or a loss that is not finite, 130 when
+        interrupted (what was there is saved, and `--resume` goes on).
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(arguments)
+    except InputError as error:
+        print(f"{_PROGRAM}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{_PROGRAM}: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if arguments and arguments[0] == "optimize":
+        return optimize(*parse(arguments[1:]))
+    parser = argparse.ArgumentParser(
+        prog=_PROGRAM,
+        description="Neural style transfer on TensorFlow and Keras 3.",
+        epilog=f"'{_PROGRAM} COMMAND --help' lists a command's flags.",
+    )
+    version = f"%(prog)s {__version__}"
+    parser.add_argument("--version", action="version", version=version)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands.add_parser(
+        "optimize", help="paint a photograph in the manner of a painting"
+    )
+    parser.parse_args(arguments)
+    return 0
+
+
+def parse(arguments: list[str]) -> tuple[Job, OptimizeSettings]:
+    """Read the flags of `nst optimize`.
+
+    Raises:
+        SystemExit: With code 2, after a message, for flags that do not fit; with 0
+            after `--help`.
+    """
+    base = _base(arguments)
+
+    def command(
+        job: Job, settings: OptimizeSettings = base
+    ) -> tuple[Job, OptimizeSettings]:
+        return job, settings
+
+    return tyro.cli(
+        command,
+        args=arguments,
+        prog=f"{_PROGRAM} optimize",
+        description="Paint CONTENT in the manner of STYLE.",
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
+
+
+def _base(arguments: list[str]) -> OptimizeSettings:
+    """Find the settings that the other flags change: a picture's or a recipe's."""
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early.add_argument("--recipe", default="default")
+    early.add_argument("--like", type=Path)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            given, _ = early.parse_known_args(arguments)
+    except SystemExit:
+        return RECIPES["default"]  # The full parser words the complaint.
+    if given.like is not None:
+        from nst_tf.images import read_settings
+
+        return from_dict(read_settings(given.like).get("settings", {}))
+    if given.recipe not in RECIPES:
+        raise InputError(
+            f"there is no recipe {given.recipe}; there are {', '.join(RECIPES)}"
+        )
+    return RECIPES[given.recipe]
+
+
+def optimize(job: Job, settings: OptimizeSettings) -> int:
+    """Run `nst optimize`; return the exit code."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from nst_tf.images import check_output, load_image
+
+    check_output(job.output)
+    check_output(job.output.with_suffix(".png"))
+    content, style = load_image(job.content), load_image(job.style)
+    checkpoint = job.checkpoint_path
+    resume = job.resume and checkpoint.exists()
+    if checkpoint.exists() and not job.resume:
+        raise InputError(
+            f"an interrupted run left {checkpoint}: add --resume to finish it, or"
+            " delete it to start anew"
+        )
+    # Slow to import: TensorFlow.
+    from nst_tf.optimize import optimize_image, plan_scales
+
+    sizes = [(p.pixels.shape[1], p.pixels.shape[0]) for p in (content, style)]
+    scales = plan_scales(sizes[0], sizes[1], settings)
+    done = 0
+    if resume:
+        from nst_tf.checkpoint import load_checkpoint
+
+        done = int(load_checkpoint(checkpoint).meta["evaluations"])
+    total = sum(scale.steps for scale in scales)
+    with (
+        _Log(job.log_path, keep=done) as log,
+        _interruptible() as stop,
+        _progress(total, done, quiet=job.quiet) as show,
+    ):
+
+        def observe(step: "Step") -> bool:
+            log.step(step)
+            show(step)
+            if job.preview_every and step.evaluation % job.preview_every == 0:
+                _save(job.output.with_suffix(".preview.png"), step.image(), content)
+            return stop.is_set
+
+        result = optimize_image(
+            content.pixels,
+            style.pixels,
+            settings,
+            observer=observe,
+            checkpoint=checkpoint if job.checkpoint_every else None,
+            checkpoint_every=job.checkpoint_every or 1,
+            resume=resume,
+        )
+        return _finish(job, settings, content, style, result, log)
+
+
+def _finish(
+    job: Job,
+    settings: OptimizeSettings,
+    content: "Picture",
+    style: "Picture",
+    result: "Result",
+    log: "_Log",
+) -> int:
+    """Save the picture, measure the file, and say what became of the run."""
+    from nst_tf.images import load_image
+    from nst_tf.optimize import measure_loss
+
+    facts = {
+        "program": f"nst-tf {__version__}",
+        "settings": to_dict(settings),
+        "content": _fingerprint(job.content),
+        "style": _fingerprint(job.style),
+        "evaluations": result.evaluations,
+    }
+    _save(job.output, result.pixels, content, facts)
+    if result.reason == "not finite":
+        raise InputError(
+            f"the loss stopped being finite at evaluation {result.evaluations}; the"
+            f" last finite picture is in {job.output}. Lower the weights or the"
+            " learning rate"
+        )
+    if result.reason == "stopped":
+        hint = "; add --resume to go on" if job.checkpoint_every else ""
+        print(f"stopped: {job.output} holds the picture so far{hint}", file=sys.stderr)
+        return _INTERRUPTED
+    pair = (content.pixels, style.pixels, settings)
+    exact = measure_loss(result.pixels, *pair)
+    saved = measure_loss(load_image(job.output).pixels, *pair)
+    log.write(
+        {
+            "event": "saved",
+            "evaluations": result.evaluations,
+            "reason": result.reason,
+            "loss": result.loss.total,
+            "loss_float32": exact.total,
+            "loss_saved": saved.total,
+            "seconds": round(result.seconds, 3),
+        }
+    )
+    job.checkpoint_path.unlink(missing_ok=True)
+    job.output.with_suffix(".preview.png").unlink(missing_ok=True)
+    if not job.quiet:
+        height, width = result.pixels.shape[:2]
+        print(
+            f"{job.output}: {width}x{height}, {result.evaluations} evaluations in "
+            f"{result.seconds:.0f} s ({result.reason}); loss {result.loss.total:,.0f}, "
+            f"of the saved file in float32 {saved.total:,.0f}"
+        )
+    return 0
+
+
+def _save(
+    path: Path,
+    pixels: Any,
+    content: "Picture",
+    facts: dict[str, Any] | None = None,
+) -> None:
+    from nst_tf.images import resize, save_image
+
+    alpha = content.alpha
+    if alpha is not None:
+        alpha = resize(alpha, pixels.shape[1], pixels.shape[0])
+    save_image(path, pixels, alpha=alpha, settings=facts)
+
+
+def _fingerprint(path: Path) -> dict[str, str]:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"name": path.name, "sha256": digest}
+
+
+class _Log:
+    """A JSON-lines file; a resumed run keeps the lines it does not repeat."""
+
+    def __init__(self, path: Path, *, keep: int) -> None:
+        kept = []
+        if keep and path.exists():
+            for line in path.read_text().splitlines():
+                with contextlib.suppress(ValueError, KeyError, TypeError):
+                    if json.loads(line)["evaluation"] <= keep:
+                        kept.append(line + "\n")
+        try:
+            self._file = path.open("w")
+        except OSError as error:
+            raise InputError(f"can't write the log {path}: {error}") from error
+        self._file.writelines(kept)
+
+    def __enter__(self) -> "_Log":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def step(self, step: "Step") -> None:
+        """Write the line of one step."""
+        parts = step.loss
+        self.write(
+            {
+                "scale": step.scale,
+                "width": step.size.width,
+                "height": step.size.height,
+                "step": step.step,
+                "evaluation": step.evaluation,
+                "loss": parts.total,
+                "content": parts.content,
+                "style": parts.style,
+                "tv": parts.tv,
+                "seconds": round(step.seconds, 3),
+            }
+        )
+
+    def write(self, values: dict[str, Any]) -> None:
+        """Write one line, whole, at once."""
+        self._file.write(json.dumps(values) + "\n")
+        self._file.flush()
+
+
+class _Flag:
+    """A signal that has arrived."""
+
+    is_set = False
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[_Flag]:
+    """Turn the first Ctrl-C or SIGTERM into a flag; the second Ctrl-C breaks off."""
+    flag = _Flag()
+
+    def handle(number: int, _: Any) -> None:
+        if flag.is_set and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        flag.is_set = True
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, handle) for number in signals]
+    try:
+        yield flag
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _progress(total: int, done: int, *, quiet: bool) -> Iterator[Any]:
+    """Draw a bar on standard error; yield the function that moves it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    bar = Progress(
+        TextColumn("{task.fields[size]}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[loss]}"),
+        TextColumn("{task.fields[speed]}"),
+        Remaining(compact=True),
+        console=Console(stderr=True),
+        disable=quiet,
+    )
+    task = bar.add_task("", total=total, completed=done, size="", loss="", speed="")
+    last = [0.0]
+
+    def show(step: "Step") -> None:
+        parts = step.loss
+        loss = f"loss {parts.total:.4g} = content {parts.content:.3g}"
+        loss += f" + style {parts.style:.3g}"
+        loss += f" + tv {parts.tv:.2g}" if parts.tv else ""
+        took, last[0] = step.seconds - last[0], step.seconds
+        bar.update(
+            task,
+            completed=step.evaluation,
+            size=f"{step.size.width}x{step.size.height}",
+            loss=loss,
+            speed=f"{took:.2f} s/step" if step.step > 1 else "",
+        )
+
+    with bar:
+        yield show
+
+
+if __name__ == "__main__":
+    sys.exit(main())

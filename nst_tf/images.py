@@ -1,0 +1,274 @@
+"""Image files to float32 RGB 0..1 arrays and back.
+
+The only room with Pillow. Nothing is decoded before its format and size are known.
+"""
+
+import io
+import json
+import os
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+
+from nst_tf.settings import MIN_SIDE, InputError, Resample, Side
+
+MAX_PIXELS = 100_000_000
+"""Largest picture that is decoded, in pixels (1.2 GB as float32)."""
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
+"""Formats that are read and written, as Pillow names them."""
+SUFFIXES = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".png": "PNG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+}
+"""File name endings and the format they stand for."""
+SETTINGS_KEY = "nst-tf"
+"""Name under which the settings are written into a picture's metadata."""
+_DESCRIPTION = 0x010E
+"""EXIF and TIFF tag ImageDescription."""
+_OPAQUE = {"JPEG", "BMP"}
+
+
+class Picture(NamedTuple):
+    """A decoded image file.
+
+    Attributes:
+        pixels: float32 `[H, W, 3]`, RGB 0..1 in sRGB; white where fully transparent.
+        alpha: float32 `[H, W]` in 0..1, or None when the file has none.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None
+
+
+def load_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Read an image file upright, in sRGB, with its alpha channel apart.
+
+    Args:
+        path: JPEG, PNG, WebP, TIFF or BMP; greyscale, palette, CMYK and 16-bit too.
+        max_pixels: Larger pictures are refused before they are decoded.
+
+    Raises:
+        InputError: No such file, not one of these formats, damaged, animated, too
+            small or too large.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give one image file")
+    if not path.exists():
+        raise InputError(f"there is no file {path}")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty (0 bytes)")
+    try:
+        with warnings.catch_warnings():
+            # The size is judged below; other warnings concern broken metadata.
+            warnings.simplefilter("ignore")
+            with Image.open(path) as file:
+                _check(path, file, max_pixels)
+                file.load()
+                return _decode(file)
+    except InputError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path} is too large: {error}") from error
+    except UnidentifiedImageError as error:
+        raise InputError(
+            f"{path} is not an image of a format that is read: {', '.join(FORMATS)}"
+        ) from error
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+        raise InputError(f"{path} is damaged and can't be decoded: {error}") from error
+
+
+def _check(path: Path, file: Image.Image, max_pixels: int) -> None:
+    # A phone's multi-picture JPEG opens as MPO; its first frame is the photograph.
+    if file.format not in (*FORMATS, "MPO"):
+        raise InputError(
+            f"{path} is a {file.format} file; convert it to one of {', '.join(FORMATS)}"
+        )
+    frames = getattr(file, "n_frames", 1)
+    if frames > 1 and file.format != "MPO":
+        raise InputError(f"{path} holds {frames} frames; give a file with one picture")
+    width, height = file.size
+    if width * height > max_pixels:
+        raise InputError(
+            f"{path} has {width}x{height} = {width * height / 1e6:.0f} megapixels; at "
+            f"most {max_pixels / 1e6:.0f} are read. Reduce it first"
+        )
+    if min(width, height) < MIN_SIDE:
+        raise InputError(
+            f"{path} has {width}x{height} pixels; the short side must have at least "
+            f"{MIN_SIDE}"
+        )
+
+
+def _decode(file: Image.Image) -> Picture:
+    icc = file.info.get("icc_profile")
+    upright: Image.Image = ImageOps.exif_transpose(file)
+    if upright.mode.startswith("I") or upright.mode == "F":
+        grey = np.asarray(upright, "float32")
+        # Pillow gives 16-bit grey as 0..65535, whatever integer mode it chose.
+        grey = grey / 65535.0 if upright.mode.startswith("I") else grey
+        grey = np.clip(grey, 0.0, 1.0)
+        return Picture(np.repeat(grey[..., None], 3, axis=-1), None)
+    alpha = None
+    if upright.has_transparency_data:
+        upright = upright.convert("RGBA")
+        alpha = np.asarray(upright.getchannel("A"), "float32") / 255.0
+        upright = _to_srgb(upright.convert("RGB"), icc)
+    else:
+        upright = _to_srgb(upright, icc)
+    pixels = np.asarray(upright.convert("RGB"), "float32") / 255.0
+    if alpha is not None:
+        # What transparency hides may be any garbage, which a style would amplify.
+        pixels = pixels * alpha[..., None] + (1.0 - alpha[..., None])
+    return Picture(pixels, alpha)
+
+
+def _to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
+    if image.mode in ("1", "P", "LA", "PA"):
+        image = image.convert("RGB" if image.mode != "1" else "L")
+    if not icc:
+        return image
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        converted = ImageCms.profileToProfile(
+            image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image  # A profile that does not fit the pixels: viewers ignore it too.
+    return converted if converted is not None else image
+
+
+def fit(width: int, height: int, size: int, side: Side) -> tuple[int, int]:
+    """Return width and height with `size` pixels on the long or the short side."""
+    measure = max(width, height) if side == "long" else min(width, height)
+    ratio = size / measure
+    return max(1, round(width * ratio)), max(1, round(height * ratio))
+
+
+def resize(
+    pixels: np.ndarray, width: int, height: int, *, resample: Resample = "lanczos"
+) -> np.ndarray:
+    """Resize float32 `[H, W, 3]` or `[H, W]` in float, without rounding to 8 bits.
+
+    Args:
+        pixels: The image; values are kept within 0..1.
+        width: Pixels of the result.
+        height: Pixels of the result.
+        resample: Antialiased filter.
+    """
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    method = Image.Resampling[resample.upper()]
+    planes = pixels[..., None] if pixels.ndim == 2 else pixels
+    resized = [
+        np.asarray(Image.fromarray(planes[..., k]).resize((width, height), method))
+        for k in range(planes.shape[-1])
+    ]
+    result = np.clip(np.stack(resized, axis=-1), 0.0, 1.0).astype("float32")
+    return result[..., 0] if pixels.ndim == 2 else result
+
+
+def to_bytes(pixels: np.ndarray) -> np.ndarray:
+    """Round 0..1 to the uint8 values that a file stores; clip what lies outside."""
+    rounded: np.ndarray = np.rint(np.clip(pixels, 0.0, 1.0) * 255.0).astype("uint8")
+    return rounded
+
+
+def check_output(path: Path) -> None:
+    """Make sure, before any work, that a picture can be written to `path`.
+
+    Raises:
+        InputError: An unknown ending, or a folder that is missing or not writable.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"the output {path} must end in one of {', '.join(SUFFIXES)}")
+    if path.is_dir():
+        raise InputError(f"the output {path} is a folder; give a file name")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe = _temporary(path)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"can't write to the folder of {path}: {error}") from error
+
+
+def save_image(
+    path: Path,
+    pixels: np.ndarray,
+    *,
+    alpha: np.ndarray | None = None,
+    settings: dict[str, Any] | None = None,
+) -> None:
+    """Write a picture whole or not at all, through a temporary file.
+
+    Args:
+        path: Its ending chooses the format: JPEG and WebP at quality 95, else lossless.
+        pixels: float32 `[H, W, 3]`, RGB 0..1; clipped and rounded.
+        alpha: float32 `[H, W]` in 0..1; JPEG and BMP can't hold it.
+        settings: Written into the metadata as JSON, where the format has any.
+
+    Raises:
+        InputError: The file can't be written.
+    """
+    kind = SUFFIXES[path.suffix.lower()]
+    values = to_bytes(pixels)
+    if alpha is not None and kind not in _OPAQUE:
+        values = np.concatenate([values, to_bytes(alpha)[..., None]], axis=-1)
+    image = Image.fromarray(values)
+    options: dict[str, Any] = {}
+    text = json.dumps(settings) if settings else ""
+    if kind == "PNG":
+        info = PngImagePlugin.PngInfo()
+        if text:
+            info.add_text(SETTINGS_KEY, text)
+        options["pnginfo"] = info
+    elif kind in ("JPEG", "WEBP"):
+        options["quality"] = 95
+        if kind == "JPEG":
+            options["subsampling"] = 0
+    elif kind == "TIFF":
+        options["compression"] = "tiff_deflate"
+    if text and kind in ("JPEG", "WEBP", "TIFF"):
+        exif = Image.Exif()
+        exif[_DESCRIPTION] = text
+        options["exif"] = exif
+    temporary = _temporary(path)
+    try:
+        image.save(temporary, format=kind, **options)
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"can't write {path}: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Return the settings that `save_image` wrote into a picture.
+
+    Raises:
+        InputError: The file is no image, or none that this program made.
+    """
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
+    try:
+        with Image.open(path, formats=FORMATS) as file:
+            text = getattr(file, "text", {}).get(SETTINGS_KEY)
+            text = text or file.getexif().get(_DESCRIPTION)
+        settings = json.loads(text or "")
+    except (OSError, TypeError, ValueError, SyntaxError) as error:
+        raise InputError(f"{path} carries no settings of nst-tf") from error
+    if not isinstance(settings, dict):
+        raise InputError(f"{path} carries no settings of nst-tf")
+    return settings

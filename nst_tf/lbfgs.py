@@ -1,0 +1,221 @@
+"""Limited-memory BFGS as a Keras optimizer, in compiled graph code.
+
+References:
+    Nocedal, Wright, Numerical Optimization, 2nd ed., algorithm 7.4 and theorem 7.4,
+    https://doi.org/10.1007/978-0-387-40065-5
+    Byrd, Nocedal, Schnabel 1994 (compact form), https://doi.org/10.1007/BF01582063
+    Hager, Zhang 2005 (approximate Wolfe test), https://doi.org/10.1137/030601880
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+Tensor = Any
+_SUFFICIENT = 1e-4
+"""Fraction of the predicted descent that a step must keep (Nocedal, Wright, 3.1)."""
+
+
+@keras.saving.register_keras_serializable("nst_tf")
+class LBFGS(keras.optimizers.Optimizer):
+    """L-BFGS with one evaluation of loss and gradient a step, for any Keras model.
+
+    The direction is that of the two-loop recursion, computed in the compact form: one
+    matrix product with the history for all scalar products, one for the direction, and
+    triangular solves of the history's size between them. So a step reads the history
+    twice, where the recursion reads it four times.
+
+    Pairs come from the steps really made: whatever the variables' constraints did to
+    the last step is seen at the next one. So with a projection as constraint this is a
+    projected quasi-Newton method.
+
+    As in torch.optim.LBFGS without line search, the first step is along the negative
+    gradient with length `learning_rate * min(1, 1 / sum(abs(gradient)))`, and a pair
+    enters the history when `s'y > curvature_tolerance`.
+
+    Differs from the papers: with `backtracking` a step is tested by slopes alone,
+    Hager and Zhang's approximate form of sufficient decrease, because Keras gives an
+    optimizer the gradient but not the loss. A step that fails is cut to the secant's
+    zero (0.1 to 0.5 of its length) from where it started.
+
+    Args:
+        learning_rate: Length of a step relative to the quasi-Newton step.
+        history: Number of pairs kept; memory is `2 * history + 2` times the variables.
+        curvature_tolerance: Least `s'y` of a pair.
+        backtracking: How many times in a row a step may be cut; 0 accepts every step.
+        first_change: When positive, the first step changes the variables by this much
+            on average (mean absolute change) instead. The default rule's step is lost
+            in the rounding of a half-precision model, and the pair made of noise.
+        name: Name of the optimizer.
+        **kwargs: Passed to `keras.optimizers.Optimizer`.
+
+    Example:
+        >>> model.compile(optimizer=LBFGS(history=10), loss="mse")
+        >>> model.fit(x, y, batch_size=len(x), epochs=100)
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 1.0,
+        *,
+        history: int = 20,
+        curvature_tolerance: float = 1e-10,
+        backtracking: int = 0,
+        first_change: float = 0.0,
+        name: str = "lbfgs",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+        if history < 1:
+            raise ValueError(f"history must be at least 1, got {history}")
+        if backtracking < 0:
+            raise ValueError(f"backtracking must be at least 0, got {backtracking}")
+        self.history = history
+        self.curvature_tolerance = curvature_tolerance
+        self.backtracking = backtracking
+        self.first_change = first_change
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Create the history for `variables`, joined to one vector of n numbers."""
+        if self.built:
+            return
+        super().build(variables)
+        m = self.history
+        n = sum(_size(variable) for variable in variables)
+
+        def zeros(shape: tuple[int, ...], name: str, dtype: str = "float32") -> Any:
+            return self.add_variable(shape=shape, dtype=dtype, name=name)
+
+        # Row m-1 is the newest pair; rows not yet used are 0 and add nothing.
+        self._s = zeros((m, n), "s")
+        self._y = zeros((m, n), "y")
+        self._sy = zeros((m, m), "sy")
+        self._yy = zeros((m, m), "yy")
+        self._scale = zeros((), "scale")
+        self._cuts = zeros((), "cuts", "int32")
+        self._started = zeros((), "started", "int32")
+        self._newest = np.eye(m, dtype="float32")[-1]
+        self._last_x = zeros((n,), "last_x")
+        self._last_g = zeros((n,), "last_g")
+
+    def _backend_update_step(
+        self, grads: Sequence[Tensor], variables: Sequence[Any], learning_rate: Tensor
+    ) -> None:
+        if len(variables) != len(self._trainable_variables):
+            raise ValueError(
+                "L-BFGS needs a gradient for each of the "
+                f"{len(self._trainable_variables)} variables it was built with, got "
+                f"{len(variables)}"
+            )
+        x = _join(variables)
+        target = self._next_point(x, _join(grads), ops.cast(learning_rate, "float32"))
+        start = 0
+        for variable in variables:
+            stop = start + _size(variable)
+            part = ops.reshape(target[start:stop], variable.shape)
+            variable.assign(ops.cast(part, variable.dtype))
+            start = stop
+
+    def _next_point(self, x: Tensor, g: Tensor, rate: Tensor) -> Tensor:
+        last_x, last_g = ops.copy(self._last_x), ops.copy(self._last_g)
+        started = ops.equal(self._started, 1)
+        s, y = x - last_x, g - last_g
+        finite = ops.isfinite(ops.sum(g))
+
+        old_slope, new_slope = ops.sum(s * last_g), ops.sum(s * g)
+        too_far = new_slope > (1.0 - 2.0 * _SUFFICIENT) * ops.abs(old_slope)
+        cut = started & too_far & (self._cuts < self.backtracking)
+        kept = started & ~cut & finite
+        curvature = new_slope - old_slope
+        accept = kept & (curvature > self.curvature_tolerance)
+        products = self._remember(s, ops.where(finite, y, 0.0), accept, g)
+        direction = self._direction(g, products)
+
+        total = ops.sum(ops.abs(g)) + 1e-38
+        first = ops.minimum(1.0, 1.0 / total)
+        if self.first_change:
+            first = self.first_change * float(g.shape[0]) / total
+        step = ops.where(self._scale > 0, rate, rate * first) * direction
+        ahead = ops.where(finite, x + step, x)
+        if self.backtracking:
+            secant = -old_slope / ops.maximum(curvature, 1e-38)
+            back = last_x + ops.clip(secant, 0.1, 0.5) * s
+            ahead = ops.where(cut, back, ahead)
+            self._cuts.assign(ops.where(cut, self._cuts + 1, 0))
+            x, g = ops.where(cut, last_x, x), ops.where(cut, last_g, g)
+        self._last_x.assign(ops.where(finite, x, last_x))
+        self._last_g.assign(ops.where(finite, g, last_g))
+        self._started.assign(ops.cast(started | finite, "int32"))
+        return ahead
+
+    def _remember(self, s: Tensor, y: Tensor, accept: Tensor, g: Tensor) -> Tensor:
+        """Append a pair, which drops the oldest, if `accept` holds.
+
+        Returns:
+            The products of every s with `g` and of every y with `g`, `[2, m]`.
+        """
+        for rows, row in ((self._s, s), (self._y, y)):
+            rows.assign(
+                ops.cond(
+                    accept,
+                    lambda rows=rows, row=row: ops.concatenate([rows[1:], row[None]]),
+                    lambda rows=rows: ops.copy(rows),
+                )
+            )
+        sy, yy = _product(self._s, y), _product(self._y, y)
+        # In order of age s'y is upper triangular: no product with an older y counts.
+        for matrix, column in ((self._sy, sy), (self._yy, yy)):
+            aged = ops.pad(matrix[1:, 1:], ((0, 1), (0, 1)))
+            aged = aged + column[:, None] * self._newest[None, :]
+            matrix.assign(ops.where(accept, aged, matrix))
+        scale = sy[-1] / ops.maximum(yy[-1], 1e-38)
+        self._scale.assign(ops.where(accept, scale, self._scale))
+        return ops.stack([_product(self._s, g), _product(self._y, g)])
+
+    def _direction(self, g: Tensor, products: Tensor) -> Tensor:
+        """Return `-H g` by the compact form of the inverse Hessian."""
+        pivots = ops.diagonal(self._sy)
+        upper = self._sy + ops.diag(ops.cast(ops.equal(pivots, 0.0), "float32"))
+        gram = self._yy + ops.transpose(self._yy)
+        gram = gram - ops.diag(ops.diagonal(self._yy))
+        scale = ops.where(self._scale > 0, self._scale, 1.0)
+        sg, yg = products[0], products[1]
+        on_y = _solve(upper, sg, lower=False)
+        inner = pivots * on_y + scale * (ops.matmul(gram, on_y) - yg)
+        on_s = _solve(ops.transpose(upper), inner, lower=True)
+        history = ops.matmul(on_s[None, :], self._s)[0]
+        history = history - ops.matmul(scale * on_y[None, :], self._y)[0]
+        return -(scale * g + history)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "history": self.history,
+            "curvature_tolerance": self.curvature_tolerance,
+            "backtracking": self.backtracking,
+            "first_change": self.first_change,
+        }
+
+
+def _size(variable: Any) -> int:
+    size = 1
+    for side in variable.shape:
+        size *= int(side)
+    return size
+
+
+def _join(tensors: Sequence[Any]) -> Tensor:
+    flat = [ops.reshape(ops.cast(t, "float32"), (-1,)) for t in tensors]  # [n_i]
+    return flat[0] if len(flat) == 1 else ops.concatenate(flat)
+
+
+def _solve(matrix: Tensor, vector: Tensor, *, lower: bool) -> Tensor:
+    return ops.solve_triangular(matrix, vector[:, None], lower=lower)[:, 0]
+
+
+def _product(matrix: Any, vector: Tensor) -> Tensor:
+    return ops.matmul(matrix, vector[:, None])[:, 0]

@@ -1,0 +1,98 @@
+"""The objective: targets and weights in, one scalar and its parts out."""
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from nst_tf import losses
+from nst_tf.settings import LossSettings
+
+Tensor = Any
+
+
+class Targets(NamedTuple):
+    """What a picture is compared with.
+
+    Attributes:
+        content: `dict[layer, [B, h, w, C]]`, features of the photograph.
+        style: float32 `dict[layer, [B, C, C]]`, Gram matrices of the style.
+    """
+
+    content: dict[str, Tensor]
+    style: dict[str, Tensor]
+
+
+class LossParts(NamedTuple):
+    """The weighted terms of the loss, float32 scalars; `total` is their sum."""
+
+    total: Tensor
+    content: Tensor
+    style: Tensor
+    tv: Tensor
+
+
+class Objective(keras.layers.Layer):
+    """The Gatys loss on the features of a frozen extractor.
+
+    Args:
+        extractor: A model from `build_extractor` that has the layers of `settings`.
+        settings: Convention, layers and weights.
+
+    Reference:
+        Gatys et al. 2016, https://doi.org/10.1109/CVPR.2016.265
+    """
+
+    def __init__(
+        self, extractor: keras.Model, settings: LossSettings | None = None
+    ) -> None:
+        super().__init__(dtype="float32", trainable=False)
+        self.extractor = extractor
+        self.settings = settings or LossSettings()
+        chosen = self.settings
+        self.lambdas = chosen.style_layer_weights or losses.default_layer_weights(
+            chosen.convention, len(chosen.style_layers)
+        )
+        self.built = True
+
+    def targets(self, photo: Tensor, style: Tensor) -> Targets:
+        """Extract what a picture of `photo` in the manner of `style` must match.
+
+        Args:
+            photo: float32 `[B, H, W, 3]`, RGB 0..1.
+            style: float32 `[B, H', W', 3]`, RGB 0..1, of any size.
+        """
+        content = self.extractor(photo)
+        painted = self.extractor(style)
+        convention = self.settings.convention
+        return Targets(
+            {name: content[name] for name in self.settings.content_layers},
+            {
+                name: losses.gram_matrix(painted[name], convention=convention)
+                for name in self.settings.style_layers
+            },
+        )
+
+    def call(self, image: Tensor, targets: Targets) -> LossParts:
+        """Return the loss of `image`, float32 `[B, H, W, 3]`, averaged over B."""
+        settings = self.settings
+        convention = settings.convention
+        features = self.extractor(image)
+        content = style = tv = ops.zeros((), "float32")
+        for name in settings.content_layers:
+            content = content + ops.mean(
+                losses.content_loss(
+                    features[name], targets.content[name], convention=convention
+                )
+            )
+        for name, weight in zip(settings.style_layers, self.lambdas, strict=True):
+            gram = losses.gram_matrix(features[name], convention=convention)
+            style = style + weight * ops.mean(
+                losses.style_loss(gram, targets.style[name], convention=convention)
+            )
+        if settings.tv_weight:
+            tv = ops.mean(losses.total_variation(image))
+        content = settings.content_weight * content
+        style = settings.style_weight * style
+        tv = settings.tv_weight * tv
+        return LossParts(content + style + tv, content, style, tv)

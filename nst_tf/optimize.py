@@ -1,0 +1,496 @@
+"""Per-image optimisation from coarse to fine.
+
+References:
+    Gatys et al. 2016, https://doi.org/10.1109/CVPR.2016.265
+    Gatys et al. 2017 (coarse to fine), https://arxiv.org/abs/1611.07865
+"""
+
+import gc
+import hashlib
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from nst_tf.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from nst_tf.extractor import build_extractor
+from nst_tf.images import fit, load_image, resize
+from nst_tf.lbfgs import LBFGS
+from nst_tf.objective import LossParts, Objective
+from nst_tf.pixels import PixelImage
+from nst_tf.precision import jit_compile, resolve_precision
+from nst_tf.settings import MIN_SIDE, InputError, OptimizeSettings, to_dict
+from nst_tf.transfer import StyleTransfer
+
+Reason = Literal["finished", "converged", "stopped", "not finite"]
+_WINDOW = 20
+"""Evaluations over which the early stop compares the loss."""
+_COARSEST = 64
+"""Short side in pixels below which no coarser scale is worth a pass."""
+_FIRST_CHANGE = (4 / 255, 1 / 255)
+"""Mean change of L-BFGS' first step at the first scale and at the later ones."""
+
+
+class Size(NamedTuple):
+    """Width and height in pixels."""
+
+    width: int
+    height: int
+
+
+class Scale(NamedTuple):
+    """One pass: the size of the picture, of the style image, and its evaluations."""
+
+    picture: Size
+    style: Size
+    steps: int
+
+
+class Step(NamedTuple):
+    """One evaluation of loss and gradient, as the observer sees it.
+
+    Attributes:
+        scale: Index of the scale, from 0.
+        size: Size of the picture at this scale.
+        step: Evaluation within the scale, from 1.
+        evaluation: Evaluation within the run, from 1.
+        loss: The parts of the loss of the picture before this step.
+        seconds: Time since the start, without that between runs of a resumed one.
+        image: Call it for the picture after this step, float32 `[H, W, 3]`.
+    """
+
+    scale: int
+    size: Size
+    step: int
+    evaluation: int
+    loss: LossParts
+    seconds: float
+    image: Callable[[], np.ndarray]
+
+
+class Result(NamedTuple):
+    """An optimised picture.
+
+    Attributes:
+        pixels: float32 `[H, W, 3]`, RGB 0..1 (beyond it when unconstrained).
+        loss: Parts of the loss at the last evaluation, as floats.
+        evaluations: Evaluations of loss and gradient, all scales together.
+        seconds: Time of the run.
+        reason: Why it ended: `"finished"`, `"converged"`, `"stopped"` by the observer,
+            or `"not finite"` (the picture is the last one whose loss was finite).
+    """
+
+    pixels: np.ndarray
+    loss: LossParts
+    evaluations: int
+    seconds: float
+    reason: Reason
+
+
+Observer = Callable[[Step], bool | None]
+"""Called after every step; returning True ends the run."""
+
+
+def plan_scales(
+    content: tuple[int, int], style: tuple[int, int], settings: OptimizeSettings
+) -> list[Scale]:
+    """Return the passes from the coarsest to the final size.
+
+    Args:
+        content: Width and height of the photograph.
+        style: Width and height of the style image.
+        settings: Size, scales and steps.
+
+    Raises:
+        InputError: A picture is too narrow for the chosen size.
+    """
+    scales: list[Scale] = []
+    for index in range(settings.scales):
+        ratio = settings.scale_factor**-index
+        picture = Size(
+            *fit(*content, max(1, round(settings.size * ratio)), settings.side)
+        )
+        if index and min(picture) < _COARSEST:
+            break
+        wanted = round((settings.style_size or settings.size) * ratio)
+        painting = Size(*fit(*style, max(1, wanted), settings.side))
+        if painting.width > style[0]:
+            painting = Size(*style)
+        for name, size in (("content", picture), ("style", painting)):
+            if min(size) < MIN_SIDE:
+                raise InputError(
+                    f"the {name} image would be {size.width}x{size.height} pixels; each"
+                    f" side needs {MIN_SIDE}: choose a larger size or crop the image"
+                )
+        steps = settings.coarse_steps if index else settings.steps
+        scales.insert(0, Scale(picture, painting, steps))
+    return scales
+
+
+def optimize_image(
+    content: np.ndarray,
+    style: np.ndarray,
+    settings: OptimizeSettings | None = None,
+    *,
+    observer: Observer | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_every: int = 25,
+    resume: bool = False,
+) -> Result:
+    """Paint `content` in the manner of `style`.
+
+    Args:
+        content: float32 `[H, W, 3]`, RGB 0..1; the photograph.
+        style: float32 `[H', W', 3]`, RGB 0..1; the painting, of any size.
+        settings: All that decides the result; same settings, same machine, same bits.
+        observer: Called after every step.
+        checkpoint: File that keeps the state, for `resume`.
+        checkpoint_every: Steps between two states.
+        resume: Go on from `checkpoint`; the result has the bits of an unbroken run.
+
+    Returns:
+        The picture and how the run ended.
+
+    Raises:
+        InputError: Settings, weights or the checkpoint can't be used.
+
+    Example:
+        >>> photo = load_image(Path("photo.jpg")).pixels
+        >>> painting = load_image(Path("painting.jpg")).pixels
+        >>> result = optimize_image(photo, painting, OptimizeSettings(size=384))
+        >>> save_image(Path("out.png"), result.pixels)
+    """
+    settings = settings or OptimizeSettings()
+    run = _Run(content, style, settings, observer, checkpoint, checkpoint_every)
+    state = load_checkpoint(checkpoint) if resume and checkpoint else None
+    if state is not None:
+        run.check(state)
+    return run(state)
+
+
+def measure_loss(
+    pixels: np.ndarray,
+    content: np.ndarray,
+    style: np.ndarray,
+    settings: OptimizeSettings,
+) -> LossParts:
+    """Return the loss of a finished picture in float32 arithmetic, as floats.
+
+    Args:
+        pixels: float32 `[H, W, 3]`, RGB 0..1, of the final size of `settings`.
+        content: The photograph as given to `optimize_image`.
+        style: The style image as given to `optimize_image`.
+        settings: The settings of the run.
+    """
+    scale = plan_scales(_size(content), _size(style), settings)[-1]
+    objective = _objective(settings, "float32")
+    targets = objective.targets(*_resized(content, style, scale, settings))
+    parts = objective(ops.convert_to_tensor(pixels[None]), targets)
+    return LossParts(*(float(ops.convert_to_numpy(part)) for part in parts))
+
+
+def _size(image: np.ndarray) -> tuple[int, int]:
+    return image.shape[1], image.shape[0]
+
+
+def _resized(
+    content: np.ndarray, style: np.ndarray, scale: Scale, settings: OptimizeSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return both images at the sizes of `scale`, `[1, H, W, 3]`."""
+    photo = resize(content, *scale.picture, resample=settings.resample)
+    painting = resize(style, *scale.style, resample=settings.resample)
+    return photo[None], painting[None]
+
+
+def _objective(settings: OptimizeSettings, dtype: str) -> Objective:
+    extractor = build_extractor(
+        settings.loss.layers, settings=settings.extractor, dtype=dtype
+    )
+    return Objective(extractor, settings.loss)
+
+
+class _Run:
+    """The state that lives through the scales of one run."""
+
+    def __init__(
+        self,
+        content: np.ndarray,
+        style: np.ndarray,
+        settings: OptimizeSettings,
+        observer: Observer | None,
+        checkpoint: Path | None,
+        checkpoint_every: int,
+    ) -> None:
+        self.content, self.style, self.settings = content, style, settings
+        self.observer, self.checkpoint = observer, checkpoint
+        self.checkpoint_every = checkpoint_every
+        self.dtype = resolve_precision(settings.precision)
+        self.scales = plan_scales(_size(content), _size(style), settings)
+        self.evaluations = 0
+        self.losses: list[float] = []
+        self.reason: Reason = "finished"
+        self.parts = LossParts(math.nan, math.nan, math.nan, math.nan)
+        self.started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def identity(self) -> dict[str, Any]:
+        """Return what two runs must share for one to continue the other."""
+        images = hashlib.sha256()
+        for image in (self.content, self.style):
+            images.update(repr(image.shape).encode())
+            images.update(np.ascontiguousarray(image).tobytes())
+        settings = to_dict(self.settings)
+        settings["extractor"].pop("vgg_weights")
+        return {
+            "settings": settings,
+            "images": images.hexdigest(),
+            "dtype": self.dtype,
+            "backend": keras.backend.backend(),
+        }
+
+    def check(self, state: Checkpoint) -> None:
+        """Refuse a checkpoint of another run, naming what differs."""
+        # Through JSON's eyes: a tuple and a list are the same.
+        mine, theirs = _flatten(self.identity()), _flatten(state.meta["identity"])
+        differing = [key for key in mine if mine[key] != theirs.get(key)]
+        if differing:
+            listed = ", ".join(
+                f"{key} (there {theirs.get(key)}, now {mine[key]})" for key in differing
+            )
+            raise InputError(
+                f"{self.checkpoint} belongs to another run; it differs in {listed}"
+            )
+
+    def __call__(self, state: Checkpoint | None) -> Result:
+        objective = _objective(self.settings, self.dtype)
+        first, picture, moments = 0, None, None
+        if state is not None:
+            meta = state.meta
+            first, self.evaluations = meta["scale"], meta["evaluations"]
+            self.losses = [float(x) for x in meta["losses"]]
+            self.parts = LossParts(*meta["parts"])
+            self.started -= meta["seconds"]
+        for index in range(first, len(self.scales)):
+            scale = self.scales[index]
+            photo, painting = _resized(self.content, self.style, scale, self.settings)
+            if picture is None:
+                start = self._start(photo[0], painting[0])
+            else:
+                start = resize(picture, *scale.picture)
+            generator = PixelImage(start, constrained=self.settings.constrained)
+            model = StyleTransfer(
+                generator, objective, objective.targets(photo, painting)
+            )
+            optimizer = self._optimizer(index)
+            optimizer.build(model.trainable_variables)
+            if moments is not None:
+                _carry(moments, optimizer)
+            done = 0
+            if state is not None:
+                done = _restore(state, generator, optimizer)
+                state = None
+            model.compile(optimizer=optimizer, jit_compile=jit_compile())
+            self._fit(model, index, done)
+            if self.reason == "not finite":
+                picture = generator.last_finite()
+            else:
+                picture = generator.picture()
+            moments = optimizer if self.settings.optimizer == "adam" else None
+            del model, generator
+            gc.collect()  # A scale's graph and its variables hang in reference cycles.
+            if self.reason in ("stopped", "not finite"):
+                break
+        assert picture is not None
+        return Result(
+            resize(picture, *self.scales[-1].picture),
+            self.parts,
+            self.evaluations,
+            self.seconds,
+            self.reason,
+        )
+
+    def _start(self, photo: np.ndarray, painting: np.ndarray) -> np.ndarray:
+        """Return the first picture of the run, `[H, W, 3]`."""
+        init = self.settings.init
+        height, width = photo.shape[:2]
+        if init == "content":
+            return photo
+        if init == "style":
+            return resize(painting, width, height)
+        if init == "noise":
+            draw = np.random.default_rng(self.settings.seed).standard_normal(
+                photo.shape
+            )
+            return np.clip(0.5 + 0.1 * draw, 0.0, 1.0).astype("float32")
+        path = Path(init)
+        if not path.is_file():
+            raise InputError(
+                f"init must be content, noise, style or an image file; got {init}"
+            )
+        return resize(load_image(path).pixels, width, height)
+
+    def _optimizer(self, index: int) -> keras.optimizers.Optimizer:
+        settings = self.settings
+        if settings.optimizer == "adam":
+            return keras.optimizers.Adam(
+                settings.learning_rate or 0.02,
+                beta_2=0.99,
+                use_ema=settings.ema > 0,
+                ema_momentum=settings.ema or None,
+            )
+        return LBFGS(
+            settings.learning_rate or 1.0,
+            history=settings.history,
+            backtracking=settings.backtracking,
+            first_change=_FIRST_CHANGE[min(index, 1)],
+        )
+
+    def _fit(self, model: StyleTransfer, index: int, done: int) -> None:
+        """Run the steps of one scale that are still to do."""
+        steps = self.scales[index].steps - done
+        if steps < 1:  # Stopped at the very end, before Keras put in Adam's average.
+            model.optimizer.finalize_variable_values(model.trainable_variables)
+            return
+        watcher = _Watcher(self, model, index, done)
+        model.fit(
+            np.zeros((steps, 1), "float32"),  # Its rows only count the steps.
+            batch_size=1,
+            shuffle=False,
+            verbose=0,
+            callbacks=[watcher],
+        )
+
+    def save(self, model: StyleTransfer, index: int, done: int) -> None:
+        """Write the checkpoint, if the run has one."""
+        if self.checkpoint is None:
+            return
+        meta = {
+            "identity": self.identity(),
+            "scale": index,
+            "done": done,
+            "evaluations": self.evaluations,
+            "losses": self.losses,
+            "parts": list(self.parts),
+            "seconds": self.seconds,
+        }
+        variables = _state_variables(model.generator, model.optimizer)
+        save_checkpoint(
+            self.checkpoint, meta, [np.asarray(v) for v in variables]
+        )
+
+
+class _Watcher(keras.callbacks.Callback):
+    """Counts, reports, checks and saves after every step of one scale."""
+
+    def __init__(self, run: _Run, model: StyleTransfer, index: int, done: int) -> None:
+        super().__init__()
+        self.run, self.transfer, self.index, self.done = run, model, index, done
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, float] | None = None
+    ) -> None:
+        """Handle the step that just ended."""
+        run, logs = self.run, logs or {}
+        run.evaluations += 1
+        self.done += 1
+        parts = LossParts(*(float(logs[name]) for name in LossParts._fields))
+        if not math.isfinite(parts.total):
+            run.reason = "not finite"
+            self.transfer.stop_training = True
+            return
+        run.parts = parts
+        run.losses = [*run.losses, parts.total][-_WINDOW - 1 :]
+        if run.observer is not None:
+            step = Step(
+                self.index,
+                run.scales[self.index].picture,
+                self.done,
+                run.evaluations,
+                parts,
+                run.seconds,
+                self.transfer.generator.picture,
+            )
+            if run.observer(step):
+                run.reason = "stopped"
+        last = self.done == run.scales[self.index].steps
+        if self._converged():
+            # The scale counts as complete, for a resumed run too.
+            self.done = run.scales[self.index].steps
+            run.reason = (
+                "converged" if self.index == len(run.scales) - 1 else run.reason
+            )
+            last = self.transfer.stop_training = True
+        if last:
+            run.losses = []
+        if run.reason == "stopped":
+            self.transfer.stop_training = True
+        if last or run.reason == "stopped" or self.done % run.checkpoint_every == 0:
+            run.save(self.transfer, self.index, self.done)
+
+    def _converged(self) -> bool:
+        losses, tolerance = self.run.losses, self.run.settings.tolerance
+        if not tolerance or len(losses) <= _WINDOW:
+            return False
+        return losses[0] - losses[-1] < tolerance * losses[0]
+
+
+def _state_variables(
+    generator: PixelImage, optimizer: keras.optimizers.Optimizer
+) -> list[keras.Variable]:
+    return [*generator.variables, *optimizer.variables]
+
+
+def _restore(
+    state: Checkpoint, generator: PixelImage, optimizer: keras.optimizers.Optimizer
+) -> int:
+    """Put a checkpoint's values into the variables; return the steps already done."""
+    variables = _state_variables(generator, optimizer)
+    for variable, value in zip(variables, state.arrays, strict=True):
+        variable.assign(value)
+    return int(state.meta["done"])
+
+
+def _carry(
+    earlier: keras.optimizers.Optimizer, optimizer: keras.optimizers.Optimizer
+) -> None:
+    """Start Adam from the moments of the scale before, resized (as crowsonkb does).
+
+    L-BFGS starts anew: its pairs are differences of another scale's gradient.
+    """
+    for old, new in zip(earlier.variables, optimizer.variables, strict=True):
+        value = np.asarray(old)
+        if len(value.shape) == 4:
+            _, height, width, _ = new.shape
+            planes = [_resize_plane(value[0, ..., k], height, width) for k in range(3)]
+            value = np.stack(planes, axis=-1)[None]
+        new.assign(value)
+
+
+def _resize_plane(plane: np.ndarray, height: int, width: int) -> np.ndarray:
+    # Nearest: no filter may turn a second moment negative.
+    rows = np.arange(height) * plane.shape[0] // height
+    columns = np.arange(width) * plane.shape[1] // width
+    resized: np.ndarray = plane[rows][:, columns]
+    return resized
+
+
+def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = (
+                list(value)
+                if isinstance(value, Sequence) and not isinstance(value, str)
+                else value
+            )
+    return flat

@@ -1,0 +1,264 @@
+"""Settings of the extractor, the loss and an optimisation: plain frozen dataclasses.
+
+Defaults live here and nowhere else: the command line, the documentation and the
+tests read them from these classes. Standard library only.
+"""
+
+import dataclasses
+import math
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+Network = Literal["vgg19", "vgg16"]
+Pooling = Literal["max", "average"]
+Convention = Literal["gatys-notebook", "gatys-2015", "ng-course", "johnson"]
+Optimizer = Literal["lbfgs", "adam"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Side = Literal["long", "short"]
+Resample = Literal["lanczos", "bilinear"]
+
+MIN_SIDE = 16
+"""Pixels below which the fifth block of VGG has no feature left."""
+
+
+class InputError(ValueError):
+    """Something the user gave can't be used; the message says what to do."""
+
+
+def _reject(problems: list[str]) -> None:
+    if problems:
+        raise InputError("; ".join(problems))
+
+
+def _finite(name: str, value: float, *, least: float = 0.0) -> list[str]:
+    if math.isfinite(value) and value >= least:
+        return []
+    return [f"{name} must be a finite number of at least {least:g}, got {value:g}"]
+
+
+def _at_least(name: str, value: int, least: int) -> list[str]:
+    return [] if value >= least else [f"{name} must be at least {least}, got {value}"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExtractorSettings:
+    """Which network the features come from."""
+
+    network: Network = "vgg19"
+    """The ImageNet classifier whose layers are compared."""
+    pooling: Pooling = "max"
+    """Max pooling as trained, or average pooling as in the paper of 2015."""
+    vgg_weights: Path | None = None
+    """An HDF5 weight file; without it NST_VGG19_WEIGHTS (or NST_VGG16_WEIGHTS), else
+    the Keras download."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossSettings:
+    """Which loss, on which layers, how heavy."""
+
+    convention: Convention = "gatys-notebook"
+    """The normalisation of the terms; weights do not carry over between conventions."""
+    content_layers: tuple[str, ...] = ("block4_conv2",)
+    """Keras names of the layers compared feature by feature."""
+    style_layers: tuple[str, ...] = (
+        "block1_conv1",
+        "block2_conv1",
+        "block3_conv1",
+        "block4_conv1",
+        "block5_conv1",
+    )
+    """Keras names of the layers compared by their Gram matrices."""
+    style_layer_weights: tuple[float, ...] | None = None
+    """One lambda a style layer; without it the convention's own."""
+    content_weight: float = 1.0
+    """Weight of the content term."""
+    style_weight: float = 1000.0
+    """Weight of the style term."""
+    tv_weight: float = 0.0
+    """Weight of the total variation (mean squared neighbour difference, 0..255)."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        for name in ("content_weight", "style_weight", "tv_weight"):
+            problems += _finite(name, getattr(self, name))
+        lambdas = self.style_layer_weights
+        if lambdas is not None:
+            if len(lambdas) != len(self.style_layers):
+                problems.append(
+                    f"style_layer_weights needs {len(self.style_layers)} numbers, one a"
+                    f" style layer, got {len(lambdas)}"
+                )
+            for value in lambdas:
+                problems += _finite("style_layer_weights", value)
+        for name in ("content_layers", "style_layers"):
+            layers = getattr(self, name)
+            if len(set(layers)) != len(layers):
+                problems.append(f"{name} names a layer twice: {', '.join(layers)}")
+        if not self.content_layers and not self.style_layers:
+            problems.append("give at least one content or style layer")
+        if self.content_weight == 0 and self.style_weight == 0:
+            problems.append("content_weight and style_weight can't both be 0")
+        _reject(problems)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Every layer the loss looks at, without repetition."""
+        return tuple(dict.fromkeys(self.style_layers + self.content_layers))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OptimizeSettings:
+    """All that decides the pixels of one optimised picture."""
+
+    size: int = 512
+    """Side of the result in pixels (see side)."""
+    side: Side = "long"
+    """Whether size is the long or the short side of the result."""
+    style_size: int | None = None
+    """The same side of the style image in pixels; without it, size. Never enlarged."""
+    resample: Resample = "lanczos"
+    """Filter that resizes both images."""
+    scales: int = 3
+    """Sizes to pass from coarse to fine; 1 works at the final size alone."""
+    scale_factor: float = 2.0
+    """Ratio of one scale to the next."""
+    steps: int = 200
+    """Evaluations of loss and gradient at the final scale."""
+    coarse_steps: int = 200
+    """Evaluations at each coarser scale."""
+    init: str = "content"
+    """Start from content, noise, style or the path of an image file."""
+    seed: int = 0
+    """Seed of the noise."""
+    optimizer: Optimizer = "lbfgs"
+    """L-BFGS, or Adam whose result is the moving average of the iterates."""
+    learning_rate: float | None = None
+    """Step length; without it 1 for L-BFGS and 0.02 (of the 0..1 range) for Adam."""
+    history: int = 20
+    """Curvature pairs that L-BFGS keeps; each costs two pictures of memory."""
+    backtracking: int = 0
+    """How often L-BFGS may shorten a step that overshot (0: never)."""
+    ema: float = 0.99
+    """Momentum of Adam's moving average of the picture; 0 takes the last iterate."""
+    constrained: bool = True
+    """Keep every pixel in 0..1 at each step, so that the file is what was optimised."""
+    tolerance: float = 0.0
+    """Stop a scale when the loss fell by less than this fraction in 20 evaluations."""
+    precision: Precision = "auto"
+    """Arithmetic of the extractor; Gram matrices and losses are always float32."""
+    loss: LossSettings = dataclasses.field(default_factory=LossSettings)
+    """The loss."""
+    extractor: ExtractorSettings = dataclasses.field(default_factory=ExtractorSettings)
+    """The network."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        problems += _at_least("size", self.size, MIN_SIDE)
+        if self.style_size is not None:
+            problems += _at_least("style_size", self.style_size, MIN_SIDE)
+        problems += _at_least("scales", self.scales, 1)
+        problems += _at_least("steps", self.steps, 1)
+        problems += _at_least("coarse_steps", self.coarse_steps, 1)
+        problems += _at_least("history", self.history, 1)
+        problems += _at_least("backtracking", self.backtracking, 0)
+        problems += _at_least("seed", self.seed, 0)
+        problems += _finite("scale_factor", self.scale_factor)
+        if self.scale_factor <= 1:
+            problems.append(f"scale_factor must exceed 1, got {self.scale_factor:g}")
+        problems += _finite("tolerance", self.tolerance)
+        if not 0 <= self.ema < 1:
+            problems.append(f"ema must be in 0..1 (1 excluded), got {self.ema:g}")
+        rate = self.learning_rate
+        if rate is not None and not (math.isfinite(rate) and rate > 0):
+            problems.append(f"learning_rate must exceed 0, got {rate:g}")
+        _reject(problems)
+
+
+_GATYS = OptimizeSettings(
+    side="short",
+    resample="bilinear",
+    scales=1,
+    steps=500,
+    history=100,
+    constrained=False,
+)
+
+RECIPES: Mapping[str, OptimizeSettings] = types.MappingProxyType(
+    {
+        "default": OptimizeSettings(),
+        "gatys": _GATYS,
+        "gatys-2015": dataclasses.replace(
+            _GATYS,
+            constrained=True,
+            history=20,
+            extractor=ExtractorSettings(pooling="average"),
+            loss=LossSettings(convention="gatys-2015"),
+        ),
+        "ng-course": dataclasses.replace(
+            _GATYS,
+            constrained=True,
+            history=20,
+            loss=LossSettings(
+                convention="ng-course", content_weight=10.0, style_weight=40.0
+            ),
+        ),
+        "johnson": dataclasses.replace(
+            _GATYS,
+            constrained=True,
+            history=20,
+            extractor=ExtractorSettings(network="vgg16"),
+            loss=LossSettings(
+                convention="johnson",
+                content_layers=("block3_conv3",),
+                style_layers=(
+                    "block1_conv2",
+                    "block2_conv2",
+                    "block3_conv3",
+                    "block4_conv3",
+                ),
+                style_weight=5.0,
+            ),
+        ),
+    }
+)
+"""Named settings: what `nst optimize --recipe NAME` starts from."""
+
+
+def to_dict(settings: OptimizeSettings) -> dict[str, Any]:
+    """Return `settings` as JSON-ready values, nested as the classes are."""
+
+    def plain(value: Any) -> Any:
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            fields = dataclasses.fields(value)
+            return {f.name: plain(getattr(value, f.name)) for f in fields}
+        if isinstance(value, tuple):
+            return list(value)
+        return str(value) if isinstance(value, Path) else value
+
+    result: dict[str, Any] = plain(settings)
+    return result
+
+
+def from_dict(values: Mapping[str, Any]) -> OptimizeSettings:
+    """Rebuild settings that `to_dict` wrote.
+
+    Raises:
+        InputError: A name or a value is not one of this version's settings.
+    """
+    given = dict(values)
+    try:
+        loss = dict(given.pop("loss", {}))
+        for name in ("content_layers", "style_layers", "style_layer_weights"):
+            if loss.get(name) is not None:
+                loss[name] = tuple(loss[name])
+        extractor = dict(given.pop("extractor", {}))
+        if extractor.get("vgg_weights") is not None:
+            extractor["vgg_weights"] = Path(extractor["vgg_weights"])
+        return OptimizeSettings(
+            loss=LossSettings(**loss), extractor=ExtractorSettings(**extractor), **given
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(f"these settings do not fit this version: {error}") from error

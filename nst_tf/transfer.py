@@ -1,0 +1,90 @@
+"""The one training step of the project: a generator driven by the objective."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from nst_tf.objective import LossParts, Objective, Targets
+from nst_tf.pixels import PixelImage
+
+Tensor = Any
+
+
+class LatestValue(keras.metrics.Metric):
+    """The value of the last step, where Keras' `Mean` gives the mean of the epoch."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name, dtype="float32")
+        self.value = self.add_variable(shape=(), initializer="zeros", name="value")
+
+    def update_state(self, value: Tensor) -> None:
+        """Replace the value."""
+        self.value.assign(ops.cast(value, "float32"))
+
+    def result(self) -> Tensor:
+        """Return the value."""
+        return ops.convert_to_tensor(self.value)
+
+
+class StyleTransfer(keras.Model):
+    """Minimise the style-transfer loss over a generator, with `compile` and `fit`.
+
+    The logs of every step hold `total`, `content`, `style` and `tv`, the loss of the
+    picture as it was before that step.
+
+    Args:
+        generator: A layer whose output is float32 `[B, H, W, 3]`, RGB 0..1.
+        objective: The loss.
+        targets: What every output is compared with.
+    """
+
+    def __init__(
+        self, generator: keras.layers.Layer, objective: Objective, targets: Targets
+    ) -> None:
+        super().__init__(dtype="float32")
+        self.generator = generator
+        self.objective = objective
+        self.parts = [LatestValue(name) for name in LossParts._fields]
+        # As weights they are state to every backend, not constants baked into a graph.
+        self._content = {k: self._hold(v, k) for k, v in targets.content.items()}
+        self._style = {k: self._hold(v, f"{k}_gram") for k, v in targets.style.items()}
+
+    def _hold(self, value: Tensor, name: str) -> keras.Variable:
+        weight = self.add_weight(
+            shape=value.shape,
+            dtype=keras.backend.standardize_dtype(value.dtype),
+            initializer="zeros",
+            trainable=False,
+            name=name,
+        )
+        weight.assign(value)
+        return weight
+
+    @property
+    def targets(self) -> Targets:
+        """What every output is compared with."""
+        return Targets(
+            {k: ops.convert_to_tensor(v) for k, v in self._content.items()},
+            {k: ops.convert_to_tensor(v) for k, v in self._style.items()},
+        )
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Return the generator's picture of `inputs`."""
+        return self.generator(inputs)
+
+    def compute_loss(
+        self,
+        x: Tensor = None,
+        y: Tensor = None,
+        y_pred: Tensor = None,
+        sample_weight: Tensor = None,
+        training: bool = True,
+    ) -> Tensor:
+        """Return the total loss of `y_pred` and keep its parts for the logs."""
+        parts = self.objective(y_pred, self.targets)
+        for metric, value in zip(self.parts, parts, strict=True):
+            metric.update_state(value)
+        if isinstance(self.generator, PixelImage):
+            self.generator.remember(y_pred, parts.total)
+        return parts.total

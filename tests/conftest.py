@@ -1,0 +1,52 @@
+"""Fixtures: weight files, small pictures."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from nst_tf.images import save_image
+from tests.helpers import random_weights, scene, write_legacy
+
+
+@pytest.fixture(scope="session")
+def vgg_file(tmp_path_factory):
+    """A VGG-19 weight file with random values, for tests of mechanisms."""
+    path = tmp_path_factory.mktemp("weights") / "vgg19.h5"
+    return write_legacy(path, random_weights())
+
+
+@pytest.fixture
+def random_vgg(vgg_file, monkeypatch):
+    """Make the random weights the ones that every extractor finds."""
+    monkeypatch.setenv("NST_VGG19_WEIGHTS", str(vgg_file))
+    return vgg_file
+
+
+@pytest.fixture(scope="session")
+def real_vgg():
+    """The real VGG-19 weights: NST_VGG19_WEIGHTS, else the Keras cache, else skip."""
+    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+    cached = home / "models/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    path = Path(os.environ.get("NST_VGG19_WEIGHTS") or cached)
+    if not path.is_file():
+        pytest.skip("no VGG-19 weights: set NST_VGG19_WEIGHTS or fill the Keras cache")
+    return path
+
+
+@pytest.fixture
+def shared():
+    """The folder of reference pictures, else skip."""
+    path = Path(os.environ.get("NST_SHARED", Path(__file__).parents[2] / "shared"))
+    if not (path / "reference").is_dir():
+        pytest.skip("no reference pictures: set NST_SHARED to their folder")
+    return path
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Paths of a small photograph and a small painting."""
+    content, style = tmp_path / "photo.png", tmp_path / "painting.png"
+    save_image(content, scene(40, 56, seed=1))
+    save_image(style, scene(48, 48, seed=7))
+    return content, style

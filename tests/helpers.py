@@ -1,0 +1,40 @@
+"""Pictures and weights that tests make themselves."""
+
+import h5py
+import numpy as np
+
+from nst_tf.vgg_weights import layer_shapes
+
+
+def random_weights(network="vgg19", seed=0):
+    """Return He-scaled weights of every layer, which keep features in a sane range."""
+    rng = np.random.default_rng(seed)
+    weights = {}
+    for name, shape in layer_shapes(network).items():
+        scale = np.sqrt(2.0 / (9 * shape[2]))
+        kernel = (scale * rng.standard_normal(shape, "float32")).astype("float32")
+        weights[name] = (kernel, np.zeros(shape[-1], "float32"))
+    return weights
+
+
+def write_legacy(path, weights):
+    """Write the layout of Keras 2 `.h5` files, as the Keras download has it."""
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [name.encode() for name in weights]
+        for name, (kernel, bias) in weights.items():
+            group = file.create_group(name)
+            keys = [f"{name}_W_1:0", f"{name}_b_1:0"]
+            group.attrs["weight_names"] = [key.encode() for key in keys]
+            group[keys[0]], group[keys[1]] = kernel, bias
+    return path
+
+
+def scene(height, width, seed=0):
+    """Return a smooth picture with some texture, float32 `[H, W, 3]`."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width].astype("float32")
+    waves = [
+        0.5 + 0.4 * np.sin(x / (3 + 4 * k) + y / (5 + 3 * k) + seed) for k in range(3)
+    ]
+    noise = 0.05 * rng.standard_normal((height, width, 3))
+    return np.clip(np.stack(waves, axis=-1) + noise, 0, 1).astype("float32")
