@@ -3,9 +3,12 @@
 The only room with Pillow. Nothing is decoded before its format and size are known.
 """
 
+import contextlib
 import io
 import json
 import os
+import stat
+import struct
 import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +37,17 @@ SETTINGS_KEY = "nst-tf"
 _DESCRIPTION = 0x010E
 """EXIF and TIFF tag ImageDescription."""
 _OPAQUE = {"JPEG", "BMP"}
+_DECODER_ERRORS = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    SyntaxError,
+    EOFError,
+    MemoryError,
+    struct.error,
+)
+"""What Pillow raises on damaged data, depending on the format."""
 
 
 class Picture(NamedTuple):
@@ -59,30 +73,41 @@ def load_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
         InputError: No such file, not one of these formats, damaged, animated, too
             small or too large.
     """
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; give one image file")
-    if not path.exists():
-        raise InputError(f"there is no file {path}")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path} is empty (0 bytes)")
+    _check_file(path)
     try:
         with warnings.catch_warnings():
             # The size is judged below; other warnings concern broken metadata.
             warnings.simplefilter("ignore")
-            with Image.open(path) as file:
+            # Pillow maps a path into memory and then garbles rotated TIFFs.
+            with path.open("rb") as stream, Image.open(stream) as file:
                 _check(path, file, max_pixels)
                 file.load()
                 return _decode(file)
     except InputError:
         raise
+    except PermissionError as error:
+        raise InputError(f"can't read {path}: {error}") from error
     except Image.DecompressionBombError as error:
         raise InputError(f"{path} is too large: {error}") from error
     except UnidentifiedImageError as error:
         raise InputError(
             f"{path} is not an image of a format that is read: {', '.join(FORMATS)}"
         ) from error
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+    except _DECODER_ERRORS as error:
         raise InputError(f"{path} is damaged and can't be decoded: {error}") from error
+
+
+def _check_file(path: Path) -> None:
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(f"there is no file {path}") from error
+    except (OSError, ValueError) as error:  # A name too long, a null character.
+        raise InputError(f"can't read {path}: {error}") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise InputError(f"{path} is a folder; give one image file")
+    if status.st_size == 0:
+        raise InputError(f"{path} is empty (0 bytes)")
 
 
 def _check(path: Path, file: Image.Image, max_pixels: int) -> None:
@@ -114,6 +139,8 @@ def _decode(file: Image.Image) -> Picture:
         grey = np.asarray(upright, "float32")
         # Pillow gives 16-bit grey as 0..65535, whatever integer mode it chose.
         grey = grey / 65535.0 if upright.mode.startswith("I") else grey
+        if not np.isfinite(grey).all():
+            raise ValueError("it holds values that are not finite")
         grey = np.clip(grey, 0.0, 1.0)
         return Picture(np.repeat(grey[..., None], 3, axis=-1), None)
     alpha = None
@@ -187,17 +214,22 @@ def check_output(path: Path) -> None:
     Raises:
         InputError: An unknown ending, or a folder that is missing or not writable.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"the output {path} must end in one of {', '.join(SUFFIXES)}")
-    if path.is_dir():
-        raise InputError(f"the output {path} is a folder; give a file name")
+    _kind(path)
     try:
+        if path.is_dir():
+            raise InputError(f"the output {path} is a folder; give a file name")
         path.parent.mkdir(parents=True, exist_ok=True)
         probe = _temporary(path)
         probe.touch()
         probe.unlink()
     except OSError as error:
         raise InputError(f"can't write to the folder of {path}: {error}") from error
+
+
+def _kind(path: Path) -> str:
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"the output {path} must end in one of {', '.join(SUFFIXES)}")
+    return SUFFIXES[path.suffix.lower()]
 
 
 def save_image(
@@ -216,9 +248,9 @@ def save_image(
         settings: Written into the metadata as JSON, where the format has any.
 
     Raises:
-        InputError: The file can't be written.
+        InputError: An unknown ending, or the file can't be written.
     """
-    kind = SUFFIXES[path.suffix.lower()]
+    kind = _kind(path)
     values = to_bytes(pixels)
     if alpha is not None and kind not in _OPAQUE:
         values = np.concatenate([values, to_bytes(alpha)[..., None]], axis=-1)
@@ -244,10 +276,11 @@ def save_image(
     try:
         image.save(temporary, format=kind, **options)
         temporary.replace(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: too large for WebP.
         raise InputError(f"can't write {path}: {error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def _temporary(path: Path) -> Path:
@@ -260,14 +293,20 @@ def read_settings(path: Path) -> dict[str, Any]:
     Raises:
         InputError: The file is no image, or none that this program made.
     """
-    if not path.is_file():
-        raise InputError(f"there is no file {path}")
+    _check_file(path)
     try:
-        with Image.open(path, formats=FORMATS) as file:
-            text = getattr(file, "text", {}).get(SETTINGS_KEY)
-            text = text or file.getexif().get(_DESCRIPTION)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=FORMATS) as file:
+                # Pillow would decode a PNG before it gave `text` or `getexif`.
+                if file.format == "PNG":
+                    text = file.info.get(SETTINGS_KEY)
+                else:
+                    text = file.getexif().get(_DESCRIPTION)
         settings = json.loads(text or "")
-    except (OSError, TypeError, ValueError, SyntaxError) as error:
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path} is too large: {error}") from error
+    except (OSError, TypeError, ValueError, SyntaxError, RecursionError) as error:
         raise InputError(f"{path} carries no settings of nst-tf") from error
     if not isinstance(settings, dict):
         raise InputError(f"{path} carries no settings of nst-tf")

@@ -7,6 +7,7 @@ References:
     Hager, Zhang 2005 (approximate Wolfe test), https://doi.org/10.1137/030601880
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,7 +44,7 @@ class LBFGS(keras.optimizers.Optimizer):
 
     Args:
         learning_rate: Length of a step relative to the quasi-Newton step.
-        history: Number of pairs kept; memory is `2 * history + 2` times the variables.
+        history: Number of pairs kept; memory is `2 * history + 4` times the variables.
         curvature_tolerance: Least `s'y` of a pair.
         backtracking: How many times in a row a step may be cut; 0 accepts every step.
         first_change: When positive, the first step changes the variables by this much
@@ -89,9 +90,12 @@ class LBFGS(keras.optimizers.Optimizer):
         def zeros(shape: tuple[int, ...], name: str, dtype: str = "float32") -> Any:
             return self.add_variable(shape=shape, dtype=dtype, name=name)
 
-        # Row m-1 is the newest pair; rows not yet used are 0 and add nothing.
-        self._s = zeros((m, n), "s")
-        self._y = zeros((m, n), "y")
+        # One row to spare, _head, which the next pair is written to: a refused pair
+        # overwrites none. Rows not yet used are 0 and add nothing.
+        self._s = _Rows([zeros(shape, "s") for shape in _Rows.shapes(m + 1, n)])
+        self._y = _Rows([zeros(shape, "y") for shape in _Rows.shapes(m + 1, n)])
+        self._head = zeros((), "head", "int32")
+        # In order of age, oldest first.
         self._sy = zeros((m, m), "sy")
         self._yy = zeros((m, m), "yy")
         self._scale = zeros((), "scale")
@@ -152,20 +156,16 @@ class LBFGS(keras.optimizers.Optimizer):
         return ahead
 
     def _remember(self, s: Tensor, y: Tensor, accept: Tensor, g: Tensor) -> Tensor:
-        """Append a pair, which drops the oldest, if `accept` holds.
+        """Write a pair, and let it replace the oldest if `accept` holds.
 
         Returns:
             The products of every s with `g` and of every y with `g`, `[2, m]`.
         """
-        for rows, row in ((self._s, s), (self._y, y)):
-            rows.assign(
-                ops.cond(
-                    accept,
-                    lambda rows=rows, row=row: ops.concatenate([rows[1:], row[None]]),
-                    lambda rows=rows: ops.copy(rows),
-                )
-            )
-        sy, yy = _product(self._s, y), _product(self._y, y)
+        head = ops.copy(self._head)
+        self._s.write(head, s)
+        self._y.write(head, y)
+        self._head.assign(ops.where(accept, (head + 1) % (self.history + 1), head))
+        sy, yy = self._product(self._s, y), self._product(self._y, y)
         # In order of age s'y is upper triangular: no product with an older y counts.
         for matrix, column in ((self._sy, sy), (self._yy, yy)):
             aged = ops.pad(matrix[1:, 1:], ((0, 1), (0, 1)))
@@ -173,7 +173,7 @@ class LBFGS(keras.optimizers.Optimizer):
             matrix.assign(ops.where(accept, aged, matrix))
         scale = sy[-1] / ops.maximum(yy[-1], 1e-38)
         self._scale.assign(ops.where(accept, scale, self._scale))
-        return ops.stack([_product(self._s, g), _product(self._y, g)])
+        return ops.stack([self._product(self._s, g), self._product(self._y, g)])
 
     def _direction(self, g: Tensor, products: Tensor) -> Tensor:
         """Return `-H g` by the compact form of the inverse Hessian."""
@@ -186,9 +186,19 @@ class LBFGS(keras.optimizers.Optimizer):
         on_y = _solve(upper, sg, lower=False)
         inner = pivots * on_y + scale * (ops.matmul(gram, on_y) - yg)
         on_s = _solve(ops.transpose(upper), inner, lower=True)
-        history = ops.matmul(on_s[None, :], self._s)[0]
-        history = history - ops.matmul(scale * on_y[None, :], self._y)[0]
+        history = self._combine(on_s, self._s) - self._combine(scale * on_y, self._y)
         return -(scale * g + history)
+
+    def _product(self, rows: "_Rows", vector: Tensor) -> Tensor:
+        """Return the products of the rows in use with a vector, oldest first."""
+        order = (self._head + 1 + ops.arange(self.history)) % (self.history + 1)
+        return ops.take(rows.product(vector), order)
+
+    def _combine(self, factors: Tensor, rows: "_Rows") -> Tensor:
+        """Return the sum of the rows in use times `factors`, oldest first."""
+        slots = self.history + 1
+        age = (ops.arange(slots) - self._head - 1) % slots
+        return rows.combine(ops.take(ops.pad(factors, (0, 1)), age))
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
@@ -217,5 +227,49 @@ def _solve(matrix: Tensor, vector: Tensor, *, lower: bool) -> Tensor:
     return ops.solve_triangular(matrix, vector[:, None], lower=lower)[:, 0]
 
 
-def _product(matrix: Any, vector: Tensor) -> Tensor:
-    return ops.matmul(matrix, vector[:, None])[:, 0]
+class _Rows:
+    """A tall matrix `[slots, n]` in blocks of rows.
+
+    Writing a row copies its block alone. As one variable the whole history would be
+    copied at each step: 14 ms instead of 3 ms for 20 rows at 512x683.
+    """
+
+    def __init__(self, blocks: list[keras.Variable]) -> None:
+        self.blocks = blocks
+
+    @staticmethod
+    def shapes(slots: int, n: int) -> list[tuple[int, int]]:
+        """Return the shapes of the blocks."""
+        size = math.isqrt(slots - 1) + 1
+        return [(min(size, slots - start), n) for start in range(0, slots, size)]
+
+    def write(self, index: Tensor, row: Tensor) -> None:
+        """Replace row `index`."""
+        for block in self.blocks:
+            count = block.shape[0]
+            here = (index >= 0) & (index < count)
+            position = ops.clip(index, 0, count - 1)
+            block.assign(
+                ops.cond(
+                    here,
+                    lambda block=block, position=position: ops.slice_update(
+                        ops.copy(block), (position, 0), row[None]
+                    ),
+                    lambda block=block: ops.copy(block),
+                )
+            )
+            index = index - count
+
+    def product(self, vector: Tensor) -> Tensor:
+        """Return the product of every row with `vector`, `[slots]`."""
+        column = vector[:, None]
+        return ops.concatenate([ops.matmul(b, column)[:, 0] for b in self.blocks])
+
+    def combine(self, factors: Tensor) -> Tensor:
+        """Return the sum of the rows times `factors`, `[n]`."""
+        total, start = 0.0, 0
+        for block in self.blocks:
+            stop = start + block.shape[0]
+            total = total + ops.matmul(factors[None, start:stop], block)[0]
+            start = stop
+        return total

@@ -46,9 +46,15 @@ def landscape(height: int = 360, width: int = 540) -> np.ndarray:
     sun = np.hypot((x - 0.7) * width, (y - 0.3) * height) < 0.09 * height
     paint(canvas, sun.astype("float32"), (1.0, 0.93, 0.7))
     for index, (base, color) in enumerate(
-        [(0.45, (0.35, 0.38, 0.55)), (0.55, (0.25, 0.4, 0.38)), (0.63, (0.2, 0.36, 0.2))]
+        [
+            (0.45, (0.35, 0.38, 0.55)),
+            (0.55, (0.25, 0.4, 0.38)),
+            (0.63, (0.2, 0.36, 0.2)),
+        ]
     ):
-        ridge = base + 0.07 * np.sin(7 * x + 2 * index) + 0.05 * noise(1, width, 5 + index)
+        ridge = (
+            base + 0.07 * np.sin(7 * x + 2 * index) + 0.05 * noise(1, width, 5 + index)
+        )
         hill = (y > ridge).astype("float32")
         shade = 1 + 0.5 * noise(height, width, 20 + index)
         paint(canvas, hill * np.clip(0.75 + 0.25 * shade, 0, 1), color)
@@ -65,7 +71,9 @@ def landscape(height: int = 360, width: int = 540) -> np.ndarray:
     for stem, top in ((0.12, 0.4), (0.86, 0.36), (0.93, 0.45)):
         trunk = (np.abs(x - stem) < 0.006) & (y > top) & (y < 0.76)
         paint(canvas, trunk.astype("float32"), (0.25, 0.16, 0.1))
-        crown = np.hypot((x - stem) * 1.5, y - top) < 0.11 + 0.03 * noise(height, width, 9)
+        crown = np.hypot((x - stem) * 1.5, y - top) < 0.11 + 0.03 * noise(
+            height, width, 9
+        )
         paint(canvas, 0.9 * crown, (0.16, 0.3, 0.12))
     grain = np.random.default_rng(2).standard_normal(canvas.shape) * 0.012
     return np.clip(canvas + grain, 0, 1).astype("float32")

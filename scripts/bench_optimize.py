@@ -1,0 +1,212 @@
+"""Benchmark of per-image optimisation: three figures, each a ratio inside one run.
+
+1. Cost of one evaluation (loss, gradient, optimizer) over the bare extractor's forward
+   and backward in the same precision.
+2. Time to the loss that Gatys' notebook publishes for 500 evaluations (368,494), against
+   its recipe in PyTorch float32, if an interpreter with torch is at hand.
+3. Peak memory of a larger picture.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+PUBLISHED = 368_494
+HERE = Path(__file__).resolve().parent
+
+
+def main() -> None:
+    """Run the chosen parts."""
+    shared = Path(os.environ.get("NST_SHARED", "../shared")) / "reference"
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--content", type=Path, default=shared / "Tuebingen_Neckarfront.jpg"
+    )
+    parser.add_argument(
+        "--style", type=Path, default=shared / "vangogh_starry_night.jpg"
+    )
+    parser.add_argument("--size", type=int, default=512, help="short side in pixels")
+    parser.add_argument("--torch-python", default=sys.executable)
+    parser.add_argument("--parts", default="step,loss,memory")
+    parser.add_argument("--memory-child", nargs=2, type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.memory_child:
+        memory_child(*given.memory_child)
+        return
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs")
+    parts = given.parts.split(",")
+    if "step" in parts:
+        step(512, 683)
+    if "memory" in parts:
+        memory(1024, 1365)
+    if "loss" in parts:
+        time_to_loss(given)
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    """Return a picture for which only the size matters."""
+    draw = np.random.default_rng(0).random((height, width, 3))
+    return draw.astype("float32")
+
+
+def step(height: int, width: int, rounds: int = 8) -> None:
+    """Time one evaluation against the bare extractor, in turn."""
+    import keras
+    import tensorflow as tf
+
+    from nst_tf import (
+        LBFGS,
+        LossSettings,
+        Objective,
+        OptimizeSettings,
+        PixelImage,
+        StyleTransfer,
+        build_extractor,
+    )
+    from nst_tf.precision import resolve_precision
+
+    dtype = resolve_precision("auto")
+    settings = LossSettings()
+    image = noise(height, width)
+    extractor = build_extractor(settings.layers, dtype=dtype)
+    objective = Objective(extractor, settings)
+    targets = objective.targets(image[None], noise(256, 256)[None])
+    model = StyleTransfer(PixelImage(image), objective, targets)
+    history = OptimizeSettings().history
+    model.compile(
+        optimizer=LBFGS(history=history, first_change=0.01), jit_compile=False
+    )
+
+    policy = "float32" if dtype == "float32" else f"mixed_{dtype}"
+    keras.config.set_dtype_policy(policy)
+    stock = keras.applications.VGG19(include_top=False, weights=None)
+    keras.config.set_dtype_policy("float32")
+    outputs = [stock.get_layer(name).output for name in settings.layers]
+    stock = keras.Model(stock.input, outputs)
+    stock.trainable = False
+    pixels = tf.Variable(image[None] * 255)
+
+    def bare(network: keras.Model) -> Callable[[], object]:
+        @tf.function
+        def run() -> object:
+            with tf.GradientTape() as tape:
+                features = tf.nest.flatten(network(pixels))
+                total = tf.add_n(
+                    [tf.cast(tf.reduce_sum(f), "float32") for f in features]
+                )
+            return tape.gradient(total, pixels)[0, 0, 0]
+
+        return lambda: np.asarray(run())
+
+    rows = np.zeros((1, 1), "float32")
+    model.make_train_function()
+    data = iter(tf.data.Dataset.from_tensors(rows).repeat())
+    runs = {
+        "Keras VGG-19": bare(stock),
+        "our extractor": bare(extractor),
+        "one evaluation": lambda: np.asarray(model.train_function(data)["total"]),
+    }
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for count in range(history + rounds):  # Until the history is full.
+        names = runs if count >= history else ["one evaluation"]
+        for name in names:
+            start = time.perf_counter()
+            runs[name]()
+            if count > history:
+                times[name].append(time.perf_counter() - start)
+    median = {name: float(np.median(values)) for name, values in times.items()}
+    print(
+        f"\n1. One evaluation at {height}x{width}, {dtype}, history {history}, medians:"
+    )
+    for name, value in median.items():
+        print(f"   {name}: {value:.3f} s (least {min(times[name]):.3f})")
+    for name in ("Keras VGG-19", "our extractor"):
+        ratio = median["one evaluation"] / median[name]
+        print(f"   one evaluation / {name} forward+backward = {ratio:.3f}  (<= 1.10)")
+
+
+def memory(height: int, width: int) -> None:
+    """Measure the peak of a process of its own."""
+    command = [sys.executable, __file__, "--memory-child", str(height), str(width)]
+    peak = int(subprocess.run(command, check=True, capture_output=True).stdout)
+    print(
+        f"\n3. Peak memory at {height}x{width}: {peak / 2**20:.2f} GiB  (< 5)",
+        flush=True,
+    )
+
+
+def memory_child(height: int, width: int) -> None:
+    """Optimise a few steps and print the peak in KiB."""
+    from nst_tf import OptimizeSettings, measure_loss, optimize_image
+
+    settings = OptimizeSettings(size=max(height, width), steps=24, coarse_steps=3)
+    image, style = noise(height, width), noise(height, height)
+    result = optimize_image(image, style, settings)
+    measure_loss(result.pixels, image, style, settings)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def time_to_loss(given: argparse.Namespace) -> None:
+    """Time both programs to the published loss, each with its own method."""
+    from nst_tf import OptimizeSettings, Step, load_image, optimize_image
+
+    for path in (given.content, given.style):
+        if not path.is_file():
+            print(
+                f"\n2. Left out: there is no {path}; set NST_SHARED or --content, --style"
+            )
+            return
+    pair = [load_image(path).pixels for path in (given.content, given.style)]
+    settings = OptimizeSettings()
+    settings = dataclasses.replace(
+        settings, size=given.size, side="short", resample="bilinear", steps=500
+    )
+    seen: list[Step] = []
+
+    def observe(now: Step) -> bool:
+        seen.append(now)
+        return now.scale == settings.scales - 1 and now.loss.total <= PUBLISHED
+
+    start = time.monotonic()
+    result = optimize_image(*pair, settings, observer=observe)
+    seconds = time.monotonic() - start
+    print(f"\n2. To the loss {PUBLISHED:,} at short side {given.size}:")
+    print(
+        f"   nst-tf: {seconds:.0f} s, {result.evaluations} evaluations "
+        f"({seen[-1].step} at the final size), loss {result.loss.total:,.0f}",
+        flush=True,
+    )
+    if subprocess.run(
+        [given.torch_python, "-c", "import torch"], capture_output=True
+    ).returncode:
+        print("   PyTorch: left out, it is not installed (see --torch-python)")
+        return
+    command = [given.torch_python, str(HERE / "bench_torch.py")]
+    command += [str(given.content), str(given.style), os.environ["NST_VGG19_WEIGHTS"]]
+    command += ["--size", str(given.size), "--loss", str(PUBLISHED)]
+    command += ["--seconds", str(5 * seconds), "--threads", str(os.cpu_count())]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    torch = json.loads(answer)
+    verb = "reached" if torch["reached"] else "not reached, stopped"
+    print(
+        f"   PyTorch float32, notebook's recipe: {verb} after {torch['seconds']:.0f} s, "
+        f"{torch['evaluations']} evaluations, loss {torch['loss']:,.0f}"
+    )
+    sign = "=" if torch["reached"] else ">"
+    print(f"   ratio {sign} {torch['seconds'] / seconds:.2f}  (>= 4)")
+
+
+if __name__ == "__main__":
+    main()
