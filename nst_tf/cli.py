@@ -9,9 +9,10 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -140,7 +141,13 @@ def _base(arguments: list[str]) -> OptimizeSettings:
     if given.like is not None:
         from nst_tf.images import read_settings
 
-        return from_dict(read_settings(given.like).get("settings", {}))
+        values = read_settings(given.like)
+        if "settings" not in values:
+            raise InputError(f"{given.like} carries no settings of nst-tf")
+        try:
+            return from_dict(values["settings"])
+        except InputError as error:
+            raise InputError(f"{given.like}: {error}") from error
     if given.recipe not in RECIPES:
         raise InputError(
             f"there is no recipe {given.recipe}; there are {', '.join(RECIPES)}"
@@ -154,7 +161,8 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
     from nst_tf.images import check_output, load_image
 
     check_output(job.output)
-    check_output(job.output.with_suffix(".png"))
+    if job.preview_every:
+        check_output(job.output.with_suffix(".preview.png"))
     content, style = load_image(job.content), load_image(job.style)
     checkpoint = job.checkpoint_path
     resume = job.resume and checkpoint.exists()
@@ -163,7 +171,7 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
             f"an interrupted run left {checkpoint}: add --resume to finish it, or"
             " delete it to start anew"
         )
-    # Slow to import: TensorFlow.
+    _import_quietly()
     from nst_tf.optimize import optimize_image, plan_scales
 
     sizes = [(p.pixels.shape[1], p.pixels.shape[0]) for p in (content, style)]
@@ -197,6 +205,28 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
             resume=resume,
         )
         return _finish(job, settings, content, style, result, log)
+
+
+def _import_quietly() -> None:
+    """Load the backend without the lines that TensorFlow writes to file descriptor 2.
+
+    They come before its own log level is read. If the import fails, they are shown.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as sink:
+        os.dup2(sink.fileno(), 2)
+        try:
+            from nst_tf.precision import has_gpu
+
+            has_gpu()
+        except BaseException:
+            sink.seek(0)
+            os.write(kept, sink.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _finish(
@@ -278,23 +308,30 @@ class _Log:
     """A JSON-lines file; a resumed run keeps the lines it does not repeat."""
 
     def __init__(self, path: Path, *, keep: int) -> None:
+        self._path, self._keep = path, keep
+        self._file: IO[str] | None = None
+
+    def _open(self) -> IO[str]:
+        """Open at the first line: a run refused before that leaves the old log."""
         kept = []
-        if keep and path.exists():
-            for line in path.read_text().splitlines():
-                with contextlib.suppress(ValueError, KeyError, TypeError):
-                    if json.loads(line)["evaluation"] <= keep:
-                        kept.append(line + "\n")
         try:
-            self._file = path.open("w")
+            if self._keep and self._path.exists():
+                for line in self._path.read_text().splitlines():
+                    with contextlib.suppress(ValueError, KeyError, TypeError):
+                        if json.loads(line)["evaluation"] <= self._keep:
+                            kept.append(line + "\n")
+            file = self._path.open("w")
         except OSError as error:
-            raise InputError(f"can't write the log {path}: {error}") from error
-        self._file.writelines(kept)
+            raise InputError(f"can't write the log {self._path}: {error}") from error
+        file.writelines(kept)
+        return file
 
     def __enter__(self) -> "_Log":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def step(self, step: "Step") -> None:
         """Write the line of one step."""
@@ -316,6 +353,8 @@ class _Log:
 
     def write(self, values: dict[str, Any]) -> None:
         """Write one line, whole, at once."""
+        if self._file is None:
+            self._file = self._open()
         self._file.write(json.dumps(values) + "\n")
         self._file.flush()
 

@@ -170,18 +170,19 @@ class LBFGS(keras.optimizers.Optimizer):
         for matrix, column in ((self._sy, sy), (self._yy, yy)):
             aged = ops.pad(matrix[1:, 1:], ((0, 1), (0, 1)))
             aged = aged + column[:, None] * self._newest[None, :]
-            matrix.assign(ops.where(accept, aged, matrix))
+            matrix.assign(ops.where(accept, aged, ops.copy(matrix)))
         scale = sy[-1] / ops.maximum(yy[-1], 1e-38)
-        self._scale.assign(ops.where(accept, scale, self._scale))
+        self._scale.assign(ops.where(accept, scale, ops.copy(self._scale)))
         return ops.stack([self._product(self._s, g), self._product(self._y, g)])
 
     def _direction(self, g: Tensor, products: Tensor) -> Tensor:
         """Return `-H g` by the compact form of the inverse Hessian."""
-        pivots = ops.diagonal(self._sy)
-        upper = self._sy + ops.diag(ops.cast(ops.equal(pivots, 0.0), "float32"))
-        gram = self._yy + ops.transpose(self._yy)
-        gram = gram - ops.diag(ops.diagonal(self._yy))
-        scale = ops.where(self._scale > 0, self._scale, 1.0)
+        sy, yy = ops.copy(self._sy), ops.copy(self._yy)
+        pivots = ops.diagonal(sy)
+        upper = sy + ops.diag(ops.cast(ops.equal(pivots, 0.0), "float32"))
+        gram = yy + ops.transpose(yy) - ops.diag(ops.diagonal(yy))
+        scale = ops.copy(self._scale)
+        scale = ops.where(scale > 0, scale, 1.0)
         sg, yg = products[0], products[1]
         on_y = _solve(upper, sg, lower=False)
         inner = pivots * on_y + scale * (ops.matmul(gram, on_y) - yg)
@@ -263,13 +264,18 @@ class _Rows:
     def product(self, vector: Tensor) -> Tensor:
         """Return the product of every row with `vector`, `[slots]`."""
         column = vector[:, None]
-        return ops.concatenate([ops.matmul(b, column)[:, 0] for b in self.blocks])
+        return ops.concatenate(
+            [ops.matmul(ops.convert_to_tensor(b), column)[:, 0] for b in self.blocks]
+        )
 
     def combine(self, factors: Tensor) -> Tensor:
         """Return the sum of the rows times `factors`, `[n]`."""
         total, start = 0.0, 0
         for block in self.blocks:
             stop = start + block.shape[0]
-            total = total + ops.matmul(factors[None, start:stop], block)[0]
+            total = (
+                total
+                + ops.matmul(factors[None, start:stop], ops.convert_to_tensor(block))[0]
+            )
             start = stop
         return total

@@ -231,6 +231,11 @@ class _Run:
         self.checkpoint_every = checkpoint_every
         self.dtype = resolve_precision(settings.precision)
         self.scales = plan_scales(_size(content), _size(style), settings)
+        init = settings.init
+        if init not in ("content", "noise", "style") and not Path(init).is_file():
+            raise InputError(
+                f"init must be content, noise, style or an image file; got {init}"
+            )
         self.evaluations = 0
         self.losses: list[float] = []
         self.reason: Reason = "finished"
@@ -331,12 +336,7 @@ class _Run:
                 photo.shape
             )
             return np.clip(0.5 + 0.1 * draw, 0.0, 1.0).astype("float32")
-        path = Path(init)
-        if not path.is_file():
-            raise InputError(
-                f"init must be content, noise, style or an image file; got {init}"
-            )
-        return resize(load_image(path).pixels, width, height)
+        return resize(load_image(Path(init)).pixels, width, height)
 
     def _refine(
         self, picture: np.ndarray, photo: np.ndarray, previous: np.ndarray

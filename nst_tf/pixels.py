@@ -49,7 +49,7 @@ class PixelImage(keras.layers.Layer):
 
     def remember(self, image: Tensor, loss: Tensor) -> None:
         """Keep `image` as the last good one if its `loss` is finite."""
-        self.finite.assign(ops.where(ops.isfinite(loss), image, self.finite))
+        self.finite.assign(ops.where(ops.isfinite(loss), image, ops.copy(self.finite)))
 
     def picture(self) -> np.ndarray:
         """Return the picture as it is now, float32 `[H, W, 3]`."""

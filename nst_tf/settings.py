@@ -7,6 +7,7 @@ tests read them from these classes. Standard library only.
 import dataclasses
 import math
 import types
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -125,9 +126,9 @@ class OptimizeSettings:
     """Sizes to pass from coarse to fine; 1 works at the final size alone."""
     scale_factor: float = 2.0
     """Ratio of one scale to the next."""
-    steps: int = 200
+    steps: int = 100
     """Evaluations of loss and gradient at the final scale."""
-    coarse_steps: int = 200
+    coarse_steps: int = 100
     """Evaluations at each coarser scale."""
     init: str = "content"
     """Start from content, noise, style or the path of an image file."""
@@ -248,17 +249,41 @@ def from_dict(values: Mapping[str, Any]) -> OptimizeSettings:
     Raises:
         InputError: A name or a value is not one of this version's settings.
     """
-    given = dict(values)
     try:
-        loss = dict(given.pop("loss", {}))
-        for name in ("content_layers", "style_layers", "style_layer_weights"):
-            if loss.get(name) is not None:
-                loss[name] = tuple(loss[name])
-        extractor = dict(given.pop("extractor", {}))
-        if extractor.get("vgg_weights") is not None:
-            extractor["vgg_weights"] = Path(extractor["vgg_weights"])
-        return OptimizeSettings(
-            loss=LossSettings(**loss), extractor=ExtractorSettings(**extractor), **given
-        )
+        given = dict(values)
+        given["loss"] = _typed(LossSettings, dict(given.get("loss", {})))
+        given["extractor"] = _typed(ExtractorSettings, dict(given.get("extractor", {})))
+        return _typed(OptimizeSettings, given)
     except (TypeError, ValueError) as error:
         raise InputError(f"these settings do not fit this version: {error}") from error
+
+
+def _typed(cls: type[Any], values: dict[str, Any]) -> Any:
+    """Make a settings object of JSON values, refusing those of another type."""
+    hints = typing.get_type_hints(cls)
+    for name, value in values.items():
+        if name not in hints:
+            raise TypeError(f"there is no setting {name}")
+        options = typing.get_args(hints[name])
+        kinds = options if isinstance(hints[name], types.UnionType) else (hints[name],)
+        if isinstance(value, list):
+            values[name] = value = tuple(value)
+        if Path in kinds and isinstance(value, str):
+            values[name] = value = Path(value)
+        if float in kinds and isinstance(value, int) and not isinstance(value, bool):
+            values[name] = value = float(value)
+        if typing.get_origin(hints[name]) is Literal:
+            if value not in options:
+                raise TypeError(f"{name} must be one of {options}, got {value!r}")
+            continue
+        plain = tuple(typing.get_origin(kind) or kind for kind in kinds)
+        fits = isinstance(value, plain) and (
+            bool in plain or not isinstance(value, bool)
+        )
+        if isinstance(value, tuple):
+            item = float if name == "style_layer_weights" else str
+            allowed = (float, int) if item is float else (str,)
+            fits = fits and all(isinstance(entry, allowed) for entry in value)
+        if not fits:
+            raise TypeError(f"{name} can't be {value!r}")
+    return cls(**values)

@@ -84,7 +84,8 @@ def read_weights(path: Path, network: Network) -> Weights:
     try:
         with h5py.File(path, "r") as file:
             found = _read_named(file, shapes) or _read_ordered(file, shapes)
-    except OSError as error:
+            strange = _strange_layers(file, shapes)
+    except (OSError, KeyError) as error:
         raise InputError(f"{path} is not a readable HDF5 file: {error}") from error
     wrong = [
         name
@@ -93,6 +94,10 @@ def read_weights(path: Path, network: Network) -> Weights:
         or found[name][0].shape != shape
         or found[name][1].shape != shape[-1:]
     ]
+    if not wrong and strange:
+        raise InputError(
+            f"{path} does not hold {network.upper()} weights: it has {strange[0]} too"
+        )
     if wrong:
         raise InputError(
             f"{path} does not hold {network.upper()} weights: "
@@ -102,6 +107,18 @@ def read_weights(path: Path, network: Network) -> Weights:
     if not all(np.isfinite(w).all() for pair in found.values() for w in pair):
         raise InputError(f"{path} is damaged: it holds values that are not finite")
     return found
+
+
+def _strange_layers(file: Any, shapes: Mapping[str, Any]) -> list[str]:
+    """Return convolutions of a deeper network of the family."""
+    root = file.get("model_weights", file)
+    ordered = (
+        [f"conv2d_{len(shapes)}"]
+        if f"conv2d_{len(shapes)}" in file.get("layers", {})
+        else []
+    )
+    named = [n for n in root if n.startswith("block") and "_conv" in n]
+    return [n for n in named if n not in shapes] + ordered
 
 
 def _read_named(file: Any, shapes: Mapping[str, Any]) -> Weights:

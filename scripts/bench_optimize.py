@@ -1,9 +1,9 @@
 """Benchmark of per-image optimisation: three figures, each a ratio inside one run.
 
-1. Cost of one evaluation (loss, gradient, optimizer) over the bare extractor's forward
-   and backward in the same precision.
-2. Time to the loss that Gatys' notebook publishes for 500 evaluations (368,494), against
-   its recipe in PyTorch float32, if an interpreter with torch is at hand.
+1. Cost of one evaluation (loss, gradient, optimizer) over the bare extractor's
+   forward and backward in the same precision.
+2. Time to the loss that Gatys' notebook publishes for 500 evaluations (368,494),
+   against its recipe in PyTorch float32, if an interpreter with torch is at hand.
 3. Peak memory of a larger picture.
 """
 
@@ -164,9 +164,7 @@ def time_to_loss(given: argparse.Namespace) -> None:
 
     for path in (given.content, given.style):
         if not path.is_file():
-            print(
-                f"\n2. Left out: there is no {path}; set NST_SHARED or --content, --style"
-            )
+            print(f"\n2. Left out: no {path}; set NST_SHARED or --content, --style")
             return
     pair = [load_image(path).pixels for path in (given.content, given.style)]
     settings = OptimizeSettings()
@@ -201,7 +199,7 @@ def time_to_loss(given: argparse.Namespace) -> None:
     torch = json.loads(answer)
     verb = "reached" if torch["reached"] else "not reached, stopped"
     print(
-        f"   PyTorch float32, notebook's recipe: {verb} after {torch['seconds']:.0f} s, "
+        f"   PyTorch float32, notebook recipe: {verb} after {torch['seconds']:.0f} s, "
         f"{torch['evaluations']} evaluations, loss {torch['loss']:,.0f}"
     )
     sign = "=" if torch["reached"] else ">"

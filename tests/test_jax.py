@@ -1,0 +1,83 @@
+"""The same code on the JAX backend, each in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nst_tf import LossSettings, OptimizeSettings, optimize_image, settings
+from tests.helpers import scene
+
+pytest.importorskip("jax")
+ROOT = Path(__file__).parents[1]
+SETTINGS = OptimizeSettings(
+    size=56,
+    scales=1,
+    steps=8,
+    history=5,
+    precision="float32",
+    loss=LossSettings(
+        content_layers=("block2_conv2",), style_layers=("block1_conv1", "block2_conv1")
+    ),
+)
+PROGRAM = """
+import json, sys
+import numpy as np
+from nst_tf import optimize_image
+from nst_tf.settings import from_dict
+content, style = np.load(sys.argv[1]).values()
+losses = []
+result = optimize_image(
+    content, style, from_dict(json.loads(sys.argv[2])),
+    observer=lambda step: losses.append(step.loss.total),
+)
+import keras
+assert keras.backend.backend() == "jax"
+assert "tensorflow" not in sys.modules
+np.save(sys.argv[3], result.pixels)
+print(json.dumps(losses))
+"""
+
+
+def on_jax(*command):
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, *command],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_optimisation_on_jax_follows_that_on_tensorflow(tmp_path, random_vgg):
+    content, style = scene(40, 56, seed=1), scene(48, 48, seed=7)
+    np.savez(tmp_path / "pair.npz", content=content, style=style)
+    text = json.dumps(settings.to_dict(SETTINGS))
+    out = on_jax(
+        "-c", PROGRAM, str(tmp_path / "pair.npz"), text, str(tmp_path / "out.npy")
+    )
+    losses = []
+    result = optimize_image(
+        content, style, SETTINGS, observer=lambda s: losses.append(s.loss.total)
+    )
+    np.testing.assert_allclose(json.loads(out), losses, rtol=0.02)
+    assert np.abs(np.load(tmp_path / "out.npy") - result.pixels).mean() < 0.01
+
+
+def test_losses_pass_their_tests_on_jax():
+    assert "passed" in on_jax("-m", "pytest", "-q", "tests/test_losses.py")
+
+
+def test_lbfgs_trains_keras_models_on_jax():
+    # Compiled by fit; step by step without it JAX compiles each operation anew.
+    names = "trains_any or equal_bits or configuration or refused"
+    out = on_jax("-m", "pytest", "-q", "tests/test_lbfgs.py", "-k", names)
+    assert "passed" in out
