@@ -384,6 +384,10 @@ def _interruptible() -> Iterator[_Flag]:
             signal.signal(number, handler)
 
 
+def _short(value: float) -> str:
+    return f"{value / 1000:,.0f}k" if value >= 10_000 else f"{value:.4g}"
+
+
 @contextlib.contextmanager
 def _progress(total: int, done: int, *, quiet: bool) -> Iterator[Any]:
     """Draw a bar on standard error; yield the function that moves it."""
@@ -393,7 +397,7 @@ def _progress(total: int, done: int, *, quiet: bool) -> Iterator[Any]:
 
     bar = Progress(
         TextColumn("{task.fields[size]}"),
-        BarColumn(bar_width=None),
+        BarColumn(bar_width=12),
         MofNCompleteColumn(),
         TextColumn("{task.fields[loss]}"),
         TextColumn("{task.fields[speed]}"),
@@ -406,16 +410,16 @@ def _progress(total: int, done: int, *, quiet: bool) -> Iterator[Any]:
 
     def show(step: "Step") -> None:
         parts = step.loss
-        loss = f"loss {parts.total:.4g} = content {parts.content:.3g}"
-        loss += f" + style {parts.style:.3g}"
-        loss += f" + tv {parts.tv:.2g}" if parts.tv else ""
+        loss = f"{_short(parts.total)} = content {_short(parts.content)}"
+        loss += f" + style {_short(parts.style)}"
+        loss += f" + tv {_short(parts.tv)}" if parts.tv else ""
         took, last[0] = step.seconds - last[0], step.seconds
         bar.update(
             task,
             completed=step.evaluation,
             size=f"{step.size.width}x{step.size.height}",
             loss=loss,
-            speed=f"{took:.2f} s/step" if step.step > 1 else "",
+            speed=f"{took:.2f} s" if step.step > 1 else "",
         )
 
     with bar:

@@ -76,9 +76,9 @@ class LossSettings:
     """One lambda a style layer; without it the convention's own."""
     content_weight: float = 1.0
     """Weight of the content term."""
-    style_weight: float = 1000.0
+    style_weight: float = 100.0
     """Weight of the style term."""
-    tv_weight: float = 0.0
+    tv_weight: float = 5.0
     """Weight of the total variation (mean squared neighbour difference, 0..255)."""
 
     def __post_init__(self) -> None:
@@ -122,7 +122,7 @@ class OptimizeSettings:
     """The same side of the style image in pixels; without it, size. Never enlarged."""
     resample: Resample = "lanczos"
     """Filter that resizes both images."""
-    scales: int = 3
+    scales: int = 2
     """Sizes to pass from coarse to fine; 1 works at the final size alone."""
     scale_factor: float = 2.0
     """Ratio of one scale to the next."""
@@ -185,6 +185,7 @@ _GATYS = OptimizeSettings(
     steps=500,
     history=100,
     constrained=False,
+    loss=LossSettings(style_weight=1000.0, tv_weight=0.0),
 )
 
 RECIPES: Mapping[str, OptimizeSettings] = types.MappingProxyType(
@@ -196,14 +197,19 @@ RECIPES: Mapping[str, OptimizeSettings] = types.MappingProxyType(
             constrained=True,
             history=20,
             extractor=ExtractorSettings(pooling="average"),
-            loss=LossSettings(convention="gatys-2015"),
+            loss=LossSettings(
+                convention="gatys-2015", style_weight=1000.0, tv_weight=0.0
+            ),
         ),
         "ng-course": dataclasses.replace(
             _GATYS,
             constrained=True,
             history=20,
             loss=LossSettings(
-                convention="ng-course", content_weight=10.0, style_weight=40.0
+                convention="ng-course",
+                content_weight=10.0,
+                style_weight=40.0,
+                tv_weight=0.0,
             ),
         ),
         "johnson": dataclasses.replace(
@@ -221,6 +227,7 @@ RECIPES: Mapping[str, OptimizeSettings] = types.MappingProxyType(
                     "block4_conv3",
                 ),
                 style_weight=5.0,
+                tv_weight=0.0,
             ),
         ),
     }

@@ -68,7 +68,7 @@ def step(height: int, width: int, rounds: int = 8) -> None:
 
     from nst_tf import (
         LBFGS,
-        LossSettings,
+        RECIPES,
         Objective,
         OptimizeSettings,
         PixelImage,
@@ -78,7 +78,7 @@ def step(height: int, width: int, rounds: int = 8) -> None:
     from nst_tf.precision import resolve_precision
 
     dtype = resolve_precision("auto")
-    settings = LossSettings()
+    settings = RECIPES["gatys"].loss
     image = noise(height, width)
     extractor = build_extractor(settings.layers, dtype=dtype)
     objective = Objective(extractor, settings)
@@ -160,7 +160,7 @@ def memory_child(height: int, width: int) -> None:
 
 def time_to_loss(given: argparse.Namespace) -> None:
     """Time both programs to the published loss, each with its own method."""
-    from nst_tf import OptimizeSettings, Step, load_image, optimize_image
+    from nst_tf import RECIPES, OptimizeSettings, Step, load_image, optimize_image
 
     for path in (given.content, given.style):
         if not path.is_file():
@@ -169,7 +169,13 @@ def time_to_loss(given: argparse.Namespace) -> None:
     pair = [load_image(path).pixels for path in (given.content, given.style)]
     settings = OptimizeSettings()
     settings = dataclasses.replace(
-        settings, size=given.size, side="short", resample="bilinear", steps=500
+        settings,
+        size=given.size,
+        side="short",
+        resample="bilinear",
+        scales=3,
+        steps=500,
+        loss=RECIPES["gatys"].loss,
     )
     seen: list[Step] = []
 

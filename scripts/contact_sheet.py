@@ -1,6 +1,6 @@
 """Paint every photograph like every painting and lay the results out on one sheet.
 
-    .venv/bin/python scripts/contact_sheet.py PHOTOS... --styles PAINTINGS... -o SHEET.jpg
+    .venv/bin/python scripts/contact_sheet.py PHOTOS... --styles STYLES... -o SHEET.jpg
 
 Results stay in a folder beside the sheet; those that are there are not made again, so
 that an interrupted call goes on where it was.
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def cell(pixels: np.ndarray, side: int) -> np.ndarray:
-    """Centre a picture on a white square with a margin, `[side + GAP, side + GAP, 3]`."""
+    """Centre a picture on a white square of `side` pixels with a margin."""
     small = resize(pixels, *fit(pixels.shape[1], pixels.shape[0], side, "long"))
     canvas = np.ones((side + GAP, side + GAP, 3), "float32")
     top, left = ((side + GAP - length) // 2 for length in small.shape[:2])
