@@ -166,6 +166,8 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
     content, style = load_image(job.content), load_image(job.style)
     checkpoint = job.checkpoint_path
     resume = job.resume and checkpoint.exists()
+    if job.resume and not resume and not job.quiet:
+        print(f"there is no {checkpoint} to resume: starting anew", file=sys.stderr)
     if checkpoint.exists() and not job.resume:
         raise InputError(
             f"an interrupted run left {checkpoint}: add --resume to finish it, or"

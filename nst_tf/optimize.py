@@ -5,6 +5,7 @@ References:
     Gatys et al. 2017 (coarse to fine), https://arxiv.org/abs/1611.07865
 """
 
+import functools
 import gc
 import hashlib
 import math
@@ -246,6 +247,7 @@ class _Run:
     def seconds(self) -> float:
         return time.monotonic() - self.started
 
+    @functools.cached_property
     def identity(self) -> dict[str, Any]:
         """Return what two runs must share for one to continue the other."""
         images = hashlib.sha256()
@@ -264,7 +266,7 @@ class _Run:
     def check(self, state: Checkpoint) -> None:
         """Refuse a checkpoint of another run, naming what differs."""
         # Through JSON's eyes: a tuple and a list are the same.
-        mine, theirs = _flatten(self.identity()), _flatten(state.meta["identity"])
+        mine, theirs = _flatten(self.identity), _flatten(state.meta["identity"])
         differing = [key for key in mine if mine[key] != theirs.get(key)]
         if differing:
             listed = ", ".join(
@@ -386,7 +388,7 @@ class _Run:
         if self.checkpoint is None:
             return
         meta = {
-            "identity": self.identity(),
+            "identity": self.identity,
             "scale": index,
             "done": done,
             "evaluations": self.evaluations,
