@@ -47,7 +47,7 @@ def main() -> None:
                     flush=True,
                 )
             row.append(cell(load_image(path).pixels, given.cell))
-        rows.append(np.concatenate(row, axis=1))
+        rows.append(trim(np.concatenate(row, axis=1)))
     save_image(given.output, np.concatenate(rows))
 
 
@@ -58,6 +58,12 @@ def cell(pixels: np.ndarray, side: int) -> np.ndarray:
     top, left = ((side + GAP - length) // 2 for length in small.shape[:2])
     canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
     return canvas
+
+
+def trim(row: np.ndarray) -> np.ndarray:
+    """Take off what is white above and below a row of cells, down to the margin."""
+    (lines,) = np.nonzero((row < 1).any(axis=(1, 2)))
+    return row[max(0, lines[0] - GAP // 2) : lines[-1] + 1 + GAP // 2]
 
 
 if __name__ == "__main__":
