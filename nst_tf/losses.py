@@ -69,7 +69,7 @@ def _gram(flat: Tensor) -> Any:
     features, to which the result is rounded anyway.
     """
     wide = ops.cast(flat, "float32")
-    if flat.shape[0] == 1:  # A plain product is 10 % faster than a batch of one.
+    if flat.shape[0] == 1:  # 3 to 13 % faster than a batch of one.
         gram = ops.matmul(ops.transpose(wide[0]), wide[0])[None]
     else:
         gram = ops.matmul(ops.transpose(wide, (0, 2, 1)), wide)

@@ -346,7 +346,8 @@ class _Run:
         """Enlarge a picture and add the photograph's detail of the finer scale.
 
         Without the detail the fine layers' Gram matrices start from almost nothing:
-        80 instead of 160 million at 512x683, and 7 % less after 110 evaluations.
+        91 instead of 167 million at short side 256, and 3 % less loss after 60
+        evaluations (reference pair, weights of the notebook).
         """
         height, width = photo.shape[:2]
         detail = photo - resize(previous, width, height)

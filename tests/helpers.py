@@ -3,7 +3,19 @@
 import h5py
 import numpy as np
 
+from nst_tf import LossSettings, OptimizeSettings
 from nst_tf.vgg_weights import layer_shapes
+
+SMALL = OptimizeSettings(
+    size=56,
+    scales=1,
+    steps=12,
+    history=5,
+    precision="float32",
+    loss=LossSettings(
+        content_layers=("block2_conv2",), style_layers=("block1_conv1", "block2_conv1")
+    ),
+)
 
 
 def random_weights(network="vgg19", seed=0):

@@ -1,5 +1,6 @@
 """The same code on the JAX backend, each in a process of its own."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -9,21 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nst_tf import LossSettings, OptimizeSettings, optimize_image, settings
-from tests.helpers import scene
+from nst_tf import optimize_image, settings
+from tests.helpers import SMALL, scene
 
 pytest.importorskip("jax")
 ROOT = Path(__file__).parents[1]
-SETTINGS = OptimizeSettings(
-    size=56,
-    scales=1,
-    steps=8,
-    history=5,
-    precision="float32",
-    loss=LossSettings(
-        content_layers=("block2_conv2",), style_layers=("block1_conv1", "block2_conv1")
-    ),
-)
+SETTINGS = dataclasses.replace(SMALL, steps=8)
 PROGRAM = """
 import json, sys
 import numpy as np

@@ -9,7 +9,6 @@ import pytest
 from nst_tf import (
     ExtractorSettings,
     InputError,
-    LossSettings,
     OptimizeSettings,
     measure_loss,
     optimize_image,
@@ -17,20 +16,9 @@ from nst_tf import (
 from nst_tf.checkpoint import load_checkpoint
 from nst_tf.images import to_bytes
 from nst_tf.optimize import plan_scales
-from tests.helpers import scene
+from tests.helpers import SMALL, scene
 
 CONTENT, STYLE = scene(40, 56, seed=1), scene(48, 48, seed=7)
-SMALL = OptimizeSettings(
-    size=56,
-    scales=1,
-    steps=12,
-    history=5,
-    precision="float32",
-    loss=LossSettings(
-        content_layers=("block2_conv2",), style_layers=("block1_conv1", "block2_conv1")
-    ),
-)
-
 pytestmark = pytest.mark.usefixtures("random_vgg")
 
 
