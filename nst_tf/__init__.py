@@ -15,6 +15,7 @@ _HOMES = {
     "InputError": "settings",
     "LossParts": "objective",
     "LossSettings": "settings",
+    "NetworkSettings": "settings",
     "Objective": "objective",
     "OptimizeSettings": "settings",
     "Picture": "images",
@@ -25,6 +26,7 @@ _HOMES = {
     "StyleTransfer": "transfer",
     "Targets": "objective",
     "build_extractor": "extractor",
+    "build_network": "network",
     "content_loss": "losses",
     "gram_matrix": "losses",
     "load_image": "images",
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from nst_tf.images import Picture, load_image, save_image
     from nst_tf.lbfgs import LBFGS
     from nst_tf.losses import content_loss, gram_matrix, style_loss, total_variation
+    from nst_tf.network import build_network
     from nst_tf.objective import LossParts, Objective, Targets
     from nst_tf.optimize import Result, Step, measure_loss, optimize_image
     from nst_tf.pixels import PixelImage
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
         ExtractorSettings,
         InputError,
         LossSettings,
+        NetworkSettings,
         OptimizeSettings,
     )
     from nst_tf.transfer import StyleTransfer
@@ -59,6 +63,7 @@ __all__ = [
     "InputError",
     "LossParts",
     "LossSettings",
+    "NetworkSettings",
     "Objective",
     "OptimizeSettings",
     "Picture",
@@ -68,6 +73,7 @@ __all__ = [
     "StyleTransfer",
     "Targets",
     "build_extractor",
+    "build_network",
     "content_loss",
     "gram_matrix",
     "load_image",

@@ -134,7 +134,8 @@ class LBFGS(keras.optimizers.Optimizer):
         kept = started & ~cut & finite
         curvature = new_slope - old_slope
         accept = kept & (curvature > self.curvature_tolerance)
-        products = self._remember(s, ops.where(finite, y, 0.0), accept, g)
+        y = _choose(finite, y, ops.zeros_like(y))
+        products = self._remember(s, y, accept, g)
         direction = self._direction(g, products)
 
         total = ops.sum(ops.abs(g)) + 1e-38
@@ -142,15 +143,15 @@ class LBFGS(keras.optimizers.Optimizer):
         if self.first_change:
             first = self.first_change * float(g.shape[0]) / total
         step = ops.where(self._scale > 0, rate, rate * first) * direction
-        ahead = ops.where(finite, x + step, x)
+        ahead = _choose(finite, x + step, x)
         if self.backtracking:
             secant = -old_slope / ops.maximum(curvature, 1e-38)
             back = last_x + ops.clip(secant, 0.1, 0.5) * s
-            ahead = ops.where(cut, back, ahead)
+            ahead = _choose(cut, back, ahead)
             self._cuts.assign(ops.where(cut, self._cuts + 1, 0))
-            x, g = ops.where(cut, last_x, x), ops.where(cut, last_g, g)
-        self._last_x.assign(ops.where(finite, x, last_x))
-        self._last_g.assign(ops.where(finite, g, last_g))
+            x, g = _choose(cut, last_x, x), _choose(cut, last_g, g)
+        self._last_x.assign(_choose(finite, x, last_x))
+        self._last_g.assign(_choose(finite, g, last_g))
         self._started.assign(ops.cast(started | finite, "int32"))
         return ahead
 
@@ -164,7 +165,9 @@ class LBFGS(keras.optimizers.Optimizer):
         self._s.write(head, s)
         self._y.write(head, y)
         self._head.assign(ops.where(accept, (head + 1) % (self.history + 1), head))
-        sy, yy = self._product(self._s, y), self._product(self._y, y)
+        # Both vectors at once: the history is read once, not twice.
+        pair = ops.stack([y, g])
+        (sy, sg), (yy, yg) = self._product(self._s, pair), self._product(self._y, pair)
         # In order of age s'y is upper triangular: no product with an older y counts.
         for matrix, column in ((self._sy, sy), (self._yy, yy)):
             aged = ops.pad(matrix[1:, 1:], ((0, 1), (0, 1)))
@@ -172,7 +175,7 @@ class LBFGS(keras.optimizers.Optimizer):
             matrix.assign(ops.where(accept, aged, ops.copy(matrix)))
         scale = sy[-1] / ops.maximum(yy[-1], 1e-38)
         self._scale.assign(ops.where(accept, scale, ops.copy(self._scale)))
-        return ops.stack([self._product(self._s, g), self._product(self._y, g)])
+        return ops.stack([sg, yg])
 
     def _direction(self, g: Tensor, products: Tensor) -> Tensor:
         """Return `-H g` by the compact form of the inverse Hessian."""
@@ -189,10 +192,11 @@ class LBFGS(keras.optimizers.Optimizer):
         history = self._combine(on_s, self._s) - self._combine(scale * on_y, self._y)
         return -(scale * g + history)
 
-    def _product(self, rows: "_Rows", vector: Tensor) -> Tensor:
-        """Return the products of the rows in use with a vector, oldest first."""
+    def _product(self, rows: "_Rows", pair: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the products of the rows in use with two vectors, oldest first."""
         order = (self._head + 1 + ops.arange(self.history)) % (self.history + 1)
-        return ops.take(rows.product(vector), order)
+        first, second = rows.product(pair)
+        return ops.take(first, order), ops.take(second, order)
 
     def _combine(self, factors: Tensor, rows: "_Rows") -> Tensor:
         """Return the sum of the rows in use times `factors`, oldest first."""
@@ -221,6 +225,11 @@ def _size(variable: Any) -> int:
 def _join(tensors: Sequence[Any]) -> Tensor:
     flat = [ops.reshape(ops.cast(t, "float32"), (-1,)) for t in tensors]  # [n_i]
     return flat[0] if len(flat) == 1 else ops.concatenate(flat)
+
+
+def _choose(condition: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """Return `first` or `second` by a scalar, without `where`'s copy."""
+    return ops.cond(condition, lambda: first, lambda: second)
 
 
 def _solve(matrix: Tensor, vector: Tensor, *, lower: bool) -> Tensor:
@@ -260,12 +269,14 @@ class _Rows:
             )
             index = index - count
 
-    def product(self, vector: Tensor) -> Tensor:
-        """Return the product of every row with `vector`, `[slots]`."""
-        column = vector[:, None]
-        return ops.concatenate(
-            [ops.matmul(ops.convert_to_tensor(b), column)[:, 0] for b in self.blocks]
-        )
+    def product(self, pair: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the products of every row with both of `pair`, `[slots]` each."""
+        parts = [
+            ops.matmul(pair, ops.transpose(ops.convert_to_tensor(block)))
+            for block in self.blocks
+        ]
+        products = ops.concatenate(parts, axis=1)
+        return products[0], products[1]
 
     def combine(self, factors: Tensor) -> Tensor:
         """Return the sum of the rows times `factors`, `[n]`."""

@@ -24,6 +24,7 @@ References:
 
 from typing import Any, NamedTuple
 
+import keras
 from keras import ops
 
 from nst_tf.settings import Convention
@@ -60,6 +61,33 @@ def default_layer_weights(convention: Convention, layers: int) -> tuple[float, .
     return (part,) * layers
 
 
+_BLOCK = 1024
+"""Positions whose half-precision product is rounded before it is summed in float32."""
+
+
+def _square(flat: Tensor) -> Tensor:
+    """Return `F'F` of `[B, P, C]` in float32.
+
+    Half-precision products accumulate in float32 but round their result. In blocks,
+    summed in float32, that costs an error of 1e-4 to 8e-4 of the norm, a fifth or less
+    of what half-precision features have, and half the time of a float32 product.
+    """
+    batch, positions, channels = flat.shape
+    half = keras.backend.standardize_dtype(flat.dtype) != "float32"
+    if half and positions and positions >= 4 * _BLOCK:
+        count = positions // _BLOCK
+        whole = count * _BLOCK
+        blocks = ops.reshape(flat[:, :whole], (-1, _BLOCK, channels))
+        parts = ops.matmul(ops.transpose(blocks, (0, 2, 1)), blocks)
+        parts = ops.reshape(parts, (-1, count, channels, channels))
+        gram = ops.sum(ops.cast(parts, "float32"), axis=1)
+        return gram + _square(flat[:, whole:]) if whole < positions else gram
+    wide = ops.cast(flat, "float32")
+    if batch == 1:  # 3 to 13 % faster than a batch of one.
+        return ops.matmul(ops.transpose(wide[0]), wide[0])[None]
+    return ops.matmul(ops.transpose(wide, (0, 2, 1)), wide)
+
+
 @ops.custom_gradient
 def _gram(flat: Tensor) -> Any:
     """Return `F'F` of `[B, P, C]` in float32, with one product in its gradient.
@@ -68,11 +96,7 @@ def _gram(flat: Tensor) -> Any:
     `F (U + U')` gives the same with half the arithmetic. It runs in the dtype of the
     features, to which the result is rounded anyway.
     """
-    wide = ops.cast(flat, "float32")
-    if flat.shape[0] == 1:  # 3 to 13 % faster than a batch of one.
-        gram = ops.matmul(ops.transpose(wide[0]), wide[0])[None]
-    else:
-        gram = ops.matmul(ops.transpose(wide, (0, 2, 1)), wide)
+    gram = _square(flat)
 
     def grad(*args: Tensor, upstream: Tensor = None) -> Tensor:
         if upstream is None:

@@ -49,7 +49,9 @@ class PixelImage(keras.layers.Layer):
 
     def remember(self, image: Tensor, loss: Tensor) -> None:
         """Keep `image` as the last good one if its `loss` is finite."""
-        self.finite.assign(ops.where(ops.isfinite(loss), image, ops.copy(self.finite)))
+        finite = ops.isfinite(loss)
+        kept = ops.cond(finite, lambda: image, lambda: ops.copy(self.finite))
+        self.finite.assign(kept)
 
     def picture(self) -> np.ndarray:
         """Return the picture as it is now, float32 `[H, W, 3]`."""

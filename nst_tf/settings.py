@@ -19,6 +19,7 @@ Optimizer = Literal["lbfgs", "adam"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Side = Literal["long", "short"]
 Resample = Literal["lanczos", "bilinear"]
+Lowering = Literal["native", "slices"]
 
 MIN_SIDE = 16
 """Pixels below which the fifth block of VGG has no feature left."""
@@ -108,6 +109,26 @@ class LossSettings:
     def layers(self) -> tuple[str, ...]:
         """Every layer the loss looks at, without repetition."""
         return tuple(dict.fromkeys(self.style_layers + self.content_layers))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkSettings:
+    """Shape of the transform network."""
+
+    styles: int = 1
+    """Number of styles besides the photograph itself, which is style 0."""
+    width: float = 1.0
+    """Multiplier of the channels: 1 is Johnson's network, 0.5 and 0.25 are faster."""
+    lowering: Lowering = "native"
+    """How padding is written; slices is the form that LiteRT's kernels take whole."""
+    dtype: str = "float32"
+    """A Keras dtype policy: float32, or mixed_bfloat16 for training."""
+
+    def __post_init__(self) -> None:
+        problems = _at_least("styles", self.styles, 1)
+        if not 0.1 <= self.width <= 2:
+            problems.append(f"width must be in 0.1..2, got {self.width:g}")
+        _reject(problems)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ ALLOWED = {
     "losses": {"settings"},
     "pixels": set(),
     "lbfgs": set(),
+    "network": {"settings"},
     "extractor": {"settings", "vgg_weights"},
     "objective": {"settings", "losses"},
     "transfer": {"objective", "pixels"},

@@ -7,6 +7,7 @@ import pytest
 from keras import ops
 
 from nst_tf import ExtractorSettings, InputError, build_extractor
+from nst_tf.extractor import CenteredInput
 from nst_tf.vgg_weights import layer_shapes, read_weights
 from tests.helpers import random_weights, scene, write_legacy
 
@@ -61,6 +62,27 @@ def test_features_equal_those_of_keras_applications(random_vgg):
             rtol=1e-3,
             atol=1e-4 * float(ops.max(value)),
         )
+
+
+def test_half_precision_loses_nothing_of_a_pixel():
+    image = scene(16, 24)[None]
+    centered = image - np.array([123.68, 116.779, 103.939]) / 255
+    parts = CenteredInput(dtype="bfloat16", autocast=False)(image)
+    parts = ops.convert_to_numpy(ops.cast(parts, "float32"))
+    assert np.abs(parts[..., :3] - centered).max() > 5e-4
+    assert np.abs(parts[..., :3] + parts[..., 3:] - centered).max() < 5e-6
+
+
+def test_half_precision_agrees_with_float32(random_vgg):
+    names = ["block1_conv1", "block3_conv1"]
+    image = scene(32, 48)[None]
+    exact, half = (
+        build_extractor(names, dtype=dtype)(image) for dtype in ("float32", "bfloat16")
+    )
+    for name in names:
+        expected = ops.convert_to_numpy(exact[name])
+        error = ops.convert_to_numpy(ops.cast(half[name], "float32")) - expected
+        assert np.linalg.norm(error) < 5e-3 * np.linalg.norm(expected)
 
 
 def test_it_stops_at_the_deepest_layer_asked_for(random_vgg):

@@ -1,0 +1,154 @@
+"""The transform network: shapes, lowerings, conditional normalisation."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from nst_tf import InputError, NetworkSettings, build_network
+from nst_tf.network import (
+    EPSILON,
+    ConditionalInstanceNormalization,
+    NearestUpsampling,
+    ReflectionPadding,
+)
+from tests.helpers import scene
+
+RNG = np.random.default_rng(3)
+TINY = {"styles": 2, "width": 0.125}
+
+
+def value(tensor):
+    return ops.convert_to_numpy(tensor)
+
+
+def photographs(height, width, batch=2):
+    return np.stack([scene(height, width, seed=k) for k in range(batch)])
+
+
+def mixes(batch, rows=3):
+    weights = RNG.random((batch, rows)).astype("float32")
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("lowering", ["native", "slices"])
+@pytest.mark.parametrize("width", [1, 4])
+def test_reflection_padding_is_numpys(lowering, width):
+    x = RNG.standard_normal((2, 7, 9, 3)).astype("float32")
+    sides = (width, width)
+    expected = np.pad(x, ((0, 0), sides, sides, (0, 0)), mode="reflect")
+    layer = ReflectionPadding(width, lowering=lowering)
+    np.testing.assert_array_equal(value(layer(x)), expected)
+    assert layer.compute_output_shape(x.shape) == expected.shape
+    assert layer.compute_output_shape((None, None, 9, 3))[1] is None
+
+
+def test_upsampling_repeats_every_pixel():
+    x = RNG.standard_normal((2, 3, 5, 4)).astype("float32")
+    expected = x.repeat(2, axis=1).repeat(2, axis=2)
+    np.testing.assert_array_equal(value(NearestUpsampling()(x)), expected)
+
+
+def test_normalisation_mixes_the_styles_gamma_and_beta():
+    x = RNG.normal(5.0, 3.0, (2, 6, 7, 4)).astype("float32")
+    weights = mixes(2)
+    layer = ConditionalInstanceNormalization(3)
+    layer.build(x.shape)
+    gamma, beta = (RNG.standard_normal((3, 4)).astype("float32") for _ in range(2))
+    layer.set_weights([gamma, beta])
+    for picture, mix, got in zip(x, weights, value(layer(x, weights)), strict=True):
+        normal = (picture - picture.mean((0, 1))) / np.sqrt(
+            picture.var((0, 1)) + EPSILON
+        )
+        expected = normal * (mix @ gamma) + mix @ beta
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_statistics_stay_float32_in_half_precision():
+    # 1000 + noise: in bfloat16 mean and variance of the values are lost.
+    x = np.round(RNG.normal(1000.0, 40.0, (1, 64, 64, 2)) / 8) * 8
+    layer = ConditionalInstanceNormalization(1, dtype="mixed_bfloat16")
+    x = ops.cast(ops.convert_to_tensor(x), "bfloat16")
+    wide = value(ops.cast(x, "float32"))
+    got = layer(x, ops.ones((1, 1)))
+    assert keras.backend.standardize_dtype(got.dtype) == "bfloat16"
+    expected = (wide - wide.mean((1, 2))) / wide.std((1, 2))
+    np.testing.assert_allclose(value(ops.cast(got, "float32")), expected, atol=0.02)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 30), (43, 22), (64, 48)])
+def test_the_output_has_the_inputs_size_and_range(size):
+    network = build_network(NetworkSettings(**TINY))
+    got = value(network({"image": photographs(*size), "style": mixes(2)}))
+    assert got.shape == (2, *size, 3)
+    assert got.min() >= 0
+    assert got.max() <= 1
+    assert got.std() > 0.01
+
+
+def test_sizes_may_be_unknown_when_it_is_compiled():
+    network = build_network(NetworkSettings(**TINY))
+    network.compile()
+    inputs = {"image": photographs(34, 27), "style": mixes(2)}
+    np.testing.assert_allclose(
+        network.predict(inputs, verbose=0), value(network(inputs)), atol=1e-5
+    )
+
+
+def test_both_lowerings_give_equal_results_with_equal_weights():
+    native = build_network(NetworkSettings(**TINY))
+    slices = build_network(NetworkSettings(**TINY, lowering="slices"))
+    slices.set_weights(native.get_weights())
+    inputs = {"image": photographs(32, 44), "style": mixes(2)}
+    np.testing.assert_allclose(
+        value(native(inputs)), value(slices(inputs)), rtol=0, atol=1e-6
+    )
+
+
+def test_a_picture_does_not_depend_on_its_batch():
+    network = build_network(NetworkSettings(**TINY))
+    images, weights = photographs(24, 20, batch=3), mixes(3)
+    together = value(network({"image": images, "style": weights}))
+    alone = value(network({"image": images[1:2], "style": weights[1:2]}))
+    np.testing.assert_allclose(together[1:2], alone, atol=1e-5)
+
+
+def test_only_gamma_and_beta_depend_on_the_number_of_styles():
+    one, three = (build_network(NetworkSettings(styles=n, width=0.25)) for n in (1, 3))
+    norms = [
+        layer
+        for layer in three.layers
+        if isinstance(layer, ConditionalInstanceNormalization)
+    ]
+    assert len(norms) == 16
+    more = sum(2 * 2 * layer.gamma.shape[1] for layer in norms)
+    assert three.count_params() - one.count_params() == more
+
+
+def test_full_width_has_johnsons_layers():
+    network = build_network(NetworkSettings())
+    shapes = {
+        layer.name: tuple(layer.kernel.shape)
+        for layer in network.layers
+        if isinstance(layer, keras.layers.Conv2D)
+    }
+    assert shapes["down1"] == (9, 9, 3, 32)
+    assert shapes["down3"] == (3, 3, 64, 128)
+    assert shapes["res5b"] == (3, 3, 128, 128)
+    assert shapes["up2"] == (3, 3, 64, 32)
+    assert shapes["out"] == (9, 9, 32, 3)
+
+
+def test_it_is_saved_and_loaded_by_keras(tmp_path):
+    network = build_network(NetworkSettings(**TINY))
+    network.save(tmp_path / "network.keras")
+    loaded = keras.saving.load_model(tmp_path / "network.keras")
+    inputs = {"image": photographs(20, 24), "style": mixes(2)}
+    np.testing.assert_array_equal(value(network(inputs)), value(loaded(inputs)))
+
+
+def test_settings_that_make_no_network_are_refused():
+    with pytest.raises(InputError, match="styles must be at least 1"):
+        NetworkSettings(styles=0)
+    with pytest.raises(InputError, match=r"width must be in 0\.1\.\.2"):
+        NetworkSettings(width=0.0)
