@@ -15,6 +15,7 @@ _HOMES = {
     "InputError": "settings",
     "LossParts": "objective",
     "LossSettings": "settings",
+    "MixedTargets": "targets",
     "NetworkSettings": "settings",
     "Objective": "objective",
     "OptimizeSettings": "settings",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         NetworkSettings,
         OptimizeSettings,
     )
+    from nst_tf.targets import MixedTargets
     from nst_tf.transfer import StyleTransfer
 
 __all__ = [
@@ -63,6 +65,7 @@ __all__ = [
     "InputError",
     "LossParts",
     "LossSettings",
+    "MixedTargets",
     "NetworkSettings",
     "Objective",
     "OptimizeSettings",

@@ -5,26 +5,28 @@ import contextlib
 import dataclasses
 import hashlib
 import io
-import json
 import os
-import signal
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from nst_tf import __version__
+from nst_tf.console import (
+    INTERRUPTED,
+    PROGRAM,
+    Log,
+    import_quietly,
+    interruptible,
+    short,
+)
 from nst_tf.settings import RECIPES, InputError, OptimizeSettings, from_dict, to_dict
 
 if TYPE_CHECKING:
     from nst_tf.images import Picture
     from nst_tf.optimize import Result, Step
-
-_PROGRAM = "nst"
-_INTERRUPTED = 130
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -80,20 +82,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(arguments)
     except InputError as error:
-        print(f"{_PROGRAM}: error: {error}", file=sys.stderr)
+        print(f"{PROGRAM}: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"{_PROGRAM}: interrupted", file=sys.stderr)
-        return _INTERRUPTED
+        print(f"{PROGRAM}: interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _dispatch(arguments: list[str]) -> int:
     if arguments and arguments[0] == "optimize":
         return optimize(*parse(arguments[1:]))
+    if arguments and arguments[0] == "train":
+        from nst_tf import cli_train
+
+        return cli_train.train(*cli_train.parse(arguments[1:]))
+    if arguments and arguments[0] == "evaluate":
+        from nst_tf import cli_evaluate
+
+        return cli_evaluate.evaluate(cli_evaluate.parse(arguments[1:]))
     parser = argparse.ArgumentParser(
-        prog=_PROGRAM,
+        prog=PROGRAM,
         description="Neural style transfer on TensorFlow and Keras 3.",
-        epilog=f"'{_PROGRAM} COMMAND --help' lists a command's flags.",
+        epilog=f"'{PROGRAM} COMMAND --help' lists a command's flags.",
     )
     version = f"%(prog)s {__version__}"
     parser.add_argument("--version", action="version", version=version)
@@ -101,6 +111,8 @@ def _dispatch(arguments: list[str]) -> int:
     commands.add_parser(
         "optimize", help="paint a photograph in the manner of a painting"
     )
+    commands.add_parser("train", help="train a network that paints in an instant")
+    commands.add_parser("evaluate", help="score a trained network on photographs")
     parser.parse_args(arguments)
     return 0
 
@@ -122,7 +134,7 @@ def parse(arguments: list[str]) -> tuple[Job, OptimizeSettings]:
     return tyro.cli(
         command,
         args=arguments,
-        prog=f"{_PROGRAM} optimize",
+        prog=f"{PROGRAM} optimize",
         description="Paint CONTENT in the manner of STYLE.",
         config=(tyro.conf.OmitArgPrefixes,),
     )
@@ -173,25 +185,25 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
             f"an interrupted run left {checkpoint}: add --resume to finish it, or"
             " delete it to start anew"
         )
-    _import_quietly()
-    from nst_tf.optimize import optimize_image, plan_scales
+    import_quietly()
+    from nst_tf.optimize import optimize_image, plan_stages
 
     sizes = [(p.pixels.shape[1], p.pixels.shape[0]) for p in (content, style)]
-    scales = plan_scales(sizes[0], sizes[1], settings)
+    stages = plan_stages(sizes[0], sizes[1], settings)
     done = 0
     if resume:
         from nst_tf.checkpoint import load_checkpoint
 
         done = int(load_checkpoint(checkpoint).meta["evaluations"])
-    total = sum(scale.steps for scale in scales)
+    total = sum(stage.steps for stage in stages)
     with (
-        _Log(job.log_path, keep=done) as log,
-        _interruptible() as stop,
+        Log(job.log_path, keep=done, key="evaluation") as log,
+        interruptible() as stop,
         _progress(total, done, quiet=job.quiet) as show,
     ):
 
         def observe(step: "Step") -> bool:
-            log.step(step)
+            log.write(_line(step))
             show(step)
             if job.preview_every and step.evaluation % job.preview_every == 0:
                 _save(job.output.with_suffix(".preview.png"), step.image(), content)
@@ -209,35 +221,13 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
         return _finish(job, settings, content, style, result, log)
 
 
-def _import_quietly() -> None:
-    """Load the backend without the lines that TensorFlow writes to file descriptor 2.
-
-    They come before its own log level is read. If the import fails, they are shown.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as sink:
-        os.dup2(sink.fileno(), 2)
-        try:
-            from nst_tf.precision import has_gpu
-
-            has_gpu()
-        except BaseException:
-            sink.seek(0)
-            os.write(kept, sink.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-
-
 def _finish(
     job: Job,
     settings: OptimizeSettings,
     content: "Picture",
     style: "Picture",
     result: "Result",
-    log: "_Log",
+    log: Log,
 ) -> int:
     """Save the picture, measure the file, and say what became of the run."""
     from nst_tf.images import load_image
@@ -260,7 +250,7 @@ def _finish(
     if result.reason == "stopped":
         hint = "; add --resume to go on" if job.checkpoint_every else ""
         print(f"stopped: {job.output} holds the picture so far{hint}", file=sys.stderr)
-        return _INTERRUPTED
+        return INTERRUPTED
     pair = (content.pixels, style.pixels, settings)
     exact = measure_loss(result.pixels, *pair)
     saved = measure_loss(load_image(job.output).pixels, *pair)
@@ -287,6 +277,24 @@ def _finish(
     return 0
 
 
+def _line(step: "Step") -> dict[str, Any]:
+    """Return the log's line of one step."""
+    parts = step.loss
+    return {
+        "stage": step.stage,
+        "shallow": step.shallow,
+        "width": step.size.width,
+        "height": step.size.height,
+        "step": step.step,
+        "evaluation": step.evaluation,
+        "loss": parts.total,
+        "content": parts.content,
+        "style": parts.style,
+        "tv": parts.tv,
+        "seconds": round(step.seconds, 3),
+    }
+
+
 def _save(
     path: Path,
     pixels: Any,
@@ -304,90 +312,6 @@ def _save(
 def _fingerprint(path: Path) -> dict[str, str]:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return {"name": path.name, "sha256": digest}
-
-
-class _Log:
-    """A JSON-lines file; a resumed run keeps the lines it does not repeat."""
-
-    def __init__(self, path: Path, *, keep: int) -> None:
-        self._path, self._keep = path, keep
-        self._file: IO[str] | None = None
-
-    def _open(self) -> IO[str]:
-        """Open at the first line: a run refused before that leaves the old log."""
-        kept = []
-        try:
-            if self._keep and self._path.exists():
-                for line in self._path.read_text().splitlines():
-                    with contextlib.suppress(ValueError, KeyError, TypeError):
-                        if json.loads(line)["evaluation"] <= self._keep:
-                            kept.append(line + "\n")
-            file = self._path.open("w")
-        except OSError as error:
-            raise InputError(f"can't write the log {self._path}: {error}") from error
-        file.writelines(kept)
-        return file
-
-    def __enter__(self) -> "_Log":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def step(self, step: "Step") -> None:
-        """Write the line of one step."""
-        parts = step.loss
-        self.write(
-            {
-                "scale": step.scale,
-                "width": step.size.width,
-                "height": step.size.height,
-                "step": step.step,
-                "evaluation": step.evaluation,
-                "loss": parts.total,
-                "content": parts.content,
-                "style": parts.style,
-                "tv": parts.tv,
-                "seconds": round(step.seconds, 3),
-            }
-        )
-
-    def write(self, values: dict[str, Any]) -> None:
-        """Write one line, whole, at once."""
-        if self._file is None:
-            self._file = self._open()
-        self._file.write(json.dumps(values) + "\n")
-        self._file.flush()
-
-
-class _Flag:
-    """A signal that has arrived."""
-
-    is_set = False
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[_Flag]:
-    """Turn the first Ctrl-C or SIGTERM into a flag; the second Ctrl-C breaks off."""
-    flag = _Flag()
-
-    def handle(number: int, _: Any) -> None:
-        if flag.is_set and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        flag.is_set = True
-
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, handle) for number in signals]
-    try:
-        yield flag
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
-
-
-def _short(value: float) -> str:
-    return f"{value / 1000:,.0f}k" if value >= 10_000 else f"{value:.4g}"
 
 
 @contextlib.contextmanager
@@ -412,9 +336,9 @@ def _progress(total: int, done: int, *, quiet: bool) -> Iterator[Any]:
 
     def show(step: "Step") -> None:
         parts = step.loss
-        loss = f"{_short(parts.total)} = content {_short(parts.content)}"
-        loss += f" + style {_short(parts.style)}"
-        loss += f" + tv {_short(parts.tv)}" if parts.tv else ""
+        loss = f"{short(parts.total)} = content {short(parts.content)}"
+        loss += f" + style {short(parts.style)}"
+        loss += f" + tv {short(parts.tv)}" if parts.tv else ""
         took, last[0] = step.seconds - last[0], step.seconds
         bar.update(
             task,

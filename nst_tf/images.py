@@ -10,6 +10,7 @@ import os
 import stat
 import struct
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,28 +74,92 @@ def load_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
         InputError: No such file, not one of these formats, damaged, animated, too
             small or too large.
     """
-    _check_file(path)
+    with _opened(path, path, max_pixels) as file:
+        file.load()
+        return _decode(file)
+
+
+def load_crop(
+    source: Path | bytes,
+    size: int,
+    draw: np.random.Generator,
+    *,
+    least: float = 0.5,
+    name: str = "the image",
+) -> np.ndarray:
+    """Read a random square of an image for training, uint8 `[size, size, 3]`.
+
+    The square's side is `least` to 1 of the short side, but no smaller than `size`
+    where the picture is larger; it is mirrored half of the time. Cropping and
+    antialiased resizing are one step: half the time of `load_image` and `resize`.
+
+    Args:
+        source: A file or its bytes.
+        size: Side of the result in pixels.
+        draw: Where the numbers come from; four are drawn.
+        least: Smallest part of the short side.
+        name: What messages call the bytes.
+
+    Raises:
+        InputError: As `load_image`.
+    """
+    if isinstance(source, Path):
+        name = str(source)
+    part, left, top, mirrored = draw.random(4)
+    with _opened(source, name, MAX_PIXELS) as file:
+        file.load()
+        image: Image.Image = ImageOps.exif_transpose(file)
+        if image.mode in ("I", "F") or image.mode.startswith("I;"):
+            pixels = to_bytes(_decode(file).pixels)
+            image = Image.fromarray(pixels)
+        elif image.has_transparency_data:
+            ground = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(ground, image.convert("RGBA"))
+        image = _to_srgb(image, file.info.get("icc_profile")).convert("RGB")
+    short = min(image.size)
+    side = max(short * (least + (1.0 - least) * part), min(short, size))
+    x, y = left * (image.width - side), top * (image.height - side)
+    square = image.resize(
+        (size, size), Image.Resampling.BICUBIC, box=(x, y, x + side, y + side)
+    )
+    pixels = np.asarray(square)
+    return np.ascontiguousarray(pixels[:, ::-1] if mirrored < 0.5 else pixels)
+
+
+@contextlib.contextmanager
+def _opened(
+    source: Path | bytes, name: Path | str, max_pixels: int
+) -> Iterator[Image.Image]:
+    """Open an image after checking it; word what goes wrong inside as InputError."""
+    if isinstance(source, Path):
+        _check_file(source)
     try:
         with warnings.catch_warnings():
             # The size is judged below; other warnings concern broken metadata.
             warnings.simplefilter("ignore")
             # Pillow maps a path into memory and then garbles rotated TIFFs.
-            with path.open("rb") as stream, Image.open(stream) as file:
-                _check(path, file, max_pixels)
-                file.load()
-                return _decode(file)
+            with (
+                (
+                    io.BytesIO(source)
+                    if isinstance(source, bytes)
+                    else source.open("rb")
+                ) as stream,
+                Image.open(stream) as file,
+            ):
+                _check(name, file, max_pixels)
+                yield file
     except InputError:
         raise
     except PermissionError as error:
-        raise InputError(f"can't read {path}: {error}") from error
+        raise InputError(f"can't read {name}: {error}") from error
     except Image.DecompressionBombError as error:
-        raise InputError(f"{path} is too large: {error}") from error
+        raise InputError(f"{name} is too large: {error}") from error
     except UnidentifiedImageError as error:
         raise InputError(
-            f"{path} is not an image of a format that is read: {', '.join(FORMATS)}"
+            f"{name} is not an image of a format that is read: {', '.join(FORMATS)}"
         ) from error
     except _DECODER_ERRORS as error:
-        raise InputError(f"{path} is damaged and can't be decoded: {error}") from error
+        raise InputError(f"{name} is damaged and can't be decoded: {error}") from error
 
 
 def _check_file(path: Path) -> None:
@@ -110,7 +175,7 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path} is empty (0 bytes)")
 
 
-def _check(path: Path, file: Image.Image, max_pixels: int) -> None:
+def _check(path: Path | str, file: Image.Image, max_pixels: int) -> None:
     # A phone's multi-picture JPEG opens as MPO; its first frame is the photograph.
     if file.format not in (*FORMATS, "MPO"):
         raise InputError(

@@ -128,7 +128,7 @@ class LBFGS(keras.optimizers.Optimizer):
         s, y = x - last_x, g - last_g
         finite = ops.isfinite(ops.sum(g))
 
-        old_slope, new_slope = ops.sum(s * last_g), ops.sum(s * g)
+        old_slope, new_slope = _dot(s, last_g), _dot(s, g)
         too_far = new_slope > (1.0 - 2.0 * _SUFFICIENT) * ops.abs(old_slope)
         cut = started & too_far & (self._cuts < self.backtracking)
         kept = started & ~cut & finite
@@ -136,13 +136,10 @@ class LBFGS(keras.optimizers.Optimizer):
         accept = kept & (curvature > self.curvature_tolerance)
         y = _choose(finite, y, ops.zeros_like(y))
         products = self._remember(s, y, accept, g)
-        direction = self._direction(g, products)
-
-        total = ops.sum(ops.abs(g)) + 1e-38
-        first = ops.minimum(1.0, 1.0 / total)
-        if self.first_change:
-            first = self.first_change * float(g.shape[0]) / total
-        step = ops.where(self._scale > 0, rate, rate * first) * direction
+        first = ops.cond(
+            self._scale > 0, lambda: ops.ones(()), lambda: self._first_length(g)
+        )
+        step = self._step(g, products, rate * first)
         ahead = _choose(finite, x + step, x)
         if self.backtracking:
             secant = -old_slope / ops.maximum(curvature, 1e-38)
@@ -154,6 +151,13 @@ class LBFGS(keras.optimizers.Optimizer):
         self._last_g.assign(_choose(finite, g, last_g))
         self._started.assign(ops.cast(started | finite, "int32"))
         return ahead
+
+    def _first_length(self, g: Tensor) -> Tensor:
+        """Return the factor of the negative gradient at the very first step."""
+        total = ops.sum(ops.abs(g)) + 1e-38
+        if self.first_change:
+            return self.first_change * float(g.shape[0]) / total
+        return ops.minimum(1.0, 1.0 / total)
 
     def _remember(self, s: Tensor, y: Tensor, accept: Tensor, g: Tensor) -> Tensor:
         """Write a pair, and let it replace the oldest if `accept` holds.
@@ -177,8 +181,8 @@ class LBFGS(keras.optimizers.Optimizer):
         self._scale.assign(ops.where(accept, scale, ops.copy(self._scale)))
         return ops.stack([sg, yg])
 
-    def _direction(self, g: Tensor, products: Tensor) -> Tensor:
-        """Return `-H g` by the compact form of the inverse Hessian."""
+    def _step(self, g: Tensor, products: Tensor, length: Tensor) -> Tensor:
+        """Return `-length H g` by the compact form of the inverse Hessian."""
         sy, yy = ops.copy(self._sy), ops.copy(self._yy)
         pivots = ops.diagonal(sy)
         upper = sy + ops.diag(ops.cast(ops.equal(pivots, 0.0), "float32"))
@@ -189,8 +193,10 @@ class LBFGS(keras.optimizers.Optimizer):
         on_y = _solve(upper, sg, lower=False)
         inner = pivots * on_y + scale * (ops.matmul(gram, on_y) - yg)
         on_s = _solve(ops.transpose(upper), inner, lower=True)
-        history = self._combine(on_s, self._s) - self._combine(scale * on_y, self._y)
-        return -(scale * g + history)
+        # Signs and length go onto the small vectors, not onto those of n numbers.
+        on_s, on_y = -length * on_s, length * scale * on_y
+        history = self._combine(on_s, self._s) + self._combine(on_y, self._y)
+        return history - length * scale * g
 
     def _product(self, rows: "_Rows", pair: Tensor) -> tuple[Tensor, Tensor]:
         """Return the products of the rows in use with two vectors, oldest first."""
@@ -225,6 +231,10 @@ def _size(variable: Any) -> int:
 def _join(tensors: Sequence[Any]) -> Tensor:
     flat = [ops.reshape(ops.cast(t, "float32"), (-1,)) for t in tensors]  # [n_i]
     return flat[0] if len(flat) == 1 else ops.concatenate(flat)
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return ops.matmul(a[None, :], b[:, None])[0, 0]
 
 
 def _choose(condition: Tensor, first: Tensor, second: Tensor) -> Tensor:

@@ -139,9 +139,12 @@ def content_loss(
         convention: See the table of this module.
     """
     rule = _RULES[convention]
-    gap = ops.square(ops.cast(features, "float32") - ops.cast(target, "float32"))
-    reduce = ops.mean if rule.content_mean else ops.sum
-    return rule.content_factor * reduce(gap, axis=(1, 2, 3))
+    gap = ops.cast(features, "float32") - ops.cast(target, "float32")
+    total = ops.sum(ops.square(gap), axis=(1, 2, 3))
+    if rule.content_mean:
+        _, height, width, channels = ops.shape(features)
+        total = total / ops.cast(height * width * channels, "float32")
+    return rule.content_factor * total
 
 
 def style_loss(

@@ -17,10 +17,12 @@ class Targets(NamedTuple):
     Attributes:
         content: `dict[layer, [B, h, w, C]]`, features of the photograph.
         style: float32 `dict[layer, [B, C, C]]`, Gram matrices of the style.
+        strength: Factor of the style term of every picture, `[B]`, or None for 1.
     """
 
     content: dict[str, Tensor]
     style: dict[str, Tensor]
+    strength: Tensor | None = None
 
 
 class LossParts(NamedTuple):
@@ -63,15 +65,19 @@ class Objective(keras.layers.Layer):
             style: float32 `[B, H', W', 3]`, RGB 0..1, of any size.
         """
         content = self.extractor(photo)
-        painted = self.extractor(style)
-        convention = self.settings.convention
         return Targets(
             {name: content[name] for name in self.settings.content_layers},
-            {
-                name: losses.gram_matrix(painted[name], convention=convention)
-                for name in self.settings.style_layers
-            },
+            self.grams(style),
         )
+
+    def grams(self, style: Tensor) -> dict[str, Tensor]:
+        """Return the Gram matrices of `style`, float32 `[B, H, W, 3]`, RGB 0..1."""
+        features = self.extractor(style)
+        convention = self.settings.convention
+        return {
+            name: losses.gram_matrix(features[name], convention=convention)
+            for name in self.settings.style_layers
+        }
 
     def call(self, image: Tensor, targets: Targets) -> LossParts:
         """Return the loss of `image`, float32 `[B, H, W, 3]`, averaged over B."""
@@ -87,9 +93,10 @@ class Objective(keras.layers.Layer):
             )
         for name, weight in zip(settings.style_layers, self.lambdas, strict=True):
             gram = losses.gram_matrix(features[name], convention=convention)
-            style = style + weight * ops.mean(
-                losses.style_loss(gram, targets.style[name], convention=convention)
-            )
+            gap = losses.style_loss(gram, targets.style[name], convention=convention)
+            if targets.strength is not None:
+                gap = targets.strength * gap
+            style = style + weight * ops.mean(gap)
         if settings.tv_weight:
             tv = ops.mean(losses.total_variation(image))
         content = settings.content_weight * content

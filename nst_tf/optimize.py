@@ -5,6 +5,7 @@ References:
     Gatys et al. 2017 (coarse to fine), https://arxiv.org/abs/1611.07865
 """
 
+import dataclasses
 import functools
 import gc
 import hashlib
@@ -22,10 +23,17 @@ from nst_tf.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from nst_tf.extractor import build_extractor
 from nst_tf.images import fit, load_image, resize
 from nst_tf.lbfgs import LBFGS
+from nst_tf.losses import default_layer_weights
 from nst_tf.objective import LossParts, Objective
 from nst_tf.pixels import PixelImage
 from nst_tf.precision import jit_compile, resolve_precision
-from nst_tf.settings import MIN_SIDE, InputError, OptimizeSettings, to_dict
+from nst_tf.settings import (
+    MIN_SIDE,
+    InputError,
+    LossSettings,
+    OptimizeSettings,
+    to_dict,
+)
 from nst_tf.transfer import StyleTransfer
 
 Reason = Literal["finished", "converged", "stopped", "not finite"]
@@ -34,7 +42,7 @@ _WINDOW = 20
 _COARSEST = 64
 """Short side in pixels below which no coarser scale is worth a pass."""
 _FIRST_CHANGE = (4 / 255, 1 / 255)
-"""Mean change of L-BFGS' first step at the first scale and at the later ones."""
+"""Mean change of L-BFGS' first step at the first stage and at the later ones."""
 
 
 class Size(NamedTuple):
@@ -44,29 +52,39 @@ class Size(NamedTuple):
     height: int
 
 
-class Scale(NamedTuple):
-    """One pass: the size of the picture, of the style image, and its evaluations."""
+class Stage(NamedTuple):
+    """One pass over the picture.
+
+    Attributes:
+        picture: Size of the picture.
+        style: Size of the style image.
+        steps: Evaluations.
+        shallow: Whether only the shallower half of the style layers counts.
+    """
 
     picture: Size
     style: Size
     steps: int
+    shallow: bool = False
 
 
 class Step(NamedTuple):
     """One evaluation of loss and gradient, as the observer sees it.
 
     Attributes:
-        scale: Index of the scale, from 0.
-        size: Size of the picture at this scale.
-        step: Evaluation within the scale, from 1.
+        stage: Index of the stage, from 0.
+        size: Size of the picture at this stage.
+        shallow: Whether only the shallower half of the style layers counted.
+        step: Evaluation within the stage, from 1.
         evaluation: Evaluation within the run, from 1.
         loss: The parts of the loss of the picture before this step.
         seconds: Time since the start, without that between runs of a resumed one.
         image: Call it for the picture after this step, float32 `[H, W, 3]`.
     """
 
-    scale: int
+    stage: int
     size: Size
+    shallow: bool
     step: int
     evaluation: int
     loss: LossParts
@@ -80,7 +98,7 @@ class Result(NamedTuple):
     Attributes:
         pixels: float32 `[H, W, 3]`, RGB 0..1 (beyond it when unconstrained).
         loss: Parts of the loss at the last evaluation, as floats.
-        evaluations: Evaluations of loss and gradient, all scales together.
+        evaluations: Evaluations of loss and gradient, all stages together.
         seconds: Time of the run.
         reason: Why it ended: `"finished"`, `"converged"`, `"stopped"` by the observer,
             or `"not finite"` (the picture is the last one whose loss was finite).
@@ -97,10 +115,14 @@ Observer = Callable[[Step], bool | None]
 """Called after every step; returning True ends the run."""
 
 
-def plan_scales(
+def plan_stages(
     content: tuple[int, int], style: tuple[int, int], settings: OptimizeSettings
-) -> list[Scale]:
+) -> list[Stage]:
     """Return the passes from the coarsest to the final size.
+
+    At each size the shallow layers come first: they are cheap, and enlarging a picture
+    has spoilt the fine detail that they see, and the deeper ones through them. On the
+    reference pair 30 shallow evaluations (the price of 7) saved 25 of 140.
 
     Args:
         content: Width and height of the photograph.
@@ -110,7 +132,9 @@ def plan_scales(
     Raises:
         InputError: A picture is too narrow for the chosen size.
     """
-    scales: list[Scale] = []
+    stages: list[Stage] = []
+    several = settings.loss.style_weight and len(settings.loss.style_layers) > 1
+    shallow = settings.shallow_steps if several else 0
     for index in range(settings.scales):
         ratio = settings.scale_factor**-index
         picture = Size(
@@ -129,8 +153,10 @@ def plan_scales(
                     f" side needs {MIN_SIDE}: choose a larger size or crop the image"
                 )
         steps = settings.coarse_steps if index else settings.steps
-        scales.insert(0, Scale(picture, painting, steps))
-    return scales
+        stages.insert(0, Stage(picture, painting, steps))
+        if shallow:
+            stages.insert(0, Stage(picture, painting, shallow, shallow=True))
+    return stages
 
 
 def optimize_image(
@@ -188,9 +214,9 @@ def measure_loss(
         style: The style image as given to `optimize_image`.
         settings: The settings of the run.
     """
-    scale = plan_scales(_size(content), _size(style), settings)[-1]
+    stage = plan_stages(_size(content), _size(style), settings)[-1]
     objective = _objective(settings, "float32")
-    targets = objective.targets(*_resized(content, style, scale, settings))
+    targets = objective.targets(*_resized(content, style, stage, settings))
     parts = objective(ops.convert_to_tensor(pixels[None]), targets)
     return LossParts(*(float(ops.convert_to_numpy(part)) for part in parts))
 
@@ -200,11 +226,11 @@ def _size(image: np.ndarray) -> tuple[int, int]:
 
 
 def _resized(
-    content: np.ndarray, style: np.ndarray, scale: Scale, settings: OptimizeSettings
+    content: np.ndarray, style: np.ndarray, stage: Stage, settings: OptimizeSettings
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return both images at the sizes of `scale`, `[1, H, W, 3]`."""
-    photo = resize(content, *scale.picture, resample=settings.resample)
-    painting = resize(style, *scale.style, resample=settings.resample)
+    """Return both images at the sizes of `stage`, `[1, H, W, 3]`."""
+    photo = resize(content, *stage.picture, resample=settings.resample)
+    painting = resize(style, *stage.style, resample=settings.resample)
     return photo[None], painting[None]
 
 
@@ -215,8 +241,23 @@ def _objective(settings: OptimizeSettings, dtype: str) -> Objective:
     return Objective(extractor, settings.loss)
 
 
+def _shallow(loss: LossSettings) -> LossSettings:
+    """Return the part of a loss that its shallower style layers make."""
+    lambdas = loss.style_layer_weights or default_layer_weights(
+        loss.convention, len(loss.style_layers)
+    )
+    pairs = sorted(zip(loss.style_layers, lambdas, strict=True))  # Names sort by depth.
+    pairs = pairs[: max(1, len(pairs) // 2)]
+    if not pairs:
+        return loss
+    names, lambdas = zip(*pairs, strict=True)
+    return dataclasses.replace(
+        loss, content_layers=(), style_layers=names, style_layer_weights=lambdas
+    )
+
+
 class _Run:
-    """The state that lives through the scales of one run."""
+    """The state that lives through the stages of one run."""
 
     def __init__(
         self,
@@ -231,7 +272,7 @@ class _Run:
         self.observer, self.checkpoint = observer, checkpoint
         self.checkpoint_every = checkpoint_every
         self.dtype = resolve_precision(settings.precision)
-        self.scales = plan_scales(_size(content), _size(style), settings)
+        self.stages = plan_stages(_size(content), _size(style), settings)
         init = settings.init
         if init not in ("content", "noise", "style") and not Path(init).is_file():
             raise InputError(
@@ -277,17 +318,19 @@ class _Run:
             )
 
     def __call__(self, state: Checkpoint | None) -> Result:
-        objective = _objective(self.settings, self.dtype)
+        whole = _objective(self.settings, self.dtype)
+        shallow = Objective(whole.extractor, _shallow(self.settings.loss))
         first, picture, previous, moments = 0, None, None, None
         if state is not None:
             meta = state.meta
-            first, self.evaluations = meta["scale"], meta["evaluations"]
+            first, self.evaluations = meta["stage"], meta["evaluations"]
             self.losses = [float(x) for x in meta["losses"]]
             self.parts = LossParts(*meta["parts"])
             self.started -= meta["seconds"]
-        for index in range(first, len(self.scales)):
-            scale = self.scales[index]
-            photo, painting = _resized(self.content, self.style, scale, self.settings)
+        for index in range(first, len(self.stages)):
+            stage = self.stages[index]
+            photo, painting = _resized(self.content, self.style, stage, self.settings)
+            objective = shallow if stage.shallow else whole
             if picture is None or previous is None:
                 start = self._start(photo[0], painting[0])
             else:
@@ -313,12 +356,12 @@ class _Run:
                 picture = generator.picture()
             moments = optimizer if self.settings.optimizer == "adam" else None
             del model, generator
-            gc.collect()  # A scale's graph and its variables hang in reference cycles.
+            gc.collect()  # A stage's graph and its variables hang in reference cycles.
             if self.reason in ("stopped", "not finite"):
                 break
         assert picture is not None
         return Result(
-            resize(picture, *self.scales[-1].picture),
+            resize(picture, *self.stages[-1].picture),
             self.parts,
             self.evaluations,
             self.seconds,
@@ -370,8 +413,8 @@ class _Run:
         )
 
     def _fit(self, model: StyleTransfer, index: int, done: int) -> None:
-        """Run the steps of one scale that are still to do."""
-        steps = self.scales[index].steps - done
+        """Run the steps of one stage that are still to do."""
+        steps = self.stages[index].steps - done
         if steps < 1:  # Stopped at the very end, before Keras put in Adam's average.
             model.optimizer.finalize_variable_values(model.trainable_variables)
             return
@@ -390,7 +433,7 @@ class _Run:
             return
         meta = {
             "identity": self.identity,
-            "scale": index,
+            "stage": index,
             "done": done,
             "evaluations": self.evaluations,
             "losses": self.losses,
@@ -402,7 +445,7 @@ class _Run:
 
 
 class _Watcher(keras.callbacks.Callback):
-    """Counts, reports, checks and saves after every step of one scale."""
+    """Counts, reports, checks and saves after every step of one stage."""
 
     def __init__(self, run: _Run, model: StyleTransfer, index: int, done: int) -> None:
         super().__init__()
@@ -425,7 +468,8 @@ class _Watcher(keras.callbacks.Callback):
         if run.observer is not None:
             step = Step(
                 self.index,
-                run.scales[self.index].picture,
+                run.stages[self.index].picture,
+                run.stages[self.index].shallow,
                 self.done,
                 run.evaluations,
                 parts,
@@ -434,12 +478,12 @@ class _Watcher(keras.callbacks.Callback):
             )
             if run.observer(step):
                 run.reason = "stopped"
-        last = self.done == run.scales[self.index].steps
+        last = self.done == run.stages[self.index].steps
         if self._converged():
-            # The scale counts as complete, for a resumed run too.
-            self.done = run.scales[self.index].steps
+            # The stage counts as complete, for a resumed run too.
+            self.done = run.stages[self.index].steps
             run.reason = (
-                "converged" if self.index == len(run.scales) - 1 else run.reason
+                "converged" if self.index == len(run.stages) - 1 else run.reason
             )
             last = self.transfer.stop_training = True
         if last:
@@ -475,9 +519,9 @@ def _restore(
 def _carry(
     earlier: keras.optimizers.Optimizer, optimizer: keras.optimizers.Optimizer
 ) -> None:
-    """Start Adam from the moments of the scale before, resized (as crowsonkb does).
+    """Start Adam from the moments of the stage before, resized (as crowsonkb does).
 
-    L-BFGS starts anew: its pairs are differences of another scale's gradient.
+    L-BFGS starts anew: its pairs are differences of another objective's gradient.
     """
     for old, new in zip(earlier.variables, optimizer.variables, strict=True):
         value = np.asarray(old)

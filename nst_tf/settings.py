@@ -151,6 +151,8 @@ class OptimizeSettings:
     """Evaluations of loss and gradient at the final scale."""
     coarse_steps: int = 100
     """Evaluations at each coarser scale."""
+    shallow_steps: int = 30
+    """Evaluations that begin each scale with the shallower style layers alone."""
     init: str = "content"
     """Start from content, noise, style or the path of an image file."""
     seed: int = 0
@@ -184,6 +186,7 @@ class OptimizeSettings:
         problems += _at_least("scales", self.scales, 1)
         problems += _at_least("steps", self.steps, 1)
         problems += _at_least("coarse_steps", self.coarse_steps, 1)
+        problems += _at_least("shallow_steps", self.shallow_steps, 0)
         problems += _at_least("history", self.history, 1)
         problems += _at_least("backtracking", self.backtracking, 0)
         problems += _at_least("seed", self.seed, 0)
@@ -203,6 +206,7 @@ _GATYS = OptimizeSettings(
     side="short",
     resample="bilinear",
     scales=1,
+    shallow_steps=0,
     steps=500,
     history=100,
     constrained=False,

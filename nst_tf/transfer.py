@@ -7,6 +7,7 @@ from keras import ops
 
 from nst_tf.objective import LossParts, Objective, Targets
 from nst_tf.pixels import PixelImage
+from nst_tf.targets import FixedTargets
 
 Tensor = Any
 
@@ -36,37 +37,22 @@ class StyleTransfer(keras.Model):
     Args:
         generator: A layer whose output is float32 `[B, H, W, 3]`, RGB 0..1.
         objective: The loss.
-        targets: What every output is compared with.
+        targets: What every output is compared with, or a layer that makes it of the
+            inputs, such as `MixedTargets`.
     """
 
     def __init__(
-        self, generator: keras.layers.Layer, objective: Objective, targets: Targets
+        self,
+        generator: keras.layers.Layer,
+        objective: Objective,
+        targets: Targets | keras.layers.Layer,
     ) -> None:
         super().__init__(dtype="float32")
         self.generator = generator
         self.objective = objective
         self.parts = [LatestValue(name) for name in LossParts._fields]
-        # As weights they are state to every backend, not constants baked into a graph.
-        self._content = {k: self._hold(v, k) for k, v in targets.content.items()}
-        self._style = {k: self._hold(v, f"{k}_gram") for k, v in targets.style.items()}
-
-    def _hold(self, value: Tensor, name: str) -> keras.Variable:
-        weight = self.add_weight(
-            shape=value.shape,
-            dtype=keras.backend.standardize_dtype(value.dtype),
-            initializer="zeros",
-            trainable=False,
-            name=name,
-        )
-        weight.assign(value)
-        return weight
-
-    @property
-    def targets(self) -> Targets:
-        """What every output is compared with."""
-        return Targets(
-            {k: ops.convert_to_tensor(v) for k, v in self._content.items()},
-            {k: ops.convert_to_tensor(v) for k, v in self._style.items()},
+        self.targets = (
+            FixedTargets(targets) if isinstance(targets, Targets) else targets
         )
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -82,7 +68,7 @@ class StyleTransfer(keras.Model):
         training: bool = True,
     ) -> Tensor:
         """Return the total loss of `y_pred` and keep its parts for the logs."""
-        parts = self.objective(y_pred, self.targets)
+        parts = self.objective(y_pred, self.targets(x))
         for metric, value in zip(self.parts, parts, strict=True):
             metric.update_state(value)
         if isinstance(self.generator, PixelImage):

@@ -10,6 +10,7 @@ SMALL = OptimizeSettings(
     size=56,
     scales=1,
     steps=12,
+    shallow_steps=0,
     history=5,
     precision="float32",
     loss=LossSettings(

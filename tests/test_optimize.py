@@ -15,7 +15,7 @@ from nst_tf import (
 )
 from nst_tf.checkpoint import load_checkpoint
 from nst_tf.images import to_bytes
-from nst_tf.optimize import plan_scales
+from nst_tf.optimize import plan_stages
 from tests.helpers import SMALL, scene
 
 CONTENT, STYLE = scene(40, 56, seed=1), scene(48, 48, seed=7)
@@ -121,6 +121,53 @@ def test_a_resumed_run_has_the_bits_of_an_unbroken_one(tmp_path, optimizer, stop
     assert second.loss == whole.loss
 
 
+@pytest.mark.parametrize("stop", [3, 6, 8])
+def test_it_resumes_within_the_shallow_stages_too(tmp_path, stop):
+    settings = changed(shallow_steps=6, steps=4)
+    whole = optimize_image(CONTENT, STYLE, settings)
+    path = tmp_path / "state.npz"
+    optimize_image(CONTENT, STYLE, settings, observer=Steps(stop), checkpoint=path)
+    second = optimize_image(CONTENT, STYLE, settings, checkpoint=path, resume=True)
+    np.testing.assert_array_equal(second.pixels, whole.pixels)
+    assert second.evaluations == 10
+
+
+def test_the_shallow_layers_come_first_at_every_size():
+    loss = dataclasses.replace(
+        SMALL.loss, style_layers=("block3_conv1", "block1_conv1", "block2_conv1")
+    )
+    settings = changed(
+        size=160, scales=2, shallow_steps=3, steps=2, coarse_steps=2, loss=loss
+    )
+    steps = Steps()
+    optimize_image(scene(128, 160, seed=1), STYLE, settings, observer=steps)
+    order = [(step.size.width, step.shallow) for step in steps]
+    coarse = [(80, True)] * 3 + [(80, False)] * 2
+    fine = [(160, True)] * 3 + [(160, False)] * 2
+    assert order == coarse + fine
+    for step in steps:
+        assert (step.loss.content == 0) == step.shallow
+
+
+def test_the_shallow_loss_is_that_of_the_shallower_half():
+    lambdas = (3.0, 1.0, 2.0)
+    layers = ("block3_conv1", "block1_conv1", "block2_conv1")
+    loss = dataclasses.replace(
+        SMALL.loss, style_layers=layers, style_layer_weights=lambdas
+    )
+    steps = Steps()
+    settings = changed(loss=loss, shallow_steps=1, steps=1)
+    optimize_image(CONTENT, STYLE, settings, observer=steps)
+    alone = dataclasses.replace(
+        SMALL.loss,
+        content_weight=0.0,
+        style_layers=("block1_conv1",),
+        style_layer_weights=(1.0,),
+    )
+    expected = measure_loss(CONTENT, CONTENT, STYLE, changed(loss=alone))
+    np.testing.assert_allclose(steps[0].loss.style, expected.style, rtol=1e-4)
+
+
 def test_states_are_saved_on_the_way(tmp_path):
     path = tmp_path / "state.npz"
     seen = []
@@ -175,28 +222,30 @@ def test_a_flat_loss_stops_a_scale_early():
 
 
 def test_coarse_scales_precede_the_final_one():
-    settings = OptimizeSettings(size=512, scales=3, steps=7, coarse_steps=9)
-    scales = plan_scales((1000, 500), (300, 900), settings)
+    settings = OptimizeSettings(
+        size=512, scales=3, steps=7, coarse_steps=9, shallow_steps=0
+    )
+    scales = plan_stages((1000, 500), (300, 900), settings)
     assert [tuple(s.picture) for s in scales] == [(128, 64), (256, 128), (512, 256)]
     assert [s.steps for s in scales] == [9, 9, 7]
     assert [max(s.style) for s in scales] == [128, 256, 512]
 
 
 def test_the_style_image_is_never_enlarged():
-    settings = OptimizeSettings(size=512, scales=1)
-    (scale,) = plan_scales((1000, 500), (300, 200), settings)
+    settings = OptimizeSettings(size=512, scales=1, shallow_steps=0)
+    (scale,) = plan_stages((1000, 500), (300, 200), settings)
     assert tuple(scale.style) == (300, 200)
 
 
 def test_the_short_side_can_be_chosen():
-    settings = OptimizeSettings(size=512, side="short", scales=1)
-    (scale,) = plan_scales((1024, 768), (1000, 800), settings)
+    settings = OptimizeSettings(size=512, side="short", scales=1, shallow_steps=0)
+    (scale,) = plan_stages((1024, 768), (1000, 800), settings)
     assert tuple(scale.picture) == (683, 512)
 
 
 def test_a_picture_too_narrow_for_the_network_is_refused():
     with pytest.raises(InputError, match=r"content image would be 64x5"):
-        plan_scales((2000, 160), (64, 64), changed(size=64))
+        plan_stages((2000, 160), (64, 64), changed(size=64))
 
 
 @pytest.mark.parametrize("init", ["noise", "style"])

@@ -1,0 +1,222 @@
+"""`nst train`: flags over a recipe, progress, files."""
+
+import argparse
+import contextlib
+import dataclasses
+import io
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from nst_tf.console import INTERRUPTED, PROGRAM, Log, import_quietly, interruptible
+from nst_tf.console import short as short_number
+from nst_tf.settings import InputError
+from nst_training.settings import StyleSettings, TrainSettings, read_recipe
+
+if TYPE_CHECKING:
+    from nst_training.train import TrainStep
+
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """What `nst train` reads, writes and shows."""
+
+    recipe: tyro.conf.Positional[Path]
+    """A TOML recipe, or a painting to train that one style with the defaults."""
+    photos: str
+    """The photographs to train on: a folder, or tfds:NAME[:SPLIT]."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """Folder for model, card, log, previews and state."""
+    data_dir: Path | None = None
+    """Where tensorflow-datasets has its data sets; without it the library's folder."""
+    checkpoint_every: int = 250
+    """Steps between two saved states."""
+    preview_every: int = 500
+    """Steps between previews (0: none)."""
+    log_every: int = 10
+    """Steps between two lines of the log."""
+    resume: bool = False
+    """Go on with the interrupted run of the same command."""
+    quiet: bool = False
+    """Draw no progress and print no summary."""
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("checkpoint_every", 1),
+            ("preview_every", 0),
+            ("log_every", 1),
+        ):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} must be at least {least}")
+
+
+def parse(arguments: list[str]) -> tuple[Job, TrainSettings]:
+    """Read the flags of `nst train`.
+
+    Raises:
+        SystemExit: With code 2, after a message, for flags that do not fit; with 0
+            after `--help`.
+        InputError: The recipe can't be used.
+    """
+    base = _base(arguments)
+
+    def command(job: Job, settings: TrainSettings = base) -> tuple[Job, TrainSettings]:
+        return job, settings
+
+    return tyro.cli(
+        command,
+        args=arguments,
+        prog=f"{PROGRAM} train",
+        description="Train a network that paints photographs in one pass.",
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
+
+
+def _base(arguments: list[str]) -> TrainSettings:
+    """Find the settings that the flags change: those of the recipe."""
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early.add_argument("recipe", type=Path, nargs="?")
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            given, _ = early.parse_known_args(arguments)
+    except SystemExit:
+        given = argparse.Namespace(recipe=None)
+    if given.recipe is None or {"-h", "--help"} & set(arguments):
+        # The full parser words the complaint; the style is never used.
+        return TrainSettings(styles=(StyleSettings(name="style", image=Path()),))
+    if given.recipe.suffix.lower() in _PICTURES:
+        name = given.recipe.stem.lower().replace(" ", "_")
+        style = StyleSettings(name=name, image=given.recipe)
+        return TrainSettings(name=name, styles=(style,))
+    return read_recipe(given.recipe)
+
+
+def train(job: Job, settings: TrainSettings) -> int:
+    """Run `nst train`; return the exit code."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from nst_training.data import open_source
+
+    state = job.output / "state.npz"
+    resume = job.resume and state.exists()
+    if job.resume and not resume and (job.output / "model.keras").exists():
+        print(f"{job.output} is complete: there is nothing to resume", file=sys.stderr)
+        return 0
+    if job.resume and not resume and not job.quiet:
+        print(f"there is no {state} to resume: starting anew", file=sys.stderr)
+    if state.exists() and not job.resume:
+        raise InputError(
+            f"an interrupted run left {state}: add --resume to finish it, or delete it"
+            " to start anew"
+        )
+    if not job.photos.startswith("tfds:"):
+        source = open_source(job.photos)
+        import_quietly()
+    else:
+        import_quietly()
+        source = open_source(job.photos, data_dir=job.data_dir)
+    from nst_training.train import train as run
+
+    done = 0
+    if resume:
+        from nst_tf.checkpoint import load_checkpoint
+
+        done = int(load_checkpoint(state).meta["step"])
+    with (
+        Log(job.output / "log.jsonl", keep=done, key="step") as log,
+        interruptible() as stop,
+        _progress(settings, done, quiet=job.quiet) as show,
+    ):
+        told: set[str] = set()
+
+        def observe(now: "TrainStep") -> bool:
+            for name in now.broken.keys() - told:
+                told.add(name)
+                log.write(
+                    {"event": "broken", "step": now.step, "why": now.broken[name]}
+                )
+            if now.step % job.log_every == 0 or now.step in (1, settings.steps):
+                log.write(_line(now))
+            show(now)
+            return stop.is_set
+
+        trained = run(
+            settings,
+            source,
+            job.output,
+            observer=observe,
+            checkpoint_every=job.checkpoint_every,
+            preview_every=job.preview_every,
+            resume=resume,
+        )
+        if told and not job.quiet:
+            print(
+                f"{len(told)} photographs could not be read; they are in"
+                f" {job.output / 'log.jsonl'}",
+                file=sys.stderr,
+            )
+    if trained.reason == "stopped":
+        print(
+            f"stopped at step {trained.step}: {job.output} holds the model so far; add"
+            " --resume to go on",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    if not job.quiet:
+        print(
+            f"{job.output / 'model.keras'}: {trained.step} steps, loss"
+            f" {trained.loss.total:,.0f}"
+        )
+    return 0
+
+
+def _line(now: "TrainStep") -> dict[str, Any]:
+    """Return the log's line of one step."""
+    parts = now.loss
+    return {
+        "step": now.step,
+        "loss": parts.total,
+        "content": parts.content,
+        "style": parts.style,
+        "tv": parts.tv,
+        "rate": now.rate,
+        "lowered": now.lowered,
+        "broken": len(now.broken),
+        "seconds": round(now.seconds, 3),
+    }
+
+
+@contextlib.contextmanager
+def _progress(settings: TrainSettings, done: int, *, quiet: bool) -> Iterator[Any]:
+    """Draw a bar on standard error; yield the function that moves it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    bar = Progress(
+        BarColumn(bar_width=12),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[loss]}"),
+        TextColumn("{task.fields[speed]}"),
+        Remaining(compact=True),
+        console=Console(stderr=True),
+        disable=quiet,
+    )
+    task = bar.add_task("", total=settings.steps, completed=done, loss="", speed="")
+    last = [0.0]
+
+    def show(now: "TrainStep") -> None:
+        parts = now.loss
+        loss = f"{short_number(parts.total)} = content {short_number(parts.content)}"
+        loss += f" + style {short_number(parts.style)}"
+        took, last[0] = now.seconds - last[0], now.seconds
+        speed = f"{settings.batch / took:.2f} images/s" if took > 0 else ""
+        bar.update(task, completed=now.step, loss=loss, speed=speed)
+
+    with bar:
+        yield show

@@ -1,0 +1,112 @@
+"""What the programs share: a log, signals, a quiet start."""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from nst_tf.settings import InputError
+
+PROGRAM = "nst"
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells expect it."""
+
+
+def import_quietly() -> None:
+    """Load the backend without the lines that TensorFlow writes to file descriptor 2.
+
+    They come before its own log level is read. If the import fails, they are shown.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as sink:
+        os.dup2(sink.fileno(), 2)
+        try:
+            from nst_tf.precision import has_gpu
+
+            has_gpu()
+        except BaseException:
+            sink.seek(0)
+            os.write(kept, sink.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+class Log:
+    """A JSON-lines file; a resumed run keeps the lines it does not repeat.
+
+    Args:
+        path: The file.
+        keep: Highest count of a line that is kept.
+        key: Name of the count.
+    """
+
+    def __init__(self, path: Path, *, keep: int, key: str) -> None:
+        self._path, self._keep, self._key = path, keep, key
+        self._file: IO[str] | None = None
+
+    def _open(self) -> IO[str]:
+        """Open at the first line: a run refused before that leaves the old log."""
+        kept = []
+        try:
+            if self._keep and self._path.exists():
+                for line in self._path.read_text().splitlines():
+                    with contextlib.suppress(ValueError, KeyError, TypeError):
+                        if json.loads(line)[self._key] <= self._keep:
+                            kept.append(line + "\n")
+            file = self._path.open("w")
+        except OSError as error:
+            raise InputError(f"can't write the log {self._path}: {error}") from error
+        file.writelines(kept)
+        return file
+
+    def __enter__(self) -> "Log":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, values: dict[str, Any]) -> None:
+        """Write one line, whole, at once."""
+        if self._file is None:
+            self._file = self._open()
+        self._file.write(json.dumps(values) + "\n")
+        self._file.flush()
+
+
+class Flag:
+    """A signal that has arrived."""
+
+    is_set = False
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Flag]:
+    """Turn the first Ctrl-C or SIGTERM into a flag; the second Ctrl-C breaks off."""
+    flag = Flag()
+
+    def handle(number: int, _: Any) -> None:
+        if flag.is_set and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        flag.is_set = True
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, handle) for number in signals]
+    try:
+        yield flag
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def short(value: float) -> str:
+    """Write a loss in few characters."""
+    return f"{value / 1000:,.0f}k" if value >= 10_000 else f"{value:.4g}"

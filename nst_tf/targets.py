@@ -1,0 +1,107 @@
+"""What a picture must match: fixed for one picture, or made anew for every batch."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from nst_tf.losses import gram_matrix
+from nst_tf.objective import Objective, Targets
+
+Tensor = Any
+
+
+class FixedTargets(keras.layers.Layer):
+    """The same targets at every step.
+
+    They are kept as weights: state to every backend, not constants baked into a graph.
+
+    Args:
+        targets: From `Objective.targets`.
+    """
+
+    def __init__(self, targets: Targets) -> None:
+        super().__init__(dtype="float32", trainable=False, name="targets")
+        self._content = {k: self._hold(v, k) for k, v in targets.content.items()}
+        self._style = {k: self._hold(v, f"{k}_gram") for k, v in targets.style.items()}
+        self.built = True
+
+    def _hold(self, value: Tensor, name: str) -> keras.Variable:
+        weight = self.add_weight(
+            shape=value.shape,
+            dtype=keras.backend.standardize_dtype(value.dtype),
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
+            name=name,
+        )
+        weight.assign(value)
+        return weight
+
+    def call(self, inputs: Tensor) -> Targets:
+        """Return the targets, whatever the inputs."""
+        return Targets(
+            {k: ops.convert_to_tensor(v) for k, v in self._content.items()},
+            {k: ops.convert_to_tensor(v) for k, v in self._style.items()},
+        )
+
+
+class MixedTargets(keras.layers.Layer):
+    """Targets of a batch of photographs, each with its own mix of styles.
+
+    The Gram matrices to match are the mix of those of the styles, where style 0 is the
+    photograph itself: so identity is no special case, and strength is a mix with it.
+
+    Args:
+        objective: The loss they are for.
+        styles: The style images, float32 `[H, W, 3]` RGB 0..1, each of its own size.
+        strengths: Factor of the style term, one a style; 1 each without it.
+
+    Reference:
+        Dumoulin et al. 2017 (mixes of styles), https://arxiv.org/abs/1610.07629
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        styles: Sequence[Tensor],
+        strengths: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(dtype="float32", trainable=False, name="targets")
+        self.objective = objective
+        factors = [float(value) for value in strengths or [1.0] * len(styles)]
+        # The photograph's own style is matched as hard as the styles on average.
+        factors.insert(0, sum(factors) / len(factors))
+        self._strengths = self._hold(ops.convert_to_tensor(factors), "strengths")
+        painted = [objective.grams(style[None]) for style in styles]
+        self._grams = {
+            name: self._hold(ops.concatenate([g[name] for g in painted]), name)
+            for name in objective.settings.style_layers
+        }
+        self.built = True
+
+    def _hold(self, value: Tensor, name: str) -> keras.Variable:
+        weight = self.add_weight(
+            shape=value.shape, initializer="zeros", trainable=False, name=name
+        )
+        weight.assign(value)
+        return weight
+
+    def call(self, inputs: dict[str, Tensor]) -> Targets:
+        """Return the targets of `image` `[B, H, W, 3]` and `style` `[B, N]`."""
+        settings = self.objective.settings
+        features = self.objective.extractor(inputs["image"])
+        own, mixed = inputs["style"][:, :1], inputs["style"][:, 1:]
+        style = {}
+        for name in settings.style_layers:
+            gram = gram_matrix(features[name], convention=settings.convention)
+            painted = ops.convert_to_tensor(self._grams[name])
+            style[name] = own[:, :, None] * gram + ops.einsum(
+                "bn,ncd->bcd", mixed, painted
+            )
+        return Targets(
+            {name: features[name] for name in settings.content_layers},
+            style,
+            ops.matmul(inputs["style"], ops.convert_to_tensor(self._strengths)),
+        )

@@ -1,0 +1,238 @@
+"""Photographs to train on: a folder or a tensorflow-datasets data set.
+
+What a step sees is a function of the seed and of the step's number alone, so that a
+run resumes anywhere.
+"""
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from nst_tf.images import SUFFIXES, load_crop
+from nst_tf.settings import InputError
+
+_SHUFFLE = 2048
+"""Examples among which a stream that can only be read in order is shuffled."""
+
+_HOPELESS = 100
+"""Broken photographs in a row after which there is no point in going on."""
+
+
+class Source(Protocol):
+    """Photographs in a fixed, shuffled, endless order."""
+
+    def open(self, seed: int, start: int) -> Iterator[tuple[str, Path | bytes]]:
+        """Yield name and file or bytes of photograph `start` and those after it."""
+
+
+class Folder:
+    """Every image file below a folder.
+
+    Args:
+        path: Searched recursively.
+
+    Raises:
+        InputError: No such folder, or no image file in it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_dir():
+            raise InputError(f"there is no folder {path} to take photographs from")
+        self.files = sorted(
+            file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES
+        )
+        if not self.files:
+            raise InputError(
+                f"{path} holds no image files; those ending in {', '.join(SUFFIXES)}"
+                " are read"
+            )
+
+    def open(self, seed: int, start: int) -> Iterator[tuple[str, Path]]:
+        """Yield the files, every epoch in another order."""
+        count = len(self.files)
+        for epoch in itertools.count(start // count):
+            order = np.random.default_rng((seed, 1, epoch)).permutation(count)
+            for index in order[start % count :]:
+                yield str(self.files[index]), self.files[index]
+            start = 0
+
+
+class TfdsStream:
+    """A tensorflow-datasets data set with a feature called `image`.
+
+    Args:
+        name: `NAME` or `NAME:SPLIT`, as tensorflow-datasets writes both; the split is
+            `train` when not given.
+        data_dir: Where data sets are prepared; without it the library's own folder.
+
+    Raises:
+        InputError: No such data set, split or feature, or it can't be prepared.
+    """
+
+    def __init__(self, name: str, *, data_dir: Path | None = None) -> None:
+        try:
+            import tensorflow_datasets as tfds
+        except ImportError as error:
+            raise InputError(
+                "tfds: needs the package tensorflow-datasets; install nst-tf[train]"
+            ) from error
+        name, _, split = name.partition(":")
+        self.name, split = name, split or "train"
+        try:
+            builder = tfds.builder(name, data_dir=data_dir and str(data_dir))
+        except (tfds.core.DatasetNotFoundError, ValueError) as error:
+            raise InputError(f"there is no TFDS data set {name}: {error}") from error
+        try:
+            builder.download_and_prepare()
+        except Exception as error:  # Whatever a builder's own download code raises.
+            raise InputError(
+                f"the TFDS data set {name} is not prepared and can't be downloaded"
+                f" ({error}). Prepare it where there is a network: tfds build {name}"
+            ) from error
+        if "image" not in (builder.info.features or {}):
+            raise InputError(f"the TFDS data set {name} has no feature called image")
+        skip = {"image": tfds.decode.SkipDecoding()}
+        try:
+            self._data = builder.as_dataset(
+                split=split, decoders=skip, shuffle_files=False
+            )
+        except ValueError as error:
+            raise InputError(
+                f"the TFDS data set {name} has no split {split}; it has"
+                f" {', '.join(builder.info.splits)}"
+            ) from error
+
+    def open(self, seed: int, start: int) -> Iterator[tuple[str, bytes]]:
+        """Yield the encoded pictures; those before `start` are read and left out."""
+        data = self._data.map(lambda example: example["image"]).enumerate()
+        data = data.shuffle(_SHUFFLE, seed=seed, reshuffle_each_iteration=True)
+        for index, image in data.repeat().skip(start).as_numpy_iterator():
+            yield f"{self.name} example {index}", image
+
+
+def open_source(photos: str, *, data_dir: Path | None = None) -> Source:
+    """Return the photographs that `--photos` names: a folder or `tfds:NAME[:SPLIT]`."""
+    if photos.startswith("tfds:"):
+        return TfdsStream(photos.removeprefix("tfds:"), data_dir=data_dir)
+    return Folder(Path(photos))
+
+
+class Batches:
+    """Endless batches of crops and style weights.
+
+    A broken photograph is noted, and another of its batch or of the next takes its
+    place.
+
+    Args:
+        source: The photographs.
+        size: Side of the crops in pixels.
+        batch: Pictures a batch.
+        styles: Number of styles besides style 0.
+        seed: What order, crops and weights come from.
+        mix: Fraction of examples that mix two styles (style 0 among them).
+        plain: Fraction of examples that are style 0 alone.
+        workers: Threads that decode.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        size: int,
+        batch: int,
+        styles: int,
+        seed: int = 0,
+        mix: float = 0.25,
+        plain: float = 0.1,
+        workers: int = 2,
+    ) -> None:
+        self.source, self.size, self.batch = source, size, batch
+        self.styles, self.seed, self.mix, self.plain = styles, seed, mix, plain
+        self.workers = workers
+        self.broken: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def open(self, start: int) -> Generator[dict[str, np.ndarray], None, None]:
+        """Yield the batches from number `start`.
+
+        Each has `image`, float32 `[B, size, size, 3]` RGB 0..1, and `style`, float32
+        `[B, N]` with N = styles + 1.
+
+        Raises:
+            InputError: A hundred photographs in a row were broken.
+        """
+        for number, crops in enumerate(self._crops(start), start):
+            draw = np.random.default_rng((self.seed, 3, number))
+            weights = [self._weights(draw) for _ in range(self.batch)]
+            yield {
+                "image": np.stack(crops).astype("float32") / 255.0,
+                "style": np.stack(weights),
+            }
+
+    def _crops(self, start: int) -> Iterator[list[np.ndarray]]:
+        """Yield the crops of every batch; decode ahead in threads."""
+        files = self.source.open(self.seed, start * self.batch)
+        numbers = itertools.count(start)
+        groups: deque[list[Future[np.ndarray | None]]] = deque()
+        with ThreadPoolExecutor(self.workers) as pool:
+
+            def group(ahead: int) -> list[np.ndarray | None]:
+                while len(groups) <= max(ahead, 2):
+                    number = next(numbers)
+                    taken = itertools.islice(files, self.batch)
+                    groups.append(
+                        [
+                            pool.submit(self._crop, name, file, number, slot)
+                            for slot, (name, file) in enumerate(taken)
+                        ]
+                    )
+                return [future.result() for future in groups[ahead]]
+
+            try:
+                while True:
+                    for ahead in range(-(-_HOPELESS // self.batch)):
+                        good = [crop for crop in group(ahead) if crop is not None]
+                        if good:
+                            break
+                    else:
+                        problem = next(iter(self.broken.values()))
+                        raise InputError(
+                            f"none of {len(self.broken)} photographs can be used; for"
+                            f" example: {problem}"
+                        )
+                    spare = itertools.cycle(good)
+                    yield [next(spare) if c is None else c for c in group(0)]
+                    groups.popleft()
+            finally:
+                for future in itertools.chain(*groups):
+                    future.cancel()
+
+    def _crop(
+        self, name: str, file: Path | bytes, number: int, slot: int
+    ) -> np.ndarray | None:
+        draw = np.random.default_rng((self.seed, 2, number, slot))
+        try:
+            return load_crop(file, self.size, draw, name=name)
+        except InputError as error:
+            with self._lock:
+                self.broken.setdefault(name, str(error))
+            return None
+
+    def _weights(self, draw: np.random.Generator) -> np.ndarray:
+        """Return style 0, one style, or two of all in a random proportion."""
+        kind, part = draw.random(2)
+        weights = np.zeros(self.styles + 1, "float32")
+        if kind < self.plain:
+            weights[0] = 1.0
+        elif kind < self.plain + self.mix:
+            first, second = draw.choice(self.styles + 1, 2, replace=False)
+            weights[first], weights[second] = part, 1.0 - part
+        else:
+            weights[1 + draw.integers(self.styles)] = 1.0
+        return weights

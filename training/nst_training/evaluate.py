@@ -1,0 +1,307 @@
+"""How good a trained network is, measured on photographs it has not seen.
+
+Reference:
+    Johnson et al. 2016, figure 5 (a pass of the network against L-BFGS evaluations),
+    https://arxiv.org/abs/1603.08155
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+import nst_tf.network  # noqa: F401  Registers the layers that a model is made of.
+from nst_tf.images import fit, load_image, resize
+from nst_tf.objective import LossParts
+from nst_tf.optimize import Step, measure_loss, optimize_image
+from nst_tf.settings import InputError, LossSettings, OptimizeSettings, from_dict
+
+_EDGE = 8
+"""Pixels from the border that count as border."""
+_BLOCK = 16
+"""Side of the squares that are judged dead or alive."""
+
+
+class Model(NamedTuple):
+    """A trained network with what its card says.
+
+    Attributes:
+        network: From `build_network`.
+        card: The parsed `model.json`.
+    """
+
+    network: keras.Model
+    card: dict[str, Any]
+
+    @property
+    def styles(self) -> list[str]:
+        """Names of the styles, in the order of the weights after the photograph's."""
+        return [style["name"] for style in self.card["styles"]]
+
+    def __call__(self, photo: np.ndarray, weights: Sequence[float]) -> np.ndarray:
+        """Return the stylised picture of float32 `[H, W, 3]`, RGB 0..1."""
+        inputs = {
+            "image": photo[None],
+            "style": np.asarray([weights], "float32"),
+        }
+        picture: np.ndarray = keras.ops.convert_to_numpy(self.network(inputs))[0]
+        return picture
+
+
+def load_model(folder: Path) -> Model:
+    """Read `model.keras` and `model.json` of a folder that `train` wrote.
+
+    Raises:
+        InputError: They are not there, or not what `train` writes.
+    """
+    try:
+        card = json.loads((folder / "model.json").read_text("utf-8"))
+        network = keras.saving.load_model(folder / "model.keras", compile=False)
+        rows = network.inputs[1].shape[1]
+        if len(card["styles"]) + 1 != rows:
+            raise ValueError(f"{len(card['styles'])} styles for {rows} weights")
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise InputError(f"{folder} holds no trained model: {error}") from error
+    return Model(network, card)
+
+
+class Artefacts(NamedTuple):
+    """What viewers take for faults, as numbers that 0 or 1 is best for.
+
+    Attributes:
+        border: Mean change between neighbours within 8 pixels of the border, over that
+            of the photograph there, relative to the same ratio inside. 1: no frame.
+        checkerboard: Energy at the frequencies of the two strides (periods of 2 and 4
+            pixels), over that of the frequencies beside them. About 1: no pattern.
+        saturated: Fraction of pixels with every channel at 0 or 255.
+        dead: Fraction of 16x16 squares without texture where the photograph has some.
+    """
+
+    border: float
+    checkerboard: float
+    saturated: float
+    dead: float
+
+
+def measure_artefacts(picture: np.ndarray, photo: np.ndarray) -> Artefacts:
+    """Measure a stylised picture against its photograph, both `[H, W, 3]` 0..1."""
+    grey, plain = picture.mean(axis=-1), photo.mean(axis=-1)
+    saturated = ((picture < 0.5 / 255) | (picture > 254.5 / 255)).all(axis=-1)
+    return Artefacts(
+        _border(grey) / max(_border(plain), 1e-6),
+        _checkerboard(grey),
+        float(saturated.mean()),
+        float(((_spread(grey) < 1 / 255) & (_spread(plain) > 2 / 255)).mean()),
+    )
+
+
+def _border(grey: np.ndarray) -> float:
+    """Return the mean change near the border over that inside."""
+    change = np.abs(np.diff(grey, axis=0))[:, 1:] + np.abs(np.diff(grey, axis=1))[1:]
+    inside = np.zeros(change.shape, bool)
+    inside[_EDGE:-_EDGE, _EDGE:-_EDGE] = True
+    return float(change[~inside].mean() / max(change[inside].mean(), 1e-6))
+
+
+def _checkerboard(grey: np.ndarray) -> float:
+    """Return the energy on the stride frequencies' lines over that beside them."""
+    height, width = (side // 8 * 8 for side in grey.shape)
+    patch = grey[:height, :width] - grey[:height, :width].mean()
+    window = np.hanning(height)[:, None] * np.hanning(width)[None]
+    power = np.abs(np.fft.fft2(patch * window)) ** 2
+    ratios = []
+    for axis, side in enumerate((height, width)):
+        line = power.sum(axis=1 - axis)
+        for bin_ in (side // 2, side // 4):
+            near = [line[(bin_ + k) % side] for k in (-6, -5, -4, 4, 5, 6)]
+            ratios.append(float(line[bin_] / max(np.mean(near), 1e-12)))
+    return max(ratios)
+
+
+def _spread(grey: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of every square."""
+    rows, columns = (side // _BLOCK for side in grey.shape)
+    squares = grey[: rows * _BLOCK, : columns * _BLOCK]
+    squares = squares.reshape(rows, _BLOCK, columns, _BLOCK)
+    spread: np.ndarray = squares.std(axis=(1, 3))
+    return spread
+
+
+class Score(NamedTuple):
+    """One photograph in one style.
+
+    Attributes:
+        photo: Name of the photograph.
+        style: Name of the style.
+        loss: Parts of the network's loss, by the recipe's weights, in float32.
+        evaluations: Evaluations from the photograph after which L-BFGS has a loss as
+            low; `limit` when it had not by then.
+        artefacts: Faults of the picture.
+    """
+
+    photo: str
+    style: str
+    loss: LossParts
+    evaluations: int
+    artefacts: Artefacts
+
+
+def score(
+    model: Model,
+    photo: np.ndarray,
+    painting: np.ndarray,
+    style: int,
+    loss: LossSettings,
+    *,
+    name: str = "",
+    limit: int = 150,
+) -> tuple[np.ndarray, Score]:
+    """Stylise a photograph and compare the result with L-BFGS.
+
+    Args:
+        model: The network.
+        photo: float32 `[H, W, 3]`, RGB 0..1, as large as it is to be judged.
+        painting: The style image, at the size it was trained with.
+        style: Index of the style, from 1.
+        loss: The recipe's loss, with the style's own strength in its style weight.
+        name: What the score calls the photograph.
+        limit: Evaluations after which the comparison ends.
+
+    Returns:
+        The picture, float32 `[H, W, 3]`, and its score.
+    """
+    weights = np.eye(len(model.styles) + 1, dtype="float32")[style]
+    picture = model(photo, weights)
+    settings = OptimizeSettings(
+        size=max(photo.shape[:2]),
+        style_size=max(painting.shape[:2]),
+        scales=1,
+        shallow_steps=0,
+        steps=limit,
+        loss=loss,
+    )
+    mine = measure_loss(picture, photo, painting, settings)
+    reached: list[int] = []
+
+    def observe(step: Step) -> bool:
+        if step.loss.total <= mine.total:
+            reached.append(step.evaluation)
+        return bool(reached)
+
+    optimize_image(photo, painting, settings, observer=observe)
+    result = Score(
+        name,
+        model.styles[style - 1],
+        mine,
+        reached[0] if reached else limit,
+        measure_artefacts(picture, photo),
+    )
+    return picture, result
+
+
+def evaluate(
+    folder: Path,
+    photos: Sequence[Path],
+    paintings: Sequence[Path],
+    *,
+    size: int = 512,
+    limit: int = 150,
+    observer: Callable[[Score], None] | None = None,
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Score a model on photographs in all of its styles.
+
+    Args:
+        folder: What `train` wrote.
+        photos: Photographs it was not trained on.
+        paintings: The style images, in the order of the model's styles.
+        size: Long side in pixels at which it is judged.
+        limit: Evaluations of L-BFGS after which a comparison ends.
+        observer: Called after every picture.
+
+    Returns:
+        The scorecard, JSON-ready, and a contact sheet: a row a photograph, the
+        photograph first, then each style.
+
+    Raises:
+        InputError: No model, or pictures that can't be read or don't fit it.
+    """
+    model = load_model(folder)
+    if len(paintings) != len(model.styles):
+        raise InputError(
+            f"{folder} has {len(model.styles)} styles ({', '.join(model.styles)}), but"
+            f" {len(paintings)} paintings were given"
+        )
+    recipe = model.card["recipe"]
+    loss = from_dict({"loss": recipe["loss"]}).loss
+    art = [
+        _sized(load_image(path).pixels, style["size"] or recipe["style_size"])
+        for path, style in zip(paintings, recipe["styles"], strict=True)
+    ]
+    scores, rows = [], []
+    for path in photos:
+        photo = _sized(load_image(path).pixels, size)
+        row = [photo]
+        for index, painting in enumerate(art, 1):
+            strength = recipe["styles"][index - 1]["strength"]
+            own = dataclasses.replace(loss, style_weight=strength * loss.style_weight)
+            picture, found = score(
+                model, photo, painting, index, own, name=path.name, limit=limit
+            )
+            scores.append(found)
+            row.append(picture)
+            if observer is not None:
+                observer(found)
+        rows.append(np.concatenate([_square(picture, size // 2) for picture in row], 1))
+    return _summary(model, scores, size, limit), np.concatenate(rows)
+
+
+def _summary(
+    model: Model, scores: list[Score], size: int, limit: int
+) -> dict[str, Any]:
+    def quartiles(values: list[float]) -> list[float]:
+        return [float(q) for q in np.percentile(values, (25, 50, 75))]
+
+    def entry(score: Score) -> dict[str, Any]:
+        return {
+            **score._asdict(),
+            "loss": score.loss._asdict(),
+            "artefacts": score.artefacts._asdict(),
+        }
+
+    by_style = {
+        name: quartiles([s.evaluations for s in scores if s.style == name])
+        for name in model.styles
+    }
+    worst = {
+        field: max(getattr(s.artefacts, field) for s in scores)
+        for field in Artefacts._fields
+    }
+    return {
+        "model": model.card["name"],
+        "size": size,
+        "limit": limit,
+        "evaluations": quartiles([s.evaluations for s in scores]),
+        "evaluations_by_style": by_style,
+        "worst_artefacts": worst,
+        "pictures": [entry(s) for s in scores],
+    }
+
+
+def _sized(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Reduce to a long side of `size`; enlarge never."""
+    height, width = pixels.shape[:2]
+    return resize(pixels, *fit(width, height, min(size, max(width, height)), "long"))
+
+
+def _square(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Centre a picture on a white square."""
+    height, width = pixels.shape[:2]
+    small = resize(pixels, *fit(width, height, side - 4, "long"))
+    canvas = np.ones((side, side, 3), "float32")
+    top, left = ((side - length) // 2 for length in small.shape[:2])
+    canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return canvas

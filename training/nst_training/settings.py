@@ -1,0 +1,231 @@
+"""Recipes: one TOML file a style or gallery, read into frozen dataclasses."""
+
+import dataclasses
+import difflib
+import math
+import os
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from nst_tf.settings import (
+    ExtractorSettings,
+    InputError,
+    LossSettings,
+    NetworkSettings,
+    Precision,
+)
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StyleSettings:
+    """One style of a recipe."""
+
+    name: str
+    """What users call it: lower-case letters, digits, - and _."""
+    image: Path
+    """The painting; relative to the recipe's folder, `${NAME:-default}` is expanded."""
+    strength: float = 1.0
+    """Factor of the style term for this style alone."""
+    size: int | None = None
+    """Long side of the painting in pixels; without it the recipe's style_size."""
+    credit: str = ""
+    """Artist, title and year, as the model card shows them."""
+    licence: str = ""
+    """Licence of the painting."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """All that decides the weights of a trained network."""
+
+    name: str = "styles"
+    """Name of the model."""
+    styles: Annotated[tuple[StyleSettings, ...], tyro.conf.Suppress] = ()
+    """The styles, in the order of the weights; style 0 is the photograph itself."""
+    width: float = 1.0
+    """Multiplier of the network's channels."""
+    size: int = 256
+    """Side of the training crops in pixels, a multiple of 4."""
+    style_size: int = 512
+    """Long side of the paintings in pixels. Never enlarged."""
+    batch: int = 4
+    """Photographs a step."""
+    steps: int = 40_000
+    """Steps of the whole run."""
+    learning_rate: float = 1e-3
+    """Highest rate of Adam; it falls along a cosine to 1 % of it."""
+    warmup_steps: int = 100
+    """Steps along which the rate rises from 0."""
+    clip: float = 0.0
+    """Largest norm of the gradient of all weights (0: no limit)."""
+    ema: float = 0.999
+    """Momentum of the moving average of the weights, which is what is saved."""
+    mix: float = 0.25
+    """Fraction of examples that mix two styles at random."""
+    plain: float = 0.1
+    """Fraction of examples whose style is the photograph itself."""
+    seed: int = 0
+    """Seed of the weights, the order, the crops and the mixes."""
+    precision: Precision = "auto"
+    """Arithmetic of network and extractor; statistics and losses are float32."""
+    loss: LossSettings = dataclasses.field(default_factory=LossSettings)
+    """The loss."""
+    extractor: ExtractorSettings = dataclasses.field(default_factory=ExtractorSettings)
+    """The network of the loss."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        for name, least in (
+            ("size", 32),
+            ("style_size", 32),
+            ("batch", 1),
+            ("steps", 1),
+            ("warmup_steps", 0),
+            ("seed", 0),
+        ):
+            if getattr(self, name) < least:
+                problems.append(
+                    f"{name} must be at least {least}, got {getattr(self, name)}"
+                )
+        if self.size % 4:
+            problems.append(f"size must be a multiple of 4, got {self.size}")
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            problems.append(f"learning_rate must exceed 0, got {self.learning_rate:g}")
+        if not (math.isfinite(self.clip) and self.clip >= 0):
+            problems.append(f"clip must be at least 0, got {self.clip:g}")
+        if not 0 <= self.ema < 1:
+            problems.append(f"ema must be in 0..1 (1 excluded), got {self.ema:g}")
+        if not (self.mix >= 0 and self.plain >= 0 and self.mix + self.plain <= 1):
+            problems.append("mix and plain must be at least 0 and make at most 1")
+        if not self.styles:
+            problems.append("a recipe needs at least one [[styles]]")
+        names = [style.name for style in self.styles]
+        for style in self.styles:
+            if not _NAME.fullmatch(style.name):
+                problems.append(
+                    f"style name {style.name!r} must be of a-z, 0-9, - and _"
+                )
+            if not (math.isfinite(style.strength) and style.strength > 0):
+                problems.append(
+                    f"strength of {style.name} must exceed 0, got {style.strength:g}"
+                )
+        if len(set(names)) != len(names):
+            problems.append(f"two styles have one name: {', '.join(names)}")
+        try:
+            self.network()
+        except InputError as error:
+            if self.styles:
+                problems.append(str(error))
+        if problems:
+            raise InputError("; ".join(problems))
+
+    def network(self, **changes: Any) -> NetworkSettings:
+        """Return the settings of the network to train."""
+        return NetworkSettings(styles=len(self.styles), width=self.width, **changes)
+
+
+def read_recipe(path: Path, **changes: Any) -> TrainSettings:
+    """Read a TOML recipe, naming all that is wrong with it at once.
+
+    Args:
+        path: The file.
+        **changes: Settings of `TrainSettings` that take the place of the file's.
+
+    Raises:
+        InputError: No such file, no TOML, unknown keys, values that don't fit.
+    """
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"there is no recipe {path}") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"can't read the recipe {path}: {error}") from error
+    problems: list[str] = []
+    settings = _build(TrainSettings, values | changes, path.parent, "", problems)
+    if problems or settings is None:
+        raise InputError(f"{path}: " + "; ".join(problems))
+    return typing.cast(TrainSettings, settings)
+
+
+def _build(
+    cls: type[Any], values: Any, folder: Path, where: str, problems: list[str]
+) -> Any:
+    """Make a settings object of TOML values, or note what is wrong and return None."""
+    if not isinstance(values, Mapping):
+        problems.append(f"{where.rstrip('.')} must be a table")
+        return None
+    hints = typing.get_type_hints(cls)
+    before = len(problems)
+    given = {}
+    for key, value in values.items():
+        if key not in hints:
+            close = difflib.get_close_matches(key, hints, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            problems.append(f"there is no key {where}{key}{hint}")
+            continue
+        given[key] = _convert(hints[key], value, folder, where + key, problems)
+    for field in dataclasses.fields(cls):
+        missing = field.default is field.default_factory is dataclasses.MISSING
+        if missing and field.name not in values:
+            problems.append(f"{where}{field.name} is missing")
+    if len(problems) > before:
+        return None
+    try:
+        return cls(**given)
+    except InputError as error:
+        problems.append(where.rstrip(".") + (": " if where else "") + str(error))
+        return None
+
+
+def _convert(
+    hint: Any, value: Any, folder: Path, where: str, problems: list[str]
+) -> Any:
+    if dataclasses.is_dataclass(hint):
+        return (
+            value
+            if isinstance(value, typing.cast(type, hint))
+            else _build(typing.cast(type, hint), value, folder, f"{where}.", problems)
+        )
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    for kind in kinds:
+        origin, inside = typing.get_origin(kind), typing.get_args(kind)
+        if origin is tuple and isinstance(value, list | tuple):
+            return tuple(
+                _convert(inside[0], item, folder, f"{where}[{index}]", problems)
+                for index, item in enumerate(value)
+            )
+        if origin is typing.Literal and value in inside:
+            return value
+        if kind is float and type(value) in (int, float):
+            return float(value)
+        if kind is Path and isinstance(value, str | Path):
+            return folder / _VARIABLE.sub(_expand, str(value))
+        if kind in (int, str, bool) and type(value) is kind:
+            return value
+        if kind is types.NoneType and value is None:
+            return None
+    names = " or ".join(
+        "one of " + ", ".join(map(str, typing.get_args(kind)))
+        if typing.get_origin(kind) is typing.Literal
+        else getattr(kind, "__name__", str(kind))
+        for kind in kinds
+        if kind is not types.NoneType
+    )
+    problems.append(f"{where} must be {names}, got {value!r}")
+    return None
+
+
+def _expand(match: re.Match[str]) -> str:
+    # A relative path of the environment starts where the program does.
+    given = os.environ.get(match[1])
+    return str(Path(given).absolute()) if given else match[2] or ""

@@ -1,0 +1,448 @@
+"""Training of a transform network: the style-transfer loss over many photographs.
+
+References:
+    Johnson et al. 2016, https://arxiv.org/abs/1603.08155
+    Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import keras
+import numpy as np
+
+from nst_tf import __version__
+from nst_tf.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from nst_tf.extractor import build_extractor
+from nst_tf.images import check_output, fit, load_image, resize, save_image
+from nst_tf.network import build_network
+from nst_tf.objective import LossParts, Objective
+from nst_tf.precision import jit_compile, resolve_precision
+from nst_tf.settings import InputError
+from nst_tf.targets import MixedTargets
+from nst_tf.transfer import StyleTransfer
+from nst_training.data import Batches, Source
+from nst_training.settings import TrainSettings
+
+Reason = Literal["finished", "stopped"]
+MODEL, CARD, STATE, PREVIEWS = "model.keras", "model.json", "state.npz", "previews"
+"""Names inside the output folder."""
+_GIVE_UP = 5
+"""Losses that are not finite after which lowering the rate has no chance."""
+
+
+class TrainStep(NamedTuple):
+    """One step of training, as the observer sees it.
+
+    Attributes:
+        step: Number of the step, from 1.
+        loss: Parts of the loss of its batch.
+        rate: Learning rate.
+        seconds: Time since the start, without that between runs of a resumed one.
+        broken: Photographs that could not be read, by name, with the reason.
+        lowered: How often the loss was not finite and the rate was halved.
+    """
+
+    step: int
+    loss: LossParts
+    rate: float
+    seconds: float
+    broken: dict[str, str]
+    lowered: int
+
+
+class Trained(NamedTuple):
+    """A trained network.
+
+    Attributes:
+        folder: Holds `model.keras`, `model.json` and, until the end, the state.
+        step: Steps made.
+        loss: Parts of the loss of the last batch.
+        reason: `"finished"`, or `"stopped"` by the observer.
+    """
+
+    folder: Path
+    step: int
+    loss: LossParts
+    reason: Reason
+
+
+Observer = Callable[[TrainStep], bool | None]
+"""Called after every step; returning True ends the run after a checkpoint."""
+
+
+def train(
+    settings: TrainSettings,
+    source: Source,
+    folder: Path,
+    *,
+    observer: Observer | None = None,
+    checkpoint_every: int = 250,
+    preview_every: int = 500,
+    resume: bool = False,
+) -> Trained:
+    """Train a network and write it, with its card, into a folder.
+
+    Args:
+        settings: All that decides the weights.
+        source: The photographs, from `open_source`.
+        folder: Where model, card, state and previews go; made if it is not there.
+        observer: Called after every step.
+        checkpoint_every: Steps between two states.
+        preview_every: Steps between two previews (0: none).
+        resume: Go on from the state in `folder`; the result has the bits of an
+            unbroken run.
+
+    Raises:
+        InputError: Settings, pictures, weights or the state can't be used, or the loss
+            is not finite whatever the rate.
+
+    Example:
+        >>> settings = read_recipe(Path("recipe.toml"), steps=2000)
+        >>> train(settings, Folder(Path("photographs")), Path("out"))
+    """
+    check_output(folder / "preview.png")
+    run = _Run(settings, source, folder, observer, checkpoint_every, preview_every)
+    state = load_checkpoint(folder / STATE) if resume else None
+    if state is not None:
+        run.check(state)
+    return run(state)
+
+
+class _Run:
+    """The state of one training."""
+
+    def __init__(
+        self,
+        settings: TrainSettings,
+        source: Source,
+        folder: Path,
+        observer: Observer | None,
+        checkpoint_every: int,
+        preview_every: int,
+    ) -> None:
+        self.settings, self.source, self.folder = settings, source, folder
+        self.observer = observer
+        self.checkpoint_every, self.preview_every = checkpoint_every, preview_every
+        self.paintings = [
+            _painting(style.image, style.size or settings.style_size)
+            for style in settings.styles
+        ]
+        self.dtype = resolve_precision(settings.precision)
+        self.step = self.lowered = 0
+        self.loss = LossParts(math.nan, math.nan, math.nan, math.nan)
+        self.reason: Reason = "finished"
+        self.started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def identity(self) -> dict[str, Any]:
+        """Return what two runs must share for one to continue the other."""
+        digest = hashlib.sha256()
+        for painting in self.paintings:
+            digest.update(repr(painting.shape).encode() + painting.tobytes())
+        settings = plain(self.settings)
+        settings["extractor"].pop("vgg_weights")
+        for style in settings["styles"]:
+            for key in ("image", "credit", "licence"):
+                style.pop(key)
+        return {
+            "settings": settings,
+            "paintings": digest.hexdigest(),
+            "dtype": self.dtype,
+            "backend": keras.backend.backend(),
+        }
+
+    def check(self, state: Checkpoint) -> None:
+        """Refuse the state of another run, naming what differs."""
+        mine = json.loads(json.dumps(self.identity()))
+        theirs = state.meta.get("identity", {})
+        differing = [
+            key
+            for key in mine["settings"]
+            if mine["settings"][key] != theirs.get("settings", {}).get(key)
+        ]
+        differing += [k for k in mine if k != "settings" and mine[k] != theirs.get(k)]
+        if differing:
+            raise InputError(
+                f"{self.folder / STATE} belongs to another run; it differs in"
+                f" {', '.join(differing)}. Give another --output, or delete it"
+            )
+
+    def __call__(self, state: Checkpoint | None) -> Trained:
+        settings = self.settings
+        extractor = build_extractor(
+            settings.loss.layers, settings=settings.extractor, dtype=self.dtype
+        )
+        objective = Objective(extractor, settings.loss)
+        strengths = [style.strength for style in settings.styles]
+        targets = MixedTargets(objective, self.paintings, strengths)
+        while True:
+            keras.utils.set_random_seed(settings.seed)
+            half = f"mixed_{self.dtype}" if self.dtype != "float32" else "float32"
+            network = build_network(settings.network(dtype=half))
+            self.model = StyleTransfer(network, objective, targets)
+            if state is not None:
+                self.step, self.lowered = state.meta["step"], state.meta["lowered"]
+                self.loss = LossParts(*state.meta["loss"])
+                self.started = time.monotonic() - state.meta["seconds"]
+            optimizer = self._optimizer()
+            optimizer.build(network.trainable_variables)
+            if state is not None:
+                _restore(state, network, optimizer)
+            self.model.compile(optimizer=optimizer, jit_compile=jit_compile())
+            self.failed = False
+            if self.step < settings.steps:
+                self._fit()
+            if not self.failed:
+                break
+            state = self._lowered(state)
+        self._write_model()
+        if self.reason == "finished":
+            (self.folder / STATE).unlink(missing_ok=True)
+        return Trained(self.folder, self.step, self.loss, self.reason)
+
+    def _lowered(self, state: Checkpoint | None) -> Checkpoint | None:
+        """Count a loss that is not finite; return the state to go on from."""
+        lowered = self.lowered + 1
+        if lowered > _GIVE_UP:
+            raise InputError(
+                f"the loss stopped being finite {lowered} times; the last good state is"
+                f" in {self.folder}. Lower learning_rate or the weights, or set clip"
+            )
+        path = self.folder / STATE
+        state = load_checkpoint(path) if path.exists() and self.saved else state
+        if state is not None:
+            state.meta["lowered"] = lowered
+        else:
+            self.step = 0
+        self.lowered = lowered
+        return state
+
+    def _optimizer(self) -> keras.optimizers.Optimizer:
+        settings = self.settings
+        peak = settings.learning_rate * 0.5**self.lowered
+        schedule = keras.optimizers.schedules.CosineDecay(
+            0.0 if settings.warmup_steps else peak,
+            max(1, settings.steps - settings.warmup_steps),
+            alpha=0.01,
+            warmup_target=peak if settings.warmup_steps else None,
+            warmup_steps=settings.warmup_steps,
+        )
+        return keras.optimizers.Adam(
+            schedule,
+            global_clipnorm=settings.clip or None,
+            use_ema=settings.ema > 0,
+            ema_momentum=settings.ema or None,
+            # Overwriting is done on a copy, when a model is written.
+            ema_overwrite_frequency=None,
+        )
+
+    def _fit(self) -> None:
+        settings = self.settings
+        batches = Batches(
+            self.source,
+            size=settings.size,
+            batch=settings.batch,
+            styles=len(settings.styles),
+            # Another draw after a loss that was not finite, still reproducible.
+            seed=settings.seed + 1000 * self.lowered,
+            mix=settings.mix,
+            plain=settings.plain,
+        )
+        steps = settings.steps - self.step
+        self.batches, self.saved = batches, False
+        stream = batches.open(self.step)
+        try:
+            self.model.fit(
+                _dataset(stream, settings),
+                epochs=1,
+                steps_per_epoch=steps,
+                shuffle=False,
+                verbose=0,
+                callbacks=[_Watcher(self)],
+            )
+        finally:
+            stream.close()
+
+    def save(self) -> None:
+        """Write the state."""
+        meta = {
+            "identity": self.identity(),
+            "step": self.step,
+            "lowered": self.lowered,
+            "loss": list(self.loss),
+            "seconds": self.seconds,
+        }
+        variables = [*self.model.generator.variables, *self.model.optimizer.variables]
+        arrays = [np.asarray(variable) for variable in variables]
+        save_checkpoint(self.folder / STATE, meta, arrays)
+        self.saved = True
+
+    def averaged(self) -> keras.Model:
+        """Return a float32 network with the moving average of the weights."""
+        network, optimizer = self.model.generator, self.model.optimizer
+        kept = network.get_weights()
+        if self.settings.ema and self.step:
+            optimizer.finalize_variable_values(network.trainable_variables)
+        copy = build_network(self.settings.network())
+        copy.set_weights(network.get_weights())
+        network.set_weights(kept)
+        return copy
+
+    def preview(self) -> None:
+        """Write a sheet: two photographs, each in every style."""
+        network = self.averaged()
+        source = Batches(
+            self.source,
+            size=self.settings.size,
+            batch=2,
+            styles=len(self.settings.styles),
+            seed=self.settings.seed + 1,
+        )
+        stream = source.open(0)
+        photos = next(stream)["image"]
+        stream.close()
+        rows = []
+        for photo in photos:
+            weights = np.eye(len(self.settings.styles) + 1, dtype="float32")
+            images = [photo]
+            for weight in weights:
+                inputs = {"image": photo[None], "style": weight[None]}
+                images.append(keras.ops.convert_to_numpy(network(inputs))[0])
+            rows.append(np.concatenate(images, axis=1))
+        path = self.folder / PREVIEWS / f"{self.step:06d}.png"
+        check_output(path)
+        save_image(path, np.concatenate(rows))
+
+    def _write_model(self) -> None:
+        network = self.averaged()
+        path = self.folder / MODEL
+        part = path.with_name(f".part.{path.name}")
+        try:
+            network.save(part)
+            part.replace(path)
+        except OSError as error:
+            raise InputError(f"can't write {path}: {error}") from error
+        finally:
+            part.unlink(missing_ok=True)
+        settings = plain(self.settings)
+        settings["extractor"].pop("vgg_weights")
+        for style in settings["styles"]:
+            style["image"] = Path(style["image"]).name
+        card = {
+            "program": f"nst-tf {__version__}",
+            "name": self.settings.name,
+            "styles": [
+                {
+                    "name": style.name,
+                    "credit": style.credit,
+                    "licence": style.licence,
+                    "sha256": hashlib.sha256(style.image.read_bytes()).hexdigest(),
+                }
+                for style in self.settings.styles
+            ],
+            "recipe": settings,
+            "step": self.step,
+            "loss": self.loss._asdict(),
+            "seconds": round(self.seconds),
+        }
+        text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
+        part = self.folder / f".part.{CARD}"
+        part.write_text(text, "utf-8")
+        part.replace(self.folder / CARD)
+
+
+class _Watcher(keras.callbacks.Callback):
+    """Counts, reports, checks and saves after every step."""
+
+    def __init__(self, run: _Run) -> None:
+        super().__init__()
+        self.run = run
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, float] | None = None
+    ) -> None:
+        """Handle the step that just ended."""
+        run, logs = self.run, logs or {}
+        parts = LossParts(*(float(logs[name]) for name in LossParts._fields))
+        if not math.isfinite(parts.total):
+            run.failed = self.model.stop_training = True
+            return
+        run.step += 1
+        run.loss = parts
+        last = run.step == run.settings.steps
+        stop = False
+        if run.observer is not None:
+            rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+            stop = bool(
+                run.observer(
+                    TrainStep(
+                        run.step,
+                        parts,
+                        rate,
+                        run.seconds,
+                        run.batches.broken,
+                        run.lowered,
+                    )
+                )
+            )
+        if stop:
+            run.reason = "stopped"
+            self.model.stop_training = True
+        if last or stop or run.step % run.checkpoint_every == 0:
+            run.save()
+        if run.preview_every and (last or run.step % run.preview_every == 0):
+            run.preview()
+
+
+def _dataset(stream: Iterator[dict[str, np.ndarray]], settings: TrainSettings) -> Any:
+    """Wrap the batches for `fit`: tf.data where TensorFlow runs, else as they are."""
+    if keras.backend.backend() != "tensorflow":
+        return stream
+    import tensorflow as tf
+
+    count = len(settings.styles) + 1
+    shape = (settings.batch, settings.size, settings.size, 3)
+    signature = {
+        "image": tf.TensorSpec(shape, "float32"),
+        "style": tf.TensorSpec((settings.batch, count), "float32"),
+    }
+    data = tf.data.Dataset.from_generator(lambda: stream, output_signature=signature)
+    return data.prefetch(2)
+
+
+def _painting(path: Path, size: int) -> np.ndarray:
+    pixels = load_image(path).pixels
+    height, width = pixels.shape[:2]
+    return resize(pixels, *fit(width, height, min(size, max(width, height)), "long"))
+
+
+def _restore(
+    state: Checkpoint, network: keras.Model, optimizer: keras.optimizers.Optimizer
+) -> None:
+    variables = [*network.variables, *optimizer.variables]
+    for variable, value in zip(variables, state.arrays, strict=True):
+        variable.assign(value)
+
+
+def plain(settings: TrainSettings) -> dict[str, Any]:
+    """Return settings as JSON-ready values."""
+
+    def convert(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: convert(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [convert(item) for item in value]
+        return str(value) if isinstance(value, Path) else value
+
+    result: dict[str, Any] = convert(dataclasses.asdict(settings))
+    return result
