@@ -41,7 +41,7 @@ def test_gram_matrix_of_bfloat16_features_is_float32_and_does_not_overflow():
 
 
 def test_gram_matrix_of_bfloat16_features_errs_less_than_the_features_do():
-    # 2 pictures, 5 blocks of positions and a rest.
+    # 2 pictures, each of 5 blocks of positions.
     features = np.maximum(RNG.normal(0.3, 1.0, (2, 70, 80, 12)), 0.0)
     rounded = ops.cast(ops.convert_to_tensor(features), "bfloat16")
     exact = value(losses.gram_matrix(ops.cast(rounded, "float32")))
