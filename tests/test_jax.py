@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nst_tf import optimize_image, settings
+from nst_tf import NetworkSettings, build_network, optimize_image, settings
 from tests.helpers import SMALL, scene
 
 pytest.importorskip("jax")
@@ -36,7 +36,11 @@ print(json.dumps(losses))
 
 
 def on_jax(*command):
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)}
+    return on_backend("jax", *command)
+
+
+def on_backend(backend, *command):
+    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, *command],
         env=environment,
@@ -72,4 +76,45 @@ def test_lbfgs_trains_keras_models_on_jax():
     # Compiled by fit; step by step without it JAX compiles each operation anew.
     names = "trains_any or equal_bits or configuration or refused"
     out = on_jax("-m", "pytest", "-q", "tests/test_lbfgs.py", "-k", names)
+    assert "passed" in out
+
+
+TRAINING = """
+import json, sys
+import keras, numpy as np
+from nst_tf import *
+from tests.helpers import scene
+photos = np.stack([scene(32, 32, seed=k) for k in range(2)])
+styles = [scene(40, 36, seed=7), scene(36, 40, seed=8)]
+loss = LossSettings(
+    content_layers=("block2_conv2",), style_layers=("block1_conv1", "block2_conv1")
+)
+network = build_network(NetworkSettings(styles=2, width=0.125))
+network.set_weights(list(np.load(sys.argv[1]).values()))
+objective = Objective(build_extractor(loss.layers), loss)
+model = StyleTransfer(network, objective, MixedTargets(objective, styles, [1.0, 2.0]))
+model.compile(optimizer=keras.optimizers.Adam(1e-3), jit_compile="auto")
+mixes = np.array([[0, 1, 0], [0.3, 0.2, 0.5]], "float32")
+inputs = {"image": photos, "style": mixes}
+losses = [float(model.train_on_batch(inputs, return_dict=True)["total"])
+          for _ in range(6)]
+print(keras.backend.backend(), json.dumps(losses))
+"""
+
+
+def test_the_training_step_on_jax_agrees_with_that_on_tensorflow(tmp_path, random_vgg):
+    network = build_network(NetworkSettings(styles=2, width=0.125))
+    np.savez(tmp_path / "weights.npz", *network.get_weights())
+    command = ("-c", TRAINING, str(tmp_path / "weights.npz"))
+    found = {}
+    for backend in ("jax", "tensorflow"):
+        words = on_backend(backend, *command).strip().splitlines()[-1].split(" ", 1)
+        found[words[0]] = json.loads(words[1])
+    np.testing.assert_allclose(found["jax"], found["tensorflow"], rtol=0.01)
+    assert found["jax"][-1] < 0.9 * found["jax"][0]
+
+
+def test_the_network_passes_its_tests_on_jax():
+    names = "padding or normalisation or lowerings or johnsons"
+    out = on_jax("-m", "pytest", "-q", "tests/test_network.py", "-k", names)
     assert "passed" in out

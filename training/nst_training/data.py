@@ -156,6 +156,7 @@ class Batches:
         self.styles, self.seed, self.mix, self.plain = styles, seed, mix, plain
         self.workers = workers
         self.broken: dict[str, str] = {}
+        self.problem: InputError | None = None
         self._lock = threading.Lock()
 
     def open(self, start: int) -> Generator[dict[str, np.ndarray], None, None]:
@@ -202,10 +203,11 @@ class Batches:
                             break
                     else:
                         problem = next(iter(self.broken.values()))
-                        raise InputError(
+                        self.problem = InputError(
                             f"none of {len(self.broken)} photographs can be used; for"
                             f" example: {problem}"
                         )
+                        raise self.problem
                     spare = itertools.cycle(good)
                     yield [next(spare) if c is None else c for c in group(0)]
                     groups.popleft()

@@ -270,6 +270,10 @@ class _Run:
                 verbose=0,
                 callbacks=[_Watcher(self)],
             )
+        except Exception as error:
+            if batches.problem is not None:  # tf.data wraps it in an error of its own.
+                raise batches.problem from error
+            raise
         finally:
             stream.close()
 
