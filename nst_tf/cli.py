@@ -7,7 +7,7 @@ import hashlib
 import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +20,7 @@ from nst_tf.console import (
     Log,
     import_quietly,
     interruptible,
+    progress,
     short,
 )
 from nst_tf.settings import RECIPES, InputError, OptimizeSettings, from_dict, to_dict
@@ -199,12 +200,17 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
     with (
         Log(job.log_path, keep=done, key="evaluation") as log,
         interruptible() as stop,
-        _progress(total, done, quiet=job.quiet) as show,
+        progress(
+            total, done, fields=("size", "loss", "speed"), quiet=job.quiet
+        ) as show,
     ):
+        last = 0.0
 
         def observe(step: "Step") -> bool:
+            nonlocal last
             log.write(_line(step))
-            show(step)
+            show(step.evaluation, **_texts(step, step.seconds - last))
+            last = step.seconds
             if job.preview_every and step.evaluation % job.preview_every == 0:
                 _save(job.output.with_suffix(".preview.png"), step.image(), content)
             return stop.is_set
@@ -314,42 +320,17 @@ def _fingerprint(path: Path) -> dict[str, str]:
     return {"name": path.name, "sha256": digest}
 
 
-@contextlib.contextmanager
-def _progress(total: int, done: int, *, quiet: bool) -> Iterator[Any]:
-    """Draw a bar on standard error; yield the function that moves it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as Remaining
-
-    bar = Progress(
-        TextColumn("{task.fields[size]}"),
-        BarColumn(bar_width=12),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[loss]}"),
-        TextColumn("{task.fields[speed]}"),
-        Remaining(compact=True),
-        console=Console(stderr=True),
-        disable=quiet,
-    )
-    task = bar.add_task("", total=total, completed=done, size="", loss="", speed="")
-    last = [0.0]
-
-    def show(step: "Step") -> None:
-        parts = step.loss
-        loss = f"{short(parts.total)} = content {short(parts.content)}"
-        loss += f" + style {short(parts.style)}"
-        loss += f" + tv {short(parts.tv)}" if parts.tv else ""
-        took, last[0] = step.seconds - last[0], step.seconds
-        bar.update(
-            task,
-            completed=step.evaluation,
-            size=f"{step.size.width}x{step.size.height}",
-            loss=loss,
-            speed=f"{took:.2f} s" if step.step > 1 else "",
-        )
-
-    with bar:
-        yield show
+def _texts(step: "Step", took: float) -> dict[str, str]:
+    """Return what the progress bar says of a step."""
+    parts = step.loss
+    loss = f"{short(parts.total)} = content {short(parts.content)}"
+    loss += f" + style {short(parts.style)}"
+    loss += f" + tv {short(parts.tv)}" if parts.tv else ""
+    return {
+        "size": f"{step.size.width}x{step.size.height}",
+        "loss": loss,
+        "speed": f"{took:.2f} s" if step.step > 1 else "",
+    }
 
 
 if __name__ == "__main__":

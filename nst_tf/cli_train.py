@@ -6,14 +6,20 @@ import dataclasses
 import io
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from nst_tf.console import INTERRUPTED, PROGRAM, Log, import_quietly, interruptible
-from nst_tf.console import short as short_number
+from nst_tf.console import (
+    INTERRUPTED,
+    PROGRAM,
+    Log,
+    import_quietly,
+    interruptible,
+    progress,
+    short,
+)
 from nst_tf.settings import InputError
 from nst_training.settings import StyleSettings, TrainSettings, read_recipe
 
@@ -130,11 +136,15 @@ def train(job: Job, settings: TrainSettings) -> int:
     with (
         Log(job.output / "log.jsonl", keep=done, key="step") as log,
         interruptible() as stop,
-        _progress(settings, done, quiet=job.quiet) as show,
+        progress(
+            settings.steps, done, fields=("loss", "speed"), quiet=job.quiet
+        ) as show,
     ):
         told: set[str] = set()
+        last = 0.0
 
         def observe(now: "TrainStep") -> bool:
+            nonlocal last
             for name in now.broken.keys() - told:
                 told.add(name)
                 log.write(
@@ -142,7 +152,8 @@ def train(job: Job, settings: TrainSettings) -> int:
                 )
             if now.step % job.log_every == 0 or now.step in (1, settings.steps):
                 log.write(_line(now))
-            show(now)
+            show(now.step, **_texts(now, settings, now.seconds - last))
+            last = now.seconds
             return stop.is_set
 
         trained = run(
@@ -191,32 +202,11 @@ def _line(now: "TrainStep") -> dict[str, Any]:
     }
 
 
-@contextlib.contextmanager
-def _progress(settings: TrainSettings, done: int, *, quiet: bool) -> Iterator[Any]:
-    """Draw a bar on standard error; yield the function that moves it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as Remaining
-
-    bar = Progress(
-        BarColumn(bar_width=12),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[loss]}"),
-        TextColumn("{task.fields[speed]}"),
-        Remaining(compact=True),
-        console=Console(stderr=True),
-        disable=quiet,
-    )
-    task = bar.add_task("", total=settings.steps, completed=done, loss="", speed="")
-    last = [0.0]
-
-    def show(now: "TrainStep") -> None:
-        parts = now.loss
-        loss = f"{short_number(parts.total)} = content {short_number(parts.content)}"
-        loss += f" + style {short_number(parts.style)}"
-        took, last[0] = now.seconds - last[0], now.seconds
-        speed = f"{settings.batch / took:.2f} images/s" if took > 0 else ""
-        bar.update(task, completed=now.step, loss=loss, speed=speed)
-
-    with bar:
-        yield show
+def _texts(now: "TrainStep", settings: TrainSettings, took: float) -> dict[str, str]:
+    """Return what the progress bar says of a step."""
+    parts = now.loss
+    loss = f"{short(parts.total)} = content {short(parts.content)}"
+    return {
+        "loss": f"{loss} + style {short(parts.style)}",
+        "speed": f"{settings.batch / took:.2f} images/s" if took > 0 else "",
+    }

@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+import typing
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -110,3 +111,42 @@ def interruptible() -> Iterator[Flag]:
 def short(value: float) -> str:
     """Write a loss in few characters."""
     return f"{value / 1000:,.0f}k" if value >= 10_000 else f"{value:.4g}"
+
+
+@contextlib.contextmanager
+def progress(
+    total: int, done: int, *, fields: tuple[str, ...], quiet: bool
+) -> Iterator[Callable[..., None]]:
+    """Draw a bar on standard error; yield the function that moves it.
+
+    Args:
+        total: Steps of the whole run.
+        done: Steps made before.
+        fields: Names of the texts behind the bar; the function takes them by name.
+        quiet: Draw nothing.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    bar = Progress(
+        BarColumn(bar_width=12),
+        MofNCompleteColumn(),
+        *(TextColumn(f"{{task.fields[{name}]}}") for name in fields),
+        TimeRemainingColumn(compact=True),
+        console=Console(stderr=True),
+        disable=quiet,
+    )
+    texts: dict[str, Any] = dict.fromkeys(fields, "")
+    task = bar.add_task("", total=total, completed=done, **texts)
+
+    def show(completed: int, **values: str) -> None:
+        bar.update(task, completed=completed, **typing.cast(Any, values))
+
+    with bar:
+        yield show

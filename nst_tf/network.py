@@ -154,9 +154,12 @@ def build_network(settings: NetworkSettings) -> keras.Model:
 
     Differs from the paper: reflection padding before every convolution, nearest
     upsampling and convolution instead of transposed convolutions (no checkerboard),
-    instance normalisation, a sigmoid at the end. Any height and width from 16 pixels;
-    with the native lowering the output has exactly the input's size, with slices both
-    sides must be multiples of 4.
+    instance normalisation, a sigmoid at the end. Instance normalisation takes away
+    what a photograph's mean and contrast are, so no weights would give it back: the
+    share of style 0 is mixed in from the input itself, and strength 0 is exact.
+
+    Any height and width from 16 pixels; with the native lowering the output has the
+    input's size, with slices both sides must be multiples of 4.
 
     Args:
         settings: Styles, width, lowering and compute dtype.
@@ -210,6 +213,7 @@ def build_network(settings: NetworkSettings) -> keras.Model:
     x = keras.layers.Activation("sigmoid", dtype="float32", name="picture")(x)
     if lowering == "native":
         x = CropLike(dtype="float32", name="crop")(x, image)
+    x = PhotographMix(dtype="float32", name="mix")(x, image, style)
     return keras.Model({"image": image, "style": style}, x, name="transform")
 
 
@@ -226,3 +230,17 @@ class CropLike(keras.layers.Layer):
         """Take the sides of `like`."""
         batch, _, _, channels = x.shape
         return keras.KerasTensor((batch, *like.shape[1:3], channels), dtype=x.dtype)
+
+
+@keras.saving.register_keras_serializable("nst_tf")
+class PhotographMix(keras.layers.Layer):
+    """Mix in the photograph by the weight of style 0."""
+
+    def call(self, x: Tensor, image: Tensor, style: Tensor) -> Tensor:
+        """Return `[B, H, W, 3]` between `x` and `image`; `style` is `[B, N]`."""
+        share = style[:, None, None, :1]
+        return share * image + (1.0 - share) * x
+
+    def compute_output_spec(self, x: Any, image: Any, style: Any) -> Any:
+        """Keep shape and dtype."""
+        return keras.KerasTensor(x.shape, dtype=x.dtype)

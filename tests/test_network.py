@@ -105,6 +105,19 @@ def test_both_lowerings_give_equal_results_with_equal_weights():
     )
 
 
+def test_style_0_is_the_photograph_and_strength_leads_there():
+    network = build_network(NetworkSettings(**TINY))
+    photo = photographs(33, 26, batch=1)
+
+    def distance(share):
+        weights = np.array([[share, 1 - share, 0]], "float32")
+        got = value(network({"image": photo, "style": weights}))
+        return np.abs(got - photo).mean()
+
+    assert distance(1.0) == 0
+    assert 0 < distance(0.9) < distance(0.5) < distance(0.0)
+
+
 def test_a_picture_does_not_depend_on_its_batch():
     network = build_network(NetworkSettings(**TINY))
     images, weights = photographs(24, 20, batch=3), mixes(3)

@@ -77,7 +77,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
         ({"size": 34}, "multiple of 4"),
         ({"learning_rate": 0.0}, "learning_rate must exceed 0"),
         ({"ema": 1.0}, "ema must be in"),
-        ({"mix": 0.8, "plain": 0.4}, "mix and plain"),
+        ({"mix": 1.4}, "mix must be in"),
         ({"styles": ()}, "at least one"),
         ({"width": 9.0}, "width must be in"),
         ({"clip": -1.0}, "clip must be at least 0"),

@@ -136,7 +136,6 @@ class Batches:
         styles: Number of styles besides style 0.
         seed: What order, crops and weights come from.
         mix: Fraction of examples that mix two styles (style 0 among them).
-        plain: Fraction of examples that are style 0 alone.
         workers: Threads that decode.
     """
 
@@ -149,11 +148,10 @@ class Batches:
         styles: int,
         seed: int = 0,
         mix: float = 0.25,
-        plain: float = 0.1,
         workers: int = 2,
     ) -> None:
         self.source, self.size, self.batch = source, size, batch
-        self.styles, self.seed, self.mix, self.plain = styles, seed, mix, plain
+        self.styles, self.seed, self.mix = styles, seed, mix
         self.workers = workers
         self.broken: dict[str, str] = {}
         self.problem: InputError | None = None
@@ -227,12 +225,10 @@ class Batches:
             return None
 
     def _weights(self, draw: np.random.Generator) -> np.ndarray:
-        """Return style 0, one style, or two of all in a random proportion."""
+        """Return one style, or two (style 0 among them) in a random proportion."""
         kind, part = draw.random(2)
         weights = np.zeros(self.styles + 1, "float32")
-        if kind < self.plain:
-            weights[0] = 1.0
-        elif kind < self.plain + self.mix:
+        if kind < self.mix:
             first, second = draw.choice(self.styles + 1, 2, replace=False)
             weights[first], weights[second] = part, 1.0 - part
         else:

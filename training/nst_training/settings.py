@@ -72,8 +72,6 @@ class TrainSettings:
     """Momentum of the moving average of the weights, which is what is saved."""
     mix: float = 0.25
     """Fraction of examples that mix two styles at random."""
-    plain: float = 0.1
-    """Fraction of examples whose style is the photograph itself."""
     seed: int = 0
     """Seed of the weights, the order, the crops and the mixes."""
     precision: Precision = "auto"
@@ -105,8 +103,8 @@ class TrainSettings:
             problems.append(f"clip must be at least 0, got {self.clip:g}")
         if not 0 <= self.ema < 1:
             problems.append(f"ema must be in 0..1 (1 excluded), got {self.ema:g}")
-        if not (self.mix >= 0 and self.plain >= 0 and self.mix + self.plain <= 1):
-            problems.append("mix and plain must be at least 0 and make at most 1")
+        if not 0 <= self.mix <= 1:
+            problems.append(f"mix must be in 0..1, got {self.mix:g}")
         if not self.styles:
             problems.append("a recipe needs at least one [[styles]]")
         names = [style.name for style in self.styles]

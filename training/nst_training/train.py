@@ -256,7 +256,6 @@ class _Run:
             # Another draw after a loss that was not finite, still reproducible.
             seed=settings.seed + 1000 * self.lowered,
             mix=settings.mix,
-            plain=settings.plain,
         )
         steps = settings.steps - self.step
         self.batches, self.saved = batches, False
