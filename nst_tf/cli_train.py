@@ -21,7 +21,14 @@ from nst_tf.console import (
     short,
 )
 from nst_tf.settings import InputError
-from nst_training.settings import StyleSettings, TrainSettings, read_recipe
+from nst_training.settings import (
+    StyleSettings,
+    TrainSettings,
+    read_card,
+    read_recipe,
+    sweep,
+    with_style,
+)
 
 if TYPE_CHECKING:
     from nst_training.train import TrainStep
@@ -33,12 +40,18 @@ _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 class Job:
     """What `nst train` reads, writes and shows."""
 
-    recipe: tyro.conf.Positional[Path]
+    recipe: tyro.conf.Positional[Path | None] = None
     """A TOML recipe, or a painting to train that one style with the defaults."""
     photos: str
     """The photographs to train on: a folder, or tfds:NAME[:SPLIT]."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder for model, card, log, previews and state."""
+    add_style: str | None = None
+    """NAME=IMAGE: instead of a recipe, one more style for the model of --base."""
+    base: Path | None = None
+    """Folder of the trained model that gets the style; its weights keep their bits."""
+    sweep: tuple[float, ...] = ()
+    """Factors: train every style at each of these strengths, to choose by looking."""
     data_dir: Path | None = None
     """Where tensorflow-datasets has its data sets; without it the library's folder."""
     checkpoint_every: int = 250
@@ -87,20 +100,53 @@ def parse(arguments: list[str]) -> tuple[Job, TrainSettings]:
 def _base(arguments: list[str]) -> TrainSettings:
     """Find the settings that the flags change: those of the recipe."""
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    early.add_argument("recipe", type=Path, nargs="?")
+    early.add_argument("--add-style", "--add_style")
+    early.add_argument("--base", type=Path)
+    early.add_argument("--sweep", type=float, nargs="*", default=())
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             given, _ = early.parse_known_args(arguments)
     except SystemExit:
-        given = argparse.Namespace(recipe=None)
-    if given.recipe is None or {"-h", "--help"} & set(arguments):
-        # The full parser words the complaint; the style is never used.
+        given = argparse.Namespace(add_style=None, sweep=())
+    recipe = _recipe(arguments)
+    if {"-h", "--help"} & set(arguments):
+        # The full parser ends the program; the style is never used.
         return TrainSettings(styles=(StyleSettings(name="style", image=Path()),))
-    if given.recipe.suffix.lower() in _PICTURES:
-        name = given.recipe.stem.lower().replace(" ", "_")
-        style = StyleSettings(name=name, image=given.recipe)
-        return TrainSettings(name=name, styles=(style,))
-    return read_recipe(given.recipe)
+    if given.add_style is not None:
+        return _added(given, recipe)
+    if recipe is None:
+        raise InputError("give a recipe, a painting, or --add-style with --base")
+    if recipe.suffix.lower() in _PICTURES:
+        name = recipe.stem.lower().replace(" ", "_")
+        style = StyleSettings(name=name, image=recipe)
+        settings = TrainSettings(name=name, styles=(style,))
+    else:
+        settings = read_recipe(recipe)
+    return sweep(settings, given.sweep) if given.sweep else settings
+
+
+def _recipe(arguments: list[str]) -> Path | None:
+    """Find the positional argument: the first word that no flag claims."""
+    switches = {"--resume", "--quiet", "--no-resume", "--no-quiet"}
+    before = ["", *arguments]
+    for flag, word in zip(before, arguments, strict=False):
+        claimed = flag.startswith("-") and flag not in switches
+        known = Path(word).suffix.lower() in (".toml", *_PICTURES)
+        if not word.startswith("-") and not claimed and (known or not flag):
+            return Path(word)
+    return None
+
+
+def _added(given: argparse.Namespace, recipe: Path | None) -> TrainSettings:
+    """Find the settings that add a style to a model."""
+    name, separator, image = given.add_style.partition("=")
+    if not separator or not image:
+        raise InputError(f"--add-style takes NAME=IMAGE, got {given.add_style}")
+    if recipe is not None or given.sweep:
+        raise InputError("--add-style takes the recipe of --base: give no other")
+    if given.base is None:
+        raise InputError("--add-style needs --base, the folder of a trained model")
+    return with_style(read_card(given.base), name, Path(image))
 
 
 def train(job: Job, settings: TrainSettings) -> int:
@@ -163,6 +209,7 @@ def train(job: Job, settings: TrainSettings) -> int:
             observer=observe,
             checkpoint_every=job.checkpoint_every,
             preview_every=job.preview_every,
+            base=job.base if job.add_style else None,
             resume=resume,
         )
         if told and not job.quiet:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from nst_tf.cli import main
+from nst_tf.cli_train import parse
 from nst_tf.images import load_image, save_image
 from tests.helpers import scene
 
@@ -116,6 +117,34 @@ def test_kill_and_resume_give_the_bits_of_an_unbroken_run(recipe, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_style_is_added_from_the_command_line(recipe, tmp_path, capsys):
+    flags = ("--preview-every", "0", "--steps", "2", "--quiet")
+    assert main(arguments(recipe, tmp_path / "base", *flags)) == 0
+    save_image(tmp_path / "dots.png", scene(40, 44, seed=12))
+    command = ["train", "--photos", str(tmp_path / "photos"), *flags]
+    command += ["-o", str(tmp_path / "more"), "--base", str(tmp_path / "base")]
+    assert main([*command, "--add-style", f"dots={tmp_path / 'dots.png'}"]) == 0
+    card = json.loads((tmp_path / "more" / "model.json").read_text())
+    assert [style["name"] for style in card["styles"]] == ["night", "dots"]
+    for wrong, message in (
+        (["--add-style", "dots"], "takes NAME=IMAGE"),
+        (["--add-style", f"night={tmp_path / 'dots.png'}"], "two styles have one name"),
+        ([], "give a recipe"),
+    ):
+        assert main([*command, *wrong]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_a_painting_is_a_recipe_too_and_a_sweep_multiplies_it(recipe, tmp_path):
+    painting = tmp_path / "night.png"
+    flags = ("--steps", "1", "--size", "32", "--width", "0.125", "--preview-every", "0")
+    flags += ("--content-layers", "block2_conv2", "--style-layers", "block1_conv1")
+    flags += ("--quiet", "--precision", "float32", "--sweep", "0.5", "2")
+    assert main(arguments(painting, tmp_path / "out", *flags)) == 0
+    card = json.loads((tmp_path / "out" / "model.json").read_text())
+    assert [s["name"] for s in card["styles"]] == ["night-x0_5", "night-x2"]
+
+
 def test_an_unfinished_run_is_not_overwritten_by_mistake(recipe, tmp_path, capsys):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "state.npz").write_bytes(b"something")
@@ -143,6 +172,17 @@ def test_recipes_that_do_not_work_are_refused(
     said = capsys.readouterr().err
     assert message in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("place", [0, 2, 3, 5])
+def test_the_recipe_may_stand_anywhere(recipe, tmp_path, place):
+    words = ["--photos", "dir.png", "--quiet", "-o", "out", "--style-layers", "a", "b"]
+    words.insert(place, str(recipe))
+    job, settings = parse(words)
+    assert job.recipe == recipe
+    assert job.photos == "dir.png"
+    assert settings.name == "tiny"
+    assert settings.loss.style_layers == ("a", "b")
 
 
 def test_photographs_that_are_not_there_are_refused(recipe, tmp_path, capsys):

@@ -10,7 +10,8 @@ from nst_tf import InputError, LossSettings, NetworkSettings, build_network
 from nst_tf.images import save_image
 from nst_tf.optimize import measure_loss
 from nst_tf.settings import OptimizeSettings
-from nst_training.evaluate import Model, evaluate, load_model, measure_artefacts, score
+from nst_training.evaluate import evaluate, measure_artefacts, score
+from nst_training.model import Model, load_model
 from nst_training.settings import StyleSettings, TrainSettings
 from nst_training.train import plain
 from tests.helpers import scene

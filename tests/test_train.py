@@ -13,7 +13,14 @@ from nst_tf.checkpoint import load_checkpoint
 from nst_tf.images import load_image, save_image
 from nst_training import train as module
 from nst_training.data import Folder
-from nst_training.settings import StyleSettings, TrainSettings
+from nst_training.model import load_model
+from nst_training.settings import (
+    StyleSettings,
+    TrainSettings,
+    read_card,
+    sweep,
+    with_style,
+)
 from nst_training.train import CARD, MODEL, PREVIEWS, STATE, train
 from tests.helpers import scene
 
@@ -162,6 +169,43 @@ def test_the_state_of_another_recipe_is_refused(photos, settings, tmp_path):
     save_image(settings.styles[0].image, scene(48, 48, seed=99))
     with pytest.raises(InputError, match="differs in paintings"):
         train(settings, photos, tmp_path, resume=True)
+
+
+def test_a_style_is_added_without_a_bit_of_change_to_the_others(
+    photos, settings, tmp_path
+):
+    base, out = tmp_path / "base", tmp_path / "more"
+    train(settings, photos, base, preview_every=0)
+    save_image(tmp_path / "dots.png", scene(40, 44, seed=12))
+    more = with_style(read_card(base), "dots", tmp_path / "dots.png")
+    more = dataclasses.replace(more, steps=6)
+    train(more, photos, out, base=base, preview_every=3)
+    old, new = load_model(base), load_model(out)
+    assert new.styles == ["night", "wave", "dots"]
+    changed = 0
+    for layer in new.network.layers:
+        before = old.network.get_layer(layer.name).get_weights()
+        for one, other in zip(before, layer.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other[: len(one)])
+            if len(other) > len(one):
+                changed += np.abs(other[-1] - one[1:].mean(axis=0)).max() > 1e-3
+    assert changed > 20
+    photo = scene(36, 40, seed=3)
+    np.testing.assert_array_equal(
+        new(photo, [0, 0.4, 0.6, 0]), old(photo, [0, 0.4, 0.6])
+    )
+    with pytest.raises(InputError, match="has the styles night, wave"):
+        train(settings, photos, tmp_path / "x", base=base)
+
+
+def test_a_sweep_has_every_style_at_every_strength(settings):
+    swept = sweep(settings, (0.3, 2))
+    assert [(style.name, style.strength) for style in swept.styles] == [
+        ("night-x0_3", 0.3),
+        ("night-x2", 2.0),
+        ("wave-x0_3", 0.3),
+        ("wave-x2", 2.0),
+    ]
 
 
 def test_the_model_has_the_moving_average_of_the_weights(photos, settings, tmp_path):

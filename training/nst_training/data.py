@@ -136,6 +136,7 @@ class Batches:
         styles: Number of styles besides style 0.
         seed: What order, crops and weights come from.
         mix: Fraction of examples that mix two styles (style 0 among them).
+        only: Index of the only style to ask for, from 1, never mixed.
         workers: Threads that decode.
     """
 
@@ -148,10 +149,12 @@ class Batches:
         styles: int,
         seed: int = 0,
         mix: float = 0.25,
+        only: int | None = None,
         workers: int = 2,
     ) -> None:
         self.source, self.size, self.batch = source, size, batch
         self.styles, self.seed, self.mix = styles, seed, mix
+        self.only = only
         self.workers = workers
         self.broken: dict[str, str] = {}
         self.problem: InputError | None = None
@@ -228,7 +231,9 @@ class Batches:
         """Return one style, or two (style 0 among them) in a random proportion."""
         kind, part = draw.random(2)
         weights = np.zeros(self.styles + 1, "float32")
-        if kind < self.mix:
+        if self.only is not None:
+            weights[self.only] = 1.0
+        elif kind < self.mix:
             first, second = draw.choice(self.styles + 1, 2, replace=False)
             weights[first], weights[second] = part, 1.0 - part
         else:

@@ -2,13 +2,14 @@
 
 import dataclasses
 import difflib
+import json
 import math
 import os
 import re
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,8 @@ from nst_tf.settings import (
     Precision,
 )
 
+ADDED_STEPS = 2000
+"""Steps for a style that is added to a trained model."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
@@ -153,6 +156,68 @@ def read_recipe(path: Path, **changes: Any) -> TrainSettings:
     if problems or settings is None:
         raise InputError(f"{path}: " + "; ".join(problems))
     return typing.cast(TrainSettings, settings)
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Read the `model.json` of a folder that training wrote.
+
+    Raises:
+        InputError: It is not there, or no card.
+    """
+    try:
+        card = json.loads((folder / "model.json").read_text("utf-8"))
+        if not (isinstance(card["styles"], list) and isinstance(card["recipe"], dict)):
+            raise ValueError("model.json is no card")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder} holds no trained model: {error}") from error
+    return typing.cast(dict[str, Any], card)
+
+
+def with_style(card: Mapping[str, Any], name: str, image: Path) -> TrainSettings:
+    """Return the settings that add a style to a trained model.
+
+    Args:
+        card: The model's `model.json`.
+        name: Name of the new style.
+        image: The painting.
+
+    Raises:
+        InputError: The card's recipe does not fit this version, or the name is taken.
+    """
+    problems: list[str] = []
+    recipe = _without_none(card["recipe"])
+    settings = _build(TrainSettings, recipe, Path(), "", problems)
+    if problems:
+        raise InputError("the model's recipe does not fit: " + "; ".join(problems))
+    style = StyleSettings(name=name, image=image)
+    styles = (*settings.styles, style)
+    return dataclasses.replace(settings, styles=styles, steps=ADDED_STEPS)
+
+
+def sweep(settings: TrainSettings, factors: Sequence[float]) -> TrainSettings:
+    """Return settings that train every style at several strengths in one network.
+
+    Its previews are the contact sheet to choose from: style NAME at factor 0.3 is the
+    style NAME-x0_3.
+    """
+    styles = tuple(
+        dataclasses.replace(
+            style,
+            name=f"{style.name}-x{factor:g}".replace(".", "_"),
+            strength=style.strength * factor,
+        )
+        for style in settings.styles
+        for factor in factors
+    )
+    return dataclasses.replace(settings, styles=styles)
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _without_none(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [_without_none(item) for item in value]
+    return value
 
 
 def _build(

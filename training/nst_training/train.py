@@ -21,13 +21,14 @@ from nst_tf import __version__
 from nst_tf.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from nst_tf.extractor import build_extractor
 from nst_tf.images import check_output, fit, load_image, resize, save_image
-from nst_tf.network import build_network
+from nst_tf.network import ConditionalInstanceNormalization, build_network
 from nst_tf.objective import LossParts, Objective
 from nst_tf.precision import jit_compile, resolve_precision
 from nst_tf.settings import InputError
 from nst_tf.targets import MixedTargets
 from nst_tf.transfer import StyleTransfer
 from nst_training.data import Batches, Source
+from nst_training.model import load_model
 from nst_training.settings import TrainSettings
 
 Reason = Literal["finished", "stopped"]
@@ -85,6 +86,7 @@ def train(
     observer: Observer | None = None,
     checkpoint_every: int = 250,
     preview_every: int = 500,
+    base: Path | None = None,
     resume: bool = False,
 ) -> Trained:
     """Train a network and write it, with its card, into a folder.
@@ -96,6 +98,9 @@ def train(
         observer: Called after every step.
         checkpoint_every: Steps between two states.
         preview_every: Steps between two previews (0: none).
+        base: Folder of a trained model that gets one style more, the last of
+            `settings.styles`: only its rows of gamma and beta are trained, and all
+            other weights keep their bits.
         resume: Go on from the state in `folder`; the result has the bits of an
             unbroken run.
 
@@ -108,7 +113,9 @@ def train(
         >>> train(settings, Folder(Path("photographs")), Path("out"))
     """
     check_output(folder / "preview.png")
-    run = _Run(settings, source, folder, observer, checkpoint_every, preview_every)
+    run = _Run(
+        settings, source, folder, observer, checkpoint_every, preview_every, base
+    )
     state = load_checkpoint(folder / STATE) if resume else None
     if state is not None:
         run.check(state)
@@ -126,14 +133,25 @@ class _Run:
         observer: Observer | None,
         checkpoint_every: int,
         preview_every: int,
+        base: Path | None,
     ) -> None:
         self.settings, self.source, self.folder = settings, source, folder
+        self.base = load_model(base) if base is not None else None
+        if self.base is not None:
+            names = [style.name for style in settings.styles[:-1]]
+            if names != self.base.styles:
+                raise InputError(
+                    f"{base} has the styles {', '.join(self.base.styles)}, the"
+                    f" settings {', '.join(names)} and a new one"
+                )
         self.observer = observer
         self.checkpoint_every, self.preview_every = checkpoint_every, preview_every
-        self.paintings = [
-            _painting(style.image, style.size or settings.style_size)
-            for style in settings.styles
+        new = settings.styles if self.base is None else settings.styles[-1:]
+        paintings = [
+            _painting(style.image, style.size or settings.style_size) for style in new
         ]
+        # With a base no other style is ever asked for; any picture holds their place.
+        self.paintings = paintings[:1] * (len(settings.styles) - len(new)) + paintings
         self.dtype = resolve_precision(settings.precision)
         self.step = self.lowered = 0
         self.loss = LossParts(math.nan, math.nan, math.nan, math.nan)
@@ -189,6 +207,8 @@ class _Run:
             keras.utils.set_random_seed(settings.seed)
             half = f"mixed_{self.dtype}" if self.dtype != "float32" else "float32"
             network = build_network(settings.network(dtype=half))
+            if self.base is not None:
+                _adopt(network, self.base.network)
             self.model = StyleTransfer(network, objective, targets)
             if state is not None:
                 self.step, self.lowered = state.meta["step"], state.meta["lowered"]
@@ -256,6 +276,7 @@ class _Run:
             # Another draw after a loss that was not finite, still reproducible.
             seed=settings.seed + 1000 * self.lowered,
             mix=settings.mix,
+            only=len(settings.styles) if self.base is not None else None,
         )
         steps = settings.steps - self.step
         self.batches, self.saved = batches, False
@@ -299,6 +320,9 @@ class _Run:
         copy = build_network(self.settings.network())
         copy.set_weights(network.get_weights())
         network.set_weights(kept)
+        if self.base is not None:
+            # The average of equal numbers may differ from them in the last bit.
+            _keep_rows(copy, self.base.network)
         return copy
 
     def preview(self) -> None:
@@ -341,18 +365,23 @@ class _Run:
         settings["extractor"].pop("vgg_weights")
         for style in settings["styles"]:
             style["image"] = Path(style["image"]).name
-        card = {
-            "program": f"nst-tf {__version__}",
-            "name": self.settings.name,
-            "styles": [
+        new = self.settings.styles
+        styles = []
+        if self.base is not None:
+            styles, new = list(self.base.card["styles"]), new[-1:]
+        for style in new:
+            styles.append(
                 {
                     "name": style.name,
                     "credit": style.credit,
                     "licence": style.licence,
                     "sha256": hashlib.sha256(style.image.read_bytes()).hexdigest(),
                 }
-                for style in self.settings.styles
-            ],
+            )
+        card = {
+            "program": f"nst-tf {__version__}",
+            "name": self.settings.name,
+            "styles": styles,
             "recipe": settings,
             "step": self.step,
             "loss": self.loss._asdict(),
@@ -427,6 +456,32 @@ def _painting(path: Path, size: int) -> np.ndarray:
     pixels = load_image(path).pixels
     height, width = pixels.shape[:2]
     return resize(pixels, *fit(width, height, min(size, max(width, height)), "long"))
+
+
+def _adopt(network: keras.Model, base: keras.Model) -> None:
+    """Take over a network with one style less; leave only the norms trainable."""
+    for layer in network.layers:
+        if isinstance(layer, ConditionalInstanceNormalization):
+            rows = [np.asarray(value) for value in base.get_layer(layer.name).weights]
+            # The new style starts as the mean of those there are.
+            layer.set_weights(
+                [np.concatenate([r, r[1:].mean(axis=0, keepdims=True)]) for r in rows]
+            )
+        else:
+            layer.set_weights(base.get_layer(layer.name).get_weights())
+            layer.trainable = False
+
+
+def _keep_rows(network: keras.Model, base: keras.Model) -> None:
+    for layer in network.layers:
+        if isinstance(layer, ConditionalInstanceNormalization):
+            old = base.get_layer(layer.name).get_weights()
+            layer.set_weights(
+                [
+                    np.concatenate([rows, new[-1:]])
+                    for rows, new in zip(old, layer.get_weights(), strict=True)
+                ]
+            )
 
 
 def _restore(
