@@ -69,8 +69,20 @@ class StyleTransfer(keras.Model):
     ) -> Tensor:
         """Return the total loss of `y_pred` and keep its parts for the logs."""
         parts = self.objective(y_pred, self.targets(x))
+        replicas = _replicas()
+        if replicas > 1:  # Gradients and metrics are summed over them.
+            parts = LossParts(*(part / replicas for part in parts))
         for metric, value in zip(self.parts, parts, strict=True):
             metric.update_state(value)
         if isinstance(self.generator, PixelImage):
             self.generator.remember(y_pred, parts.total)
         return parts.total
+
+
+def _replicas() -> int:
+    """Return over how many devices TensorFlow's strategy spreads a batch."""
+    if keras.backend.backend() != "tensorflow":
+        return 1  # JAX shards the batch of one program: means are over all of it.
+    import tensorflow as tf
+
+    return int(tf.distribute.get_strategy().num_replicas_in_sync)

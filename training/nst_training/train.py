@@ -5,6 +5,7 @@ References:
     Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -196,6 +197,16 @@ class _Run:
             )
 
     def __call__(self, state: Checkpoint | None) -> Trained:
+        devices = _gpus()
+        if len(devices) > 1 and self.settings.batch % len(devices):
+            raise InputError(
+                f"batch must be a multiple of the {len(devices)} GPUs it is spread"
+                f" over, got {self.settings.batch}"
+            )
+        with _spread(devices):
+            return self._train(state)
+
+    def _train(self, state: Checkpoint | None) -> Trained:
         settings = self.settings
         extractor = build_extractor(
             settings.loss.layers, settings=settings.extractor, dtype=self.dtype
@@ -280,10 +291,9 @@ class _Run:
         )
         steps = settings.steps - self.step
         self.batches, self.saved = batches, False
-        stream = batches.open(self.step)
         try:
             self.model.fit(
-                _dataset(stream, settings),
+                _dataset(batches, self.step, settings),
                 epochs=1,
                 steps_per_epoch=steps,
                 shuffle=False,
@@ -294,8 +304,6 @@ class _Run:
             if batches.problem is not None:  # tf.data wraps it in an error of its own.
                 raise batches.problem from error
             raise
-        finally:
-            stream.close()
 
     def save(self) -> None:
         """Write the state."""
@@ -436,10 +444,41 @@ class _Watcher(keras.callbacks.Callback):
             run.preview()
 
 
-def _dataset(stream: Iterator[dict[str, np.ndarray]], settings: TrainSettings) -> Any:
+def _gpus() -> list[str]:
+    """Return the names of the GPUs that the backend sees."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return [device.name for device in tf.config.list_logical_devices("GPU")]
+    return list(keras.distribution.list_devices("gpu"))
+
+
+@contextlib.contextmanager
+def _spread(devices: list[str]) -> Iterator[None]:
+    """Spread every batch over several devices: copies of the model, mean gradients."""
+    if len(devices) < 2:
+        yield
+    elif keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        with tf.distribute.MirroredStrategy(devices).scope():
+            yield
+    else:
+        before = keras.distribution.distribution()
+        keras.distribution.set_distribution(
+            keras.distribution.DataParallel(devices=devices)
+        )
+        try:
+            yield
+        finally:
+            keras.distribution.set_distribution(before)
+
+
+def _dataset(batches: Batches, start: int, settings: TrainSettings) -> Any:
     """Wrap the batches for `fit`: tf.data where TensorFlow runs, else as they are."""
     if keras.backend.backend() != "tensorflow":
-        return stream
+        # Keras takes generators of tuples.
+        return ((batch,) for batch in batches.open(start))
     import tensorflow as tf
 
     count = len(settings.styles) + 1
@@ -448,7 +487,10 @@ def _dataset(stream: Iterator[dict[str, np.ndarray]], settings: TrainSettings) -
         "image": tf.TensorSpec(shape, "float32"),
         "style": tf.TensorSpec((settings.batch, count), "float32"),
     }
-    data = tf.data.Dataset.from_generator(lambda: stream, output_signature=signature)
+    # A stream of its own for every iterator: a strategy may make several.
+    data = tf.data.Dataset.from_generator(
+        lambda: batches.open(start), output_signature=signature
+    )
     return data.prefetch(2)
 
 
