@@ -1,9 +1,10 @@
 """The state of an optimisation in one file: what a resumed run needs for equal bits."""
 
+import contextlib
 import json
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,10 +48,30 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         InputError: The file is missing or not a checkpoint.
     """
+    with _opened(path) as file:
+        names = sorted(name for name in file.files if name != "meta")
+        return Checkpoint(_meta(file), [file[name] for name in names])
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """Read the facts alone, without the arrays.
+
+    Raises:
+        InputError: The file is missing or not a checkpoint.
+    """
+    with _opened(path) as file:
+        return _meta(file)
+
+
+def _meta(file: Any) -> dict[str, Any]:
+    meta: dict[str, Any] = json.loads(file["meta"].tobytes())
+    return meta
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            meta = json.loads(file["meta"].tobytes())
-            names = sorted(name for name in file.files if name != "meta")
-            return Checkpoint(meta, [file[name] for name in names])
+            yield file
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is no usable checkpoint: {error}") from error

@@ -193,9 +193,9 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
     stages = plan_stages(sizes[0], sizes[1], settings)
     done = 0
     if resume:
-        from nst_tf.checkpoint import load_checkpoint
+        from nst_tf.checkpoint import read_meta
 
-        done = int(load_checkpoint(checkpoint).meta["evaluations"])
+        done = int(read_meta(checkpoint)["evaluations"])
     total = sum(stage.steps for stage in stages)
     with (
         Log(job.log_path, keep=done, key="evaluation") as log,

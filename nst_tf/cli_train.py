@@ -176,9 +176,9 @@ def train(job: Job, settings: TrainSettings) -> int:
 
     done = 0
     if resume:
-        from nst_tf.checkpoint import load_checkpoint
+        from nst_tf.checkpoint import read_meta
 
-        done = int(load_checkpoint(state).meta["step"])
+        done = int(read_meta(state)["step"])
     with (
         Log(job.output / "log.jsonl", keep=done, key="step") as log,
         interruptible() as stop,
