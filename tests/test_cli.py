@@ -25,6 +25,8 @@ FLAGS = [
     "1",
     "--steps",
     "6",
+    "--shallow-steps",
+    "0",
     "--style-layers",
     "block1_conv1",
     "block2_conv1",

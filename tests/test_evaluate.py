@@ -130,6 +130,6 @@ def test_a_model_is_scored_in_every_style(random_vgg, trained, tmp_path):
 def test_folders_without_a_model_are_refused(tmp_path, trained):
     with pytest.raises(InputError, match="holds no trained model"):
         load_model(tmp_path / "nowhere")
-    (trained / "model.json").write_text('{"styles": []}')
+    (trained / "model.json").write_text('{"styles": [], "recipe": {}}')
     with pytest.raises(InputError, match="0 styles for 3 weights"):
         load_model(trained)
