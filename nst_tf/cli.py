@@ -265,8 +265,8 @@ def _finish(
             "event": "saved",
             "evaluations": result.evaluations,
             "reason": result.reason,
-            "loss": result.loss.total,
-            "loss_float32": exact.total,
+            # In float32; the optimiser's own, in half precision, is 2 to 3 % lower.
+            "loss": exact.total,
             "loss_saved": saved.total,
             "seconds": round(result.seconds, 3),
         }
@@ -277,8 +277,8 @@ def _finish(
         height, width = result.pixels.shape[:2]
         print(
             f"{job.output}: {width}x{height}, {result.evaluations} evaluations in "
-            f"{result.seconds:.0f} s ({result.reason}); loss {result.loss.total:,.0f}, "
-            f"of the saved file in float32 {saved.total:,.0f}"
+            f"{result.seconds:.0f} s ({result.reason}); loss in float32"
+            f" {exact.total:,.0f}, of the saved file {saved.total:,.0f}"
         )
     return 0
 

@@ -25,10 +25,10 @@ MEAN_RGB = (123.68, 116.779, 103.939)
 class CenteredInput(keras.layers.Layer):
     """Subtract the mean colour; in half precision keep what rounding would lose.
 
-    In bfloat16 a pixel would be rounded as coarsely as in an 8-bit file (steps of 1 in
-    0..255). An optimiser fits its picture to that rounding: on the reference pair the
-    loss of the saved picture was 2.5 % above the one optimised. So the remainder of
-    the rounding goes along as three more channels, with the same weights.
+    In bfloat16 a pixel would be rounded as coarsely as in an 8-bit file (steps of up to
+    1 in 0..255), finer than which an optimiser could not see. So the remainder of the
+    rounding goes along as three more channels, with the same weights. 500 evaluations
+    on the reference pair end 0.8 % lower (316,416 instead of 319,105 in float32).
     """
 
     def call(self, images: Tensor) -> Tensor:

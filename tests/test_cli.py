@@ -56,7 +56,7 @@ def test_a_picture_a_log_and_nothing_else_remain(pair, tmp_path, capsys):
         total = line["content"] + line["style"] + line["tv"]
         assert line["loss"] == pytest.approx(total)
     assert saved["event"] == "saved"
-    assert saved["loss_saved"] == pytest.approx(saved["loss_float32"], rel=0.2)
+    assert saved["loss_saved"] == pytest.approx(saved["loss"], rel=0.2)
     assert "6 evaluations" in capsys.readouterr().out
 
 
