@@ -33,6 +33,7 @@ from nst_training.settings import (
 if TYPE_CHECKING:
     from nst_training.train import TrainStep
 
+_SWITCHES = ("resume", "quiet", "tensorboard")
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 
 
@@ -49,7 +50,8 @@ class Job:
     add_style: str | None = None
     """NAME=IMAGE: instead of a recipe, one more style for the model of --base."""
     base: Path | None = None
-    """Folder of the trained model that gets the style; its weights keep their bits."""
+    """Folder of a trained model to start from; with --add-style its weights keep their
+    bits."""
     sweep: tuple[float, ...] = ()
     """Factors: train every style at each of these strengths, to choose by looking."""
     data_dir: Path | None = None
@@ -60,6 +62,8 @@ class Job:
     """Steps between previews (0: none)."""
     log_every: int = 10
     """Steps between two lines of the log."""
+    tensorboard: bool = False
+    """Write curves and previews for TensorBoard too (needs nst-tf[tensorboard])."""
     resume: bool = False
     """Go on with the interrupted run of the same command."""
     quiet: bool = False
@@ -127,7 +131,7 @@ def _base(arguments: list[str]) -> TrainSettings:
 
 def _recipe(arguments: list[str]) -> Path | None:
     """Find the positional argument: the first word that no flag claims."""
-    switches = {"--resume", "--quiet", "--no-resume", "--no-quiet"}
+    switches = {f"--{no}{name}" for no in ("", "no-") for name in _SWITCHES}
     before = ["", *arguments]
     for flag, word in zip(before, arguments, strict=False):
         claimed = flag.startswith("-") and flag not in switches
@@ -152,6 +156,7 @@ def _added(given: argparse.Namespace, recipe: Path | None) -> TrainSettings:
 def train(job: Job, settings: TrainSettings) -> int:
     """Run `nst train`; return the exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from nst_training.board import open_board
     from nst_training.data import open_source
 
     state = job.output / "state.npz"
@@ -180,6 +185,9 @@ def train(job: Job, settings: TrainSettings) -> int:
 
         done = int(read_meta(state)["step"])
     with (
+        contextlib.nullcontext(None)
+        if not job.tensorboard
+        else open_board(job.output / "tensorboard", done=done) as board,
         Log(job.output / "log.jsonl", keep=done, key="step") as log,
         interruptible() as stop,
         progress(
@@ -196,8 +204,11 @@ def train(job: Job, settings: TrainSettings) -> int:
                 log.write(
                     {"event": "broken", "step": now.step, "why": now.broken[name]}
                 )
-            if now.step % job.log_every == 0 or now.step in (1, settings.steps):
+            due = now.step % job.log_every == 0 or now.step in (1, settings.steps)
+            if due or now.preview is not None:
                 log.write(_line(now))
+                if board is not None:
+                    board(now)
             show(now.step, **_texts(now, settings, now.seconds - last))
             last = now.seconds
             return stop.is_set
@@ -209,7 +220,7 @@ def train(job: Job, settings: TrainSettings) -> int:
             observer=observe,
             checkpoint_every=job.checkpoint_every,
             preview_every=job.preview_every,
-            base=job.base if job.add_style else None,
+            base=job.base,
             resume=resume,
         )
         if told and not job.quiet:

@@ -156,7 +156,8 @@ def build_network(settings: NetworkSettings) -> keras.Model:
     upsampling and convolution instead of transposed convolutions (no checkerboard),
     instance normalisation, a sigmoid at the end. Instance normalisation takes away
     what a photograph's mean and contrast are, so no weights would give it back: the
-    share of style 0 is mixed in from the input itself, and strength 0 is exact.
+    share of style 0 is mixed in from the input itself, and strength 0 is exact. The
+    other weights set the blend; only their ratios count.
 
     Any height and width from 16 pixels; with the native lowering the output has the
     input's size, with slices both sides must be multiples of 4.
@@ -165,19 +166,20 @@ def build_network(settings: NetworkSettings) -> keras.Model:
         settings: Styles, width, lowering and compute dtype.
 
     Returns:
-        A model from `{"image": float32 [B, H, W, 3], "style": float32 [B, N]}` to
+        A model from `{"image": float32 [B, H, W, 3], "style": float32 [B, N + 1]}` to
         float32 `[B, H, W, 3]`, both RGB 0..1. Style 0 is the photograph itself.
 
     Example:
         >>> network = build_network(NetworkSettings(styles=3))
         >>> network({"image": photo, "style": [[0.0, 0.3, 0.7]]})
     """
-    lowering, rows = settings.lowering, settings.styles + 1
+    lowering = settings.lowering
     policy = settings.dtype
     narrow, middle, wide = (max(1, round(settings.width * n)) for n in (32, 64, 128))
 
     image = keras.Input((None, None, 3), dtype="float32", name="image")
-    style = keras.Input((rows,), dtype="float32", name="style")
+    style = keras.Input((settings.styles + 1,), dtype="float32", name="style")
+    blend = StyleBlend(dtype="float32", name="blend")(style)
 
     def convolve(x: Tensor, filters: int, size: int, name: str, stride: int = 1) -> Any:
         padding = ReflectionPadding(
@@ -187,9 +189,9 @@ def build_network(settings: NetworkSettings) -> keras.Model:
             filters, size, strides=stride, use_bias=False, dtype=policy, name=name
         )
         normalization = ConditionalInstanceNormalization(
-            rows, dtype=policy, name=f"{name}_norm"
+            settings.styles, dtype=policy, name=f"{name}_norm"
         )
-        return normalization(convolution(padding(x)), style)
+        return normalization(convolution(padding(x)), blend)
 
     def relu(x: Tensor, name: str) -> Tensor:
         return keras.layers.ReLU(dtype=policy, name=f"{name}_relu")(x)
@@ -215,6 +217,21 @@ def build_network(settings: NetworkSettings) -> keras.Model:
         x = CropLike(dtype="float32", name="crop")(x, image)
     x = PhotographMix(dtype="float32", name="mix")(x, image, style)
     return keras.Model({"image": image, "style": style}, x, name="transform")
+
+
+@keras.saving.register_keras_serializable("nst_tf")
+class StyleBlend(keras.layers.Layer):
+    """The ratios of the styles, whatever the share of the photograph."""
+
+    def call(self, style: Tensor) -> Tensor:
+        """Return `[B, N]` with sum 1 (0 for the photograph alone) of `[B, N + 1]`."""
+        painted = style[:, 1:]
+        return painted / ops.maximum(ops.sum(painted, axis=-1, keepdims=True), 1e-6)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Leave out style 0."""
+        batch, rows = input_shape
+        return batch, rows - 1
 
 
 @keras.saving.register_keras_serializable("nst_tf")

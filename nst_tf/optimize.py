@@ -26,7 +26,7 @@ from nst_tf.lbfgs import LBFGS
 from nst_tf.losses import default_layer_weights
 from nst_tf.objective import LossParts, Objective
 from nst_tf.pixels import PixelImage
-from nst_tf.precision import jit_compile, resolve_precision
+from nst_tf.precision import in_graph, jit_compile, resolve_precision
 from nst_tf.settings import (
     MIN_SIDE,
     InputError,
@@ -216,8 +216,9 @@ def measure_loss(
     """
     stage = plan_stages(_size(content), _size(style), settings)[-1]
     objective = _objective(settings, "float32")
-    targets = objective.targets(*_resized(content, style, stage, settings))
-    parts = objective(ops.convert_to_tensor(pixels[None]), targets)
+    photo, painting = _resized(content, style, stage, settings)
+    targets = in_graph(objective.targets)(photo, painting)
+    parts = in_graph(objective)(ops.convert_to_tensor(pixels[None]), targets)
     return LossParts(*(float(ops.convert_to_numpy(part)) for part in parts))
 
 
@@ -338,7 +339,7 @@ class _Run:
             previous = photo[0]
             generator = PixelImage(start, constrained=self.settings.constrained)
             model = StyleTransfer(
-                generator, objective, objective.targets(photo, painting)
+                generator, objective, in_graph(objective.targets)(photo, painting)
             )
             optimizer = self._optimizer(index)
             optimizer.build(model.trainable_variables)

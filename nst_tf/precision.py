@@ -1,6 +1,8 @@
-"""Which arithmetic the extractor runs in."""
+"""Which arithmetic the extractor runs in, and how it is compiled."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -49,3 +51,17 @@ def jit_compile() -> bool:
     Forward and backward of VGG-19 at 256x256, float32: 0.58 s with XLA, 0.43 s without.
     """
     return keras.backend.backend() != "tensorflow" or has_gpu()
+
+
+def in_graph(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `function` as a TensorFlow graph, which frees what it no longer needs.
+
+    Called eagerly, a Keras model holds the output of every layer until it returns:
+    1.7 instead of 0.8 GB for VGG-19 at 1024x1365 in float32. Other backends: as is.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return function
+    import tensorflow as tf
+
+    graph: Callable[..., Any] = tf.function(function)
+    return graph

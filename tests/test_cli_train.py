@@ -89,6 +89,38 @@ def test_a_model_a_log_and_previews_then_a_scorecard(recipe, tmp_path, capsys):
     assert "evaluations of L-BFGS" in capsys.readouterr().out
 
 
+def test_tensorboard_gets_curves_and_previews(recipe, tmp_path, monkeypatch, capsys):
+    import tensorflow as tf
+    from tensorflow.core.util import event_pb2
+
+    out = tmp_path / "out"
+    flags = ("--steps", "4", "--log-every", "2", "--preview-every", "3")
+    flags += ("--tensorboard", "--quiet")
+    assert main(arguments(recipe, out, *flags)) == 0
+    (path,) = (out / "tensorboard").iterdir()
+    found = {}
+    for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+        event = event_pb2.Event.FromString(record)
+        for value in event.summary.value:
+            found.setdefault(value.tag, {})[event.step] = value
+    assert found.keys() == {
+        *("loss/total", "loss/content", "loss/style", "loss/tv"),
+        *("learning_rate", "preview"),
+    }
+    log = {line["step"]: line["loss"] for line in lines(out / "log.jsonl")}
+    curve = {step: v.simple_value for step, v in found["loss/total"].items()}
+    assert curve == pytest.approx(log)
+    assert found["preview"].keys() == {3, 4}
+    sheet = tf.io.decode_png(found["preview"][3].image.encoded_image_string).numpy()
+    saved = load_image(out / "previews" / "000003.png").pixels
+    np.testing.assert_allclose(sheet / 255, saved, atol=1.5 / 255)
+
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    assert main(arguments(recipe, tmp_path / "other", *flags)) == 2
+    assert "nst-tf[tensorboard]" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
 def test_kill_and_resume_give_the_bits_of_an_unbroken_run(recipe, tmp_path):
     assert main(arguments(recipe, tmp_path / "whole", "--preview-every", "0")) == 0
     out = tmp_path / "killed"

@@ -62,16 +62,19 @@ def test_batches_hold_pictures_and_weights(folder):
     np.testing.assert_allclose(batch["style"].sum(axis=1), 1.0, rtol=1e-6)
 
 
-def test_weights_are_single_styles_and_mixes_with_the_photograph_too(folder):
+def test_weights_are_single_styles_and_mixes_of_two(folder):
     draw = np.random.default_rng(0)
-    stream = batches(Folder(folder), mix=0.3)
+    stream = Batches(Folder(folder), size=32, batch=1, styles=3, mix=0.3)
     weights = np.stack([stream._weights(draw) for _ in range(4000)])
     single = (weights == 1).any(axis=1)
     assert single.mean() == pytest.approx(0.7, abs=0.03)
     assert (weights[single, 0] == 0).all()
-    assert weights[single, 1].mean() == pytest.approx(0.5, abs=0.03)
+    assert weights[single, 1].mean() == pytest.approx(1 / 3, abs=0.03)
     assert ((weights > 0).sum(axis=1) <= 2).all()
-    assert (weights[~single, 0] > 0).mean() == pytest.approx(2 / 3, abs=0.05)
+    assert (weights[:, 0] == 0).all()
+    assert (weights[~single, 1] > 0).mean() == pytest.approx(2 / 3, abs=0.05)
+    alone = Batches(Folder(folder), size=32, batch=1, styles=1, mix=1.0)
+    assert alone._weights(draw).tolist() == [0, 1]
 
 
 def test_broken_files_are_named_and_replaced_wherever_a_run_starts(folder):

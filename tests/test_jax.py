@@ -94,7 +94,7 @@ network.set_weights(list(np.load(sys.argv[1]).values()))
 objective = Objective(build_extractor(loss.layers), loss)
 model = StyleTransfer(network, objective, MixedTargets(objective, styles, [1.0, 2.0]))
 model.compile(optimizer=keras.optimizers.Adam(1e-3), jit_compile="auto")
-mixes = np.array([[0, 1, 0], [0.3, 0.2, 0.5]], "float32")
+mixes = np.array([[0, 1, 0], [0, 0.4, 0.6]], "float32")
 inputs = {"image": photos, "style": mixes}
 losses = [float(model.train_on_batch(inputs, return_dict=True)["total"])
           for _ in range(6)]

@@ -118,6 +118,16 @@ def test_style_0_is_the_photograph_and_strength_leads_there():
     assert 0 < distance(0.9) < distance(0.5) < distance(0.0)
 
 
+def test_only_the_ratios_of_the_styles_count():
+    network = build_network(NetworkSettings(**TINY))
+    photo = photographs(20, 24, batch=1)
+    whole, third = (
+        value(network({"image": photo, "style": np.array([weights], "float32")}))
+        for weights in ([0, 0.25, 0.75], [0.5, 0.125, 0.375])
+    )
+    np.testing.assert_allclose(third, 0.5 * photo + 0.5 * whole, atol=1e-6)
+
+
 def test_a_picture_does_not_depend_on_its_batch():
     network = build_network(NetworkSettings(**TINY))
     images, weights = photographs(24, 20, batch=3), mixes(3)

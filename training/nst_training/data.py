@@ -135,7 +135,7 @@ class Batches:
         batch: Pictures a batch.
         styles: Number of styles besides style 0.
         seed: What order, crops and weights come from.
-        mix: Fraction of examples that mix two styles (style 0 among them).
+        mix: Fraction of examples that mix two styles; style 0 is never asked for.
         only: Index of the only style to ask for, from 1, never mixed.
         workers: Threads that decode.
     """
@@ -228,13 +228,13 @@ class Batches:
             return None
 
     def _weights(self, draw: np.random.Generator) -> np.ndarray:
-        """Return one style, or two (style 0 among them) in a random proportion."""
+        """Return one style, or two in a random proportion."""
         kind, part = draw.random(2)
         weights = np.zeros(self.styles + 1, "float32")
         if self.only is not None:
             weights[self.only] = 1.0
-        elif kind < self.mix:
-            first, second = draw.choice(self.styles + 1, 2, replace=False)
+        elif kind < self.mix and self.styles > 1:
+            first, second = 1 + draw.choice(self.styles, 2, replace=False)
             weights[first], weights[second] = part, 1.0 - part
         else:
             weights[1 + draw.integers(self.styles)] = 1.0

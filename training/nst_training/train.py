@@ -49,6 +49,7 @@ class TrainStep(NamedTuple):
         seconds: Time since the start, without that between runs of a resumed one.
         broken: Photographs that could not be read, by name, with the reason.
         lowered: How often the loss was not finite and the rate was halved.
+        preview: The sheet of previews that was written now, float32 `[H, W, 3]`.
     """
 
     step: int
@@ -57,6 +58,7 @@ class TrainStep(NamedTuple):
     seconds: float
     broken: dict[str, str]
     lowered: int
+    preview: np.ndarray | None = None
 
 
 class Trained(NamedTuple):
@@ -99,9 +101,10 @@ def train(
         observer: Called after every step.
         checkpoint_every: Steps between two states.
         preview_every: Steps between two previews (0: none).
-        base: Folder of a trained model that gets one style more, the last of
-            `settings.styles`: only its rows of gamma and beta are trained, and all
-            other weights keep their bits.
+        base: Folder of a trained model to start from. With the same styles, all of it
+            is trained on; strengths and weights of the loss may be others. If
+            `settings.styles` has one more at its end, only that one's rows of gamma
+            and beta are trained, and all other weights keep their bits.
         resume: Go on from the state in `folder`; the result has the bits of an
             unbroken run.
 
@@ -138,20 +141,24 @@ class _Run:
     ) -> None:
         self.settings, self.source, self.folder = settings, source, folder
         self.base = load_model(base) if base is not None else None
+        self.added = False
         if self.base is not None:
-            names = [style.name for style in settings.styles[:-1]]
-            if names != self.base.styles:
+            names = [style.name for style in settings.styles]
+            self.added = names[:-1] == self.base.styles
+            if not self.added and names != self.base.styles:
                 raise InputError(
-                    f"{base} has the styles {', '.join(self.base.styles)}, the"
-                    f" settings {', '.join(names)} and a new one"
+                    f"{base} has the styles {', '.join(self.base.styles)}, the settings"
+                    f" {', '.join(names)}; they may have the same or one more"
                 )
+            if settings.width != self.base.card["recipe"].get("width"):
+                raise InputError(f"{base} was not trained at width {settings.width:g}")
         self.observer = observer
         self.checkpoint_every, self.preview_every = checkpoint_every, preview_every
-        new = settings.styles if self.base is None else settings.styles[-1:]
+        new = settings.styles[-1:] if self.added else settings.styles
         paintings = [
             _painting(style.image, style.size or settings.style_size) for style in new
         ]
-        # With a base no other style is ever asked for; any picture holds their place.
+        # Only an added style is ever asked for; any picture holds the others' place.
         self.paintings = paintings[:1] * (len(settings.styles) - len(new)) + paintings
         self.dtype = resolve_precision(settings.precision)
         self.step = self.lowered = 0
@@ -218,8 +225,10 @@ class _Run:
             keras.utils.set_random_seed(settings.seed)
             half = f"mixed_{self.dtype}" if self.dtype != "float32" else "float32"
             network = build_network(settings.network(dtype=half))
-            if self.base is not None:
+            if self.added:
                 _adopt(network, self.base.network)
+            elif self.base is not None:
+                network.set_weights(self.base.network.get_weights())
             self.model = StyleTransfer(network, objective, targets)
             if state is not None:
                 self.step, self.lowered = state.meta["step"], state.meta["lowered"]
@@ -287,7 +296,7 @@ class _Run:
             # Another draw after a loss that was not finite, still reproducible.
             seed=settings.seed + 1000 * self.lowered,
             mix=settings.mix,
-            only=len(settings.styles) if self.base is not None else None,
+            only=len(settings.styles) if self.added else None,
         )
         steps = settings.steps - self.step
         self.batches, self.saved = batches, False
@@ -328,12 +337,12 @@ class _Run:
         copy = build_network(self.settings.network())
         copy.set_weights(network.get_weights())
         network.set_weights(kept)
-        if self.base is not None:
+        if self.added:
             # The average of equal numbers may differ from them in the last bit.
             _keep_rows(copy, self.base.network)
         return copy
 
-    def preview(self) -> None:
+    def preview(self) -> np.ndarray:
         """Write a sheet: two photographs, each in every style."""
         network = self.averaged()
         source = Batches(
@@ -356,7 +365,9 @@ class _Run:
             rows.append(np.concatenate(images, axis=1))
         path = self.folder / PREVIEWS / f"{self.step:06d}.png"
         check_output(path)
-        save_image(path, np.concatenate(rows))
+        sheet = np.concatenate(rows)
+        save_image(path, sheet)
+        return sheet
 
     def _write_model(self) -> None:
         network = self.averaged()
@@ -375,7 +386,7 @@ class _Run:
             style["image"] = Path(style["image"]).name
         new = self.settings.styles
         styles = []
-        if self.base is not None:
+        if self.added:
             styles, new = list(self.base.card["styles"]), new[-1:]
         for style in new:
             styles.append(
@@ -395,6 +406,8 @@ class _Run:
             "loss": self.loss._asdict(),
             "seconds": round(self.seconds),
         }
+        if self.base is not None:
+            card["base"] = {key: self.base.card[key] for key in ("name", "step")}
         text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
         part = self.folder / f".part.{CARD}"
         part.write_text(text, "utf-8")
@@ -420,7 +433,9 @@ class _Watcher(keras.callbacks.Callback):
         run.step += 1
         run.loss = parts
         last = run.step == run.settings.steps
-        stop = False
+        stop, preview = False, None
+        if run.preview_every and (last or run.step % run.preview_every == 0):
+            preview = run.preview()
         if run.observer is not None:
             rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
             stop = bool(
@@ -432,6 +447,7 @@ class _Watcher(keras.callbacks.Callback):
                         run.seconds,
                         run.batches.broken,
                         run.lowered,
+                        preview,
                     )
                 )
             )
@@ -440,8 +456,6 @@ class _Watcher(keras.callbacks.Callback):
             self.model.stop_training = True
         if last or stop or run.step % run.checkpoint_every == 0:
             run.save()
-        if run.preview_every and (last or run.step % run.preview_every == 0):
-            run.preview()
 
 
 def _gpus() -> list[str]:
@@ -507,7 +521,7 @@ def _adopt(network: keras.Model, base: keras.Model) -> None:
             rows = [np.asarray(value) for value in base.get_layer(layer.name).weights]
             # The new style starts as the mean of those there are.
             layer.set_weights(
-                [np.concatenate([r, r[1:].mean(axis=0, keepdims=True)]) for r in rows]
+                [np.concatenate([r, r.mean(axis=0, keepdims=True)]) for r in rows]
             )
         else:
             layer.set_weights(base.get_layer(layer.name).get_weights())
