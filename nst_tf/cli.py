@@ -20,6 +20,7 @@ from nst_tf.console import (
     Log,
     import_quietly,
     interruptible,
+    precise,
     progress,
     short,
 )
@@ -278,7 +279,7 @@ def _finish(
         print(
             f"{job.output}: {width}x{height}, {result.evaluations} evaluations in "
             f"{result.seconds:.0f} s ({result.reason}); loss in float32"
-            f" {exact.total:,.0f}, of the saved file {saved.total:,.0f}"
+            f" {precise(exact.total)}, of the saved file {precise(saved.total)}"
         )
     return 0
 

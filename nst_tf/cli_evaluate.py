@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from nst_tf.console import PROGRAM, import_quietly
+from nst_tf.console import PROGRAM, import_quietly, short
 from nst_tf.settings import InputError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def evaluate(job: Job) -> int:
                 for name, value in found.artefacts._asdict().items()
             )
             print(
-                f"{found.photo} {found.style}: loss {found.loss.total:,.0f} ="
+                f"{found.photo} {found.style}: loss {short(found.loss.total)} ="
                 f" {found.evaluations} evaluations of L-BFGS; {faults}",
                 flush=True,
             )

@@ -239,7 +239,7 @@ def train(job: Job, settings: TrainSettings) -> int:
     if not job.quiet:
         print(
             f"{job.output / 'model.keras'}: {trained.step} steps, loss"
-            f" {trained.loss.total:,.0f}"
+            f" {short(trained.loss.total)}"
         )
     return 0
 

@@ -108,6 +108,11 @@ def interruptible() -> Iterator[Flag]:
             signal.signal(number, handler)
 
 
+def precise(value: float) -> str:
+    """Write a loss in full."""
+    return f"{value:,.0f}" if value >= 10_000 else f"{value:.5g}"
+
+
 def short(value: float) -> str:
     """Write a loss in few characters."""
     return f"{value / 1000:,.0f}k" if value >= 10_000 else f"{value:.4g}"

@@ -6,6 +6,7 @@ References:
     Dumoulin et al. 2017 (conditional instance normalisation),
     https://arxiv.org/abs/1610.07629
     Odena et al. 2016 (resize-convolution), https://distill.pub/2016/deconv-checkerboard
+    Chaurasia and Culurciello 2017 (additive skips), https://arxiv.org/abs/1707.03718
 """
 
 from typing import Any
@@ -152,7 +153,9 @@ class ConditionalInstanceNormalization(keras.layers.Layer):
 def build_network(settings: NetworkSettings) -> keras.Model:
     """Build Johnson's network with conditional instance normalisation.
 
-    Differs from the paper: reflection padding before every convolution, nearest
+    Differs from the paper: what either stride takes away is added again at its size on
+    the way up (additive skips: the photograph's outlines stay, and cost nothing),
+    reflection padding before every convolution, nearest
     upsampling and convolution instead of transposed convolutions (no checkerboard),
     instance normalisation, a sigmoid at the end. Instance normalisation takes away
     what a photograph's mean and contrast are, so no weights would give it back: the
@@ -197,24 +200,29 @@ def build_network(settings: NetworkSettings) -> keras.Model:
         return keras.layers.ReLU(dtype=policy, name=f"{name}_relu")(x)
 
     x = keras.layers.Rescaling(2.0, offset=-1.0, dtype=policy, name="center")(image)
+    skips: list[Tensor] = []
     for name, filters, size, stride in (
         ("down1", narrow, 9, 1),
         ("down2", middle, 3, 2),
         ("down3", wide, 3, 2),
     ):
         x = relu(convolve(x, filters, size, name, stride), name)
+        skips.append(x)
     for block in range(1, 6):
         inside = relu(convolve(x, wide, 3, f"res{block}a"), f"res{block}a")
         inside = convolve(inside, wide, 3, f"res{block}b")
         x = keras.layers.Add(dtype=policy, name=f"res{block}_add")([x, inside])
+    skips.pop()  # The last is x itself.
     for name, filters in (("up1", middle), ("up2", narrow)):
+        skip = skips.pop()
         x = NearestUpsampling(dtype=policy, name=f"{name}_nearest")(x)
+        if lowering == "native":
+            x = CropLike(dtype=policy, name=f"{name}_crop")(x, skip)
         x = relu(convolve(x, filters, 3, name), name)
+        x = keras.layers.Add(dtype=policy, name=f"{name}_add")([x, skip])
     x = convolve(x, 3, 9, "out")
     # float32: half precision would quantise the picture to fewer than 256 levels.
     x = keras.layers.Activation("sigmoid", dtype="float32", name="picture")(x)
-    if lowering == "native":
-        x = CropLike(dtype="float32", name="crop")(x, image)
     x = PhotographMix(dtype="float32", name="mix")(x, image, style)
     return keras.Model({"image": image, "style": style}, x, name="transform")
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 Network = Literal["vgg19", "vgg16"]
 Pooling = Literal["max", "average"]
-Convention = Literal["gatys-notebook", "gatys-2015", "ng-course", "johnson"]
+Convention = Literal["gatys-notebook", "gatys-2015", "ng-course", "johnson", "relative"]
 Optimizer = Literal["lbfgs", "adam"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Side = Literal["long", "short"]

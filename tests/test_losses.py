@@ -54,6 +54,7 @@ CONTENT = {
     "gatys-2015": lambda: 0.5 * ((F - P) ** 2).sum((1, 2, 3)),
     "ng-course": lambda: ((F - P) ** 2).sum((1, 2, 3)) / (4 * M * C),
     "johnson": lambda: ((F - P) ** 2).sum((1, 2, 3)) / (M * C),
+    "relative": lambda: ((F - P) ** 2).sum((1, 2, 3)) / (P**2).sum((1, 2, 3)),
 }
 
 
@@ -76,6 +77,7 @@ STYLES = {
     "gatys-2015": squared(G, A) / (4 * C**2 * M**2),
     "ng-course": squared(G, A) / (2 * M * C) ** 2,
     "johnson": squared(G / (M * C), A / (M * C)),
+    "relative": squared(G, A) / squared(A, 0),
 }
 
 
@@ -97,6 +99,25 @@ def test_style_loss_does_not_depend_on_the_style_images_size(convention):
         for x in (STYLE, tiled)
     )
     np.testing.assert_allclose(value(small), value(large), rtol=1e-4)
+
+
+def test_relative_terms_do_not_depend_on_the_scale_of_the_features():
+    for factor in (0.01, 100.0):
+        features, target = (
+            ops.convert_to_tensor((factor * x).astype("float32")) for x in (F, P)
+        )
+        got = losses.content_loss(features, target, convention="relative")
+        np.testing.assert_allclose(value(got), CONTENT["relative"](), rtol=1e-4)
+        grams = [losses.gram_matrix(x) for x in (features, target)]
+        got = losses.style_loss(*grams, convention="relative")
+        np.testing.assert_allclose(value(got), STYLES["relative"], rtol=1e-4)
+
+
+def test_relative_terms_of_an_empty_target_are_finite():
+    zero = ops.zeros((1, 4, 4, 3))
+    gram = losses.gram_matrix(zero)
+    assert float(losses.content_loss(zero, zero, convention="relative")[0]) == 0
+    assert float(losses.style_loss(gram, gram, convention="relative")[0]) == 0
 
 
 def test_total_variation_is_the_mean_squared_difference_in_255_units():

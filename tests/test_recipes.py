@@ -41,6 +41,8 @@ def test_a_recipe_is_read(tmp_path, monkeypatch):
     assert settings.styles[1].image == tmp_path / "elsewhere" / "wave.jpg"
     assert settings.styles[1].strength == 2.0
     assert settings.loss.style_weight == 50.0
+    # What the table does not name is as in training, not as in optimisation.
+    assert settings.loss.convention == "relative"
     assert settings.width == 0.5
     assert settings.batch == TrainSettings(styles=settings.styles).batch
     assert settings.network().styles == 2

@@ -61,9 +61,7 @@ def test_strengths_scale_the_style_term_of_each_picture(objective):
     single = {"image": ops.convert_to_tensor(PHOTOS[:1]), "style": WEIGHTS[2:]}
     image = ops.convert_to_tensor(PHOTOS[1:2])
     plain, strong = (objective(image, t(single)).style for t in (one, other))
-    assert float(strong) == pytest.approx(
-        (0.3 * 2 + 0.7 * 4) * float(plain), rel=1e-5
-    )
+    assert float(strong) == pytest.approx((0.3 * 2 + 0.7 * 4) * float(plain), rel=1e-5)
 
 
 def test_the_loss_of_a_batch_is_the_mean_of_its_pictures(objective):

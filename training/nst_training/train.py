@@ -30,7 +30,8 @@ from nst_tf.targets import MixedTargets
 from nst_tf.transfer import StyleTransfer
 from nst_training.data import Batches, Source
 from nst_training.model import load_model
-from nst_training.settings import TrainSettings
+from nst_training.muon import Muon
+from nst_training.settings import RATES, TrainSettings
 
 Reason = Literal["finished", "stopped"]
 MODEL, CARD, STATE, PREVIEWS = "model.keras", "model.json", "state.npz", "previews"
@@ -269,7 +270,8 @@ class _Run:
 
     def _optimizer(self) -> keras.optimizers.Optimizer:
         settings = self.settings
-        peak = settings.learning_rate * 0.5**self.lowered
+        rate = settings.learning_rate or RATES[settings.optimizer]
+        peak = rate * 0.5**self.lowered
         schedule = keras.optimizers.schedules.CosineDecay(
             0.0 if settings.warmup_steps else peak,
             max(1, settings.steps - settings.warmup_steps),
@@ -277,7 +279,8 @@ class _Run:
             warmup_target=peak if settings.warmup_steps else None,
             warmup_steps=settings.warmup_steps,
         )
-        return keras.optimizers.Adam(
+        kind = Muon if settings.optimizer == "muon" else keras.optimizers.Adam
+        return kind(
             schedule,
             global_clipnorm=settings.clip or None,
             use_ema=settings.ema > 0,
