@@ -2,7 +2,8 @@
 
 Every function takes caffe-unit features (0..255 minus the mean) and returns one
 float32 value a picture, `[B]`. Four published conventions differ only in their
-constants, a fifth makes every term relative to its target (B batch, h w feature-map size, C channels, F features, G Gram matrix):
+constants, a fifth makes every term relative to its target (B batch, h w feature-map
+size, C channels, F features, G Gram matrix):
 
 | convention     | content term             | Gram G       | style term of a layer     |
 |----------------|--------------------------|--------------|---------------------------|

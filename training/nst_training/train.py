@@ -29,7 +29,7 @@ from nst_tf.settings import InputError
 from nst_tf.targets import MixedTargets
 from nst_tf.transfer import StyleTransfer
 from nst_training.data import Batches, Source
-from nst_training.model import load_model
+from nst_training.model import Model, load_model
 from nst_training.muon import Muon
 from nst_training.settings import RATES, TrainSettings
 
@@ -142,11 +142,13 @@ class _Run:
     ) -> None:
         self.settings, self.source, self.folder = settings, source, folder
         self.base = load_model(base) if base is not None else None
-        self.added = False
+        # The base if it gets one style more: its weights keep their bits.
+        self.growing: Model | None = None
         if self.base is not None:
             names = [style.name for style in settings.styles]
-            self.added = names[:-1] == self.base.styles
-            if not self.added and names != self.base.styles:
+            if names[:-1] == self.base.styles:
+                self.growing = self.base
+            elif names != self.base.styles:
                 raise InputError(
                     f"{base} has the styles {', '.join(self.base.styles)}, the settings"
                     f" {', '.join(names)}; they may have the same or one more"
@@ -155,7 +157,7 @@ class _Run:
                 raise InputError(f"{base} was not trained at width {settings.width:g}")
         self.observer = observer
         self.checkpoint_every, self.preview_every = checkpoint_every, preview_every
-        new = settings.styles[-1:] if self.added else settings.styles
+        new = settings.styles[-1:] if self.growing else settings.styles
         paintings = [
             _painting(style.image, style.size or settings.style_size) for style in new
         ]
@@ -226,8 +228,8 @@ class _Run:
             keras.utils.set_random_seed(settings.seed)
             half = f"mixed_{self.dtype}" if self.dtype != "float32" else "float32"
             network = build_network(settings.network(dtype=half))
-            if self.added:
-                _adopt(network, self.base.network)
+            if self.growing is not None:
+                _adopt(network, self.growing.network)
             elif self.base is not None:
                 network.set_weights(self.base.network.get_weights())
             self.model = StyleTransfer(network, objective, targets)
@@ -299,7 +301,7 @@ class _Run:
             # Another draw after a loss that was not finite, still reproducible.
             seed=settings.seed + 1000 * self.lowered,
             mix=settings.mix,
-            only=len(settings.styles) if self.added else None,
+            only=len(settings.styles) if self.growing is not None else None,
         )
         steps = settings.steps - self.step
         self.batches, self.saved = batches, False
@@ -340,9 +342,9 @@ class _Run:
         copy = build_network(self.settings.network())
         copy.set_weights(network.get_weights())
         network.set_weights(kept)
-        if self.added:
+        if self.growing is not None:
             # The average of equal numbers may differ from them in the last bit.
-            _keep_rows(copy, self.base.network)
+            _keep_rows(copy, self.growing.network)
         return copy
 
     def preview(self) -> np.ndarray:
@@ -389,8 +391,8 @@ class _Run:
             style["image"] = Path(style["image"]).name
         new = self.settings.styles
         styles = []
-        if self.added:
-            styles, new = list(self.base.card["styles"]), new[-1:]
+        if self.growing is not None:
+            styles, new = list(self.growing.card["styles"]), new[-1:]
         for style in new:
             styles.append(
                 {
