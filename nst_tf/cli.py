@@ -102,6 +102,16 @@ def _dispatch(arguments: list[str]) -> int:
         from nst_tf import cli_evaluate
 
         return cli_evaluate.evaluate(cli_evaluate.parse(arguments[1:]))
+    if arguments and arguments[0] == "export":
+        from nst_tf import cli_export
+
+        return cli_export.export(*cli_export.parse(arguments[1:]))
+    if arguments and arguments[0] in ("stylize", "styles"):
+        from nst_tf import cli_stylize
+
+        if arguments[0] == "styles":
+            return cli_stylize.styles(arguments[1:])
+        return cli_stylize.stylize(cli_stylize.parse(arguments[1:]))
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Neural style transfer on TensorFlow and Keras 3.",
@@ -115,6 +125,9 @@ def _dispatch(arguments: list[str]) -> int:
     )
     commands.add_parser("train", help="train a network that paints in an instant")
     commands.add_parser("evaluate", help="score a trained network on photographs")
+    commands.add_parser("export", help="write a trained network as files for apps")
+    commands.add_parser("stylize", help="paint photographs with an exported model")
+    commands.add_parser("styles", help="list the styles of an exported model")
     parser.parse_args(arguments)
     return 0
 

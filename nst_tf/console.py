@@ -19,18 +19,25 @@ INTERRUPTED = 130
 
 
 def import_quietly() -> None:
-    """Load the backend without the lines that TensorFlow writes to file descriptor 2.
+    """Load the backend without the lines that TensorFlow writes.
 
-    They come before its own log level is read. If the import fails, they are shown.
+    They come before its own log level is read.
     """
+    with silence():
+        from nst_tf.precision import has_gpu
+
+        has_gpu()
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Keep what libraries write to file descriptor 2; show it only if they fail."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as sink:
         os.dup2(sink.fileno(), 2)
         try:
-            from nst_tf.precision import has_gpu
-
-            has_gpu()
+            yield
         except BaseException:
             sink.seek(0)
             os.write(kept, sink.read())

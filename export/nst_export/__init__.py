@@ -1,1 +1,1 @@
-"""Export of trained style networks; empty until there is one to export."""
+"""Export of trained style networks, and the runtime that applies them."""

@@ -1,0 +1,166 @@
+"""The model card: what an app must know of an exported model, as JSON and Markdown.
+
+The JSON lies beside every file and inside the `.tflite`, as a metadata buffer named
+`nst-tf`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nst_tf.settings import InputError
+
+KEY = "nst-tf"
+"""Name of the metadata buffer in a `.tflite`."""
+FILE = "card.json"
+"""Name of the card beside the files."""
+
+Card = dict[str, Any]
+
+
+def make_card(
+    trained: Mapping[str, Any], *, files: Sequence[Mapping[str, Any]] = ()
+) -> Card:
+    """Return the card of an exported model.
+
+    Args:
+        trained: The `model.json` of the trained model.
+        files: What `verify` found, a mapping a file.
+    """
+    names = [style["name"] for style in trained["styles"]]
+    return {
+        "program": trained["program"],
+        "name": trained["name"],
+        "styles": list(trained["styles"]),
+        "inputs": {
+            "image": "float32 [1, H, W, 3], RGB, 0..1; H and W multiples of 4, 16 or"
+            " more; mirror the border to get there and cut the result",
+            "style": f"float32 [1, {len(names) + 1}]: photograph, {', '.join(names)};"
+            " 0 or more, sum 1",
+        },
+        "outputs": {"picture": "float32 [1, H, W, 3], RGB, 0..1"},
+        "training": {
+            key: trained[key]
+            for key in ("step", "seconds", "base", "recipe")
+            if key in trained
+        },
+        "files": [dict(file) for file in files],
+    }
+
+
+def style_names(card: Mapping[str, Any]) -> list[str]:
+    """Return the names of the styles of a card, in the order of the weights from 1.
+
+    Raises:
+        InputError: It is no card.
+    """
+    try:
+        names = [str(style["name"]) for style in card["styles"]]
+        if not names:
+            raise ValueError("no styles")
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"the model's card can't be used: {error}") from error
+    return names
+
+
+def read_sidecar(path: Path) -> Card:
+    """Read the card that lies beside a model, or in one of the folders above it.
+
+    Raises:
+        InputError: There is none, or it can't be read.
+    """
+    for folder in (path, *path.parents[:3]):
+        file = folder / FILE
+        if file.is_file():
+            try:
+                card: Card = json.loads(file.read_text("utf-8"))
+            except (OSError, ValueError) as error:
+                raise InputError(
+                    f"can't read the model card {file}: {error}"
+                ) from error
+            return card
+    raise InputError(
+        f"{path} has no model card: {FILE}, which nst export writes, must lie beside it"
+    )
+
+
+def embed(model: bytes, card: Mapping[str, Any]) -> bytes:
+    """Return a `.tflite` with the card inside."""
+    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    tree = flatbuffer_utils.read_model_from_bytearray(bytearray(model))
+    buffer = schema.BufferT()
+    text = json.dumps(card, ensure_ascii=False, separators=(",", ":"))
+    buffer.data = list(text.encode())
+    tree.buffers.append(buffer)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = KEY, len(tree.buffers) - 1
+    tree.metadata = [m for m in tree.metadata or [] if _text(m.name) != KEY] + [entry]
+    tree.description = f"nst-tf style transfer: {card['name']}"
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(tree))
+
+
+def extract(model: bytes) -> Card | None:
+    """Return the card inside a `.tflite`, None if there is none."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    root = schema.Model.GetRootAs(model, 0)
+    for index in range(root.MetadataLength()):
+        entry = root.Metadata(index)
+        if _text(entry.Name()) == KEY:
+            data = root.Buffers(entry.Buffer()).DataAsNumpy()
+            card: Card = json.loads(data.tobytes())
+            return card
+    return None
+
+
+def _text(name: Any) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
+def markdown(card: Mapping[str, Any]) -> str:
+    """Return the card as a README with a YAML head."""
+    licences = sorted({s["licence"] for s in card["styles"] if s.get("licence")})
+    lines = [
+        "---",
+        "library_name: litert",
+        "pipeline_tag: image-to-image",
+        "tags: [style-transfer, nst-tf]",
+        "---",
+        f"# {card['name']}",
+        "",
+        "Feed-forward neural style transfer; one pass paints a photograph.",
+        "",
+        "| weight | style | credit | licence |",
+        "|---|---|---|---|",
+        "| 0 | the photograph itself (strength is a mix with it) | | |",
+    ]
+    for index, style in enumerate(card["styles"], 1):
+        credit, licence = style.get("credit", ""), style.get("licence", "")
+        lines.append(f"| {index} | {style['name']} | {credit} | {licence} |")
+    lines += ["", "## Inputs and output", ""]
+    for part in ("inputs", "outputs"):
+        lines += [f"- `{name}`: {text}" for name, text in card[part].items()]
+    if card["files"]:
+        lines += [
+            "",
+            "## Files",
+            "",
+            "Compared with the Keras model on the same photographs; milliseconds at 1"
+            " and 2 threads.",
+            "",
+            "| file | MB | size | PSNR dB | max difference | 1 thread | 2 threads |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for file in card["files"]:
+            times = [f"{file['milliseconds'].get(n, 0):.0f}" for n in ("1", "2")]
+            lines.append(
+                f"| {file['file']} | {file['bytes'] / 1e6:.2f} | {file['size']} |"
+                f" {file['psnr']:.1f} | {file['max_difference']:.1e} |"
+                f" {' | '.join(times)} |"
+            )
+    if licences:
+        lines += ["", f"Licences of the paintings: {', '.join(licences)}."]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,46 @@
+"""ONNX files."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from nst_export.card import KEY
+from nst_tf.settings import InputError
+
+OPSET = 17
+
+
+def to_onnx(network: keras.Model, card: Mapping[str, Any], *, styles: int) -> bytes:
+    """Convert a network to ONNX, for any size that is a multiple of 4.
+
+    Args:
+        network: From `build_network` with the native lowering, float32.
+        card: The model's card, kept in the metadata too.
+        styles: Number of styles besides the photograph.
+
+    Raises:
+        InputError: tf2onnx is not installed.
+    """
+    try:
+        import tf2onnx
+    except ImportError as error:
+        raise InputError(
+            "the format onnx needs tf2onnx: pip install 'nst-tf[onnx]'"
+        ) from error
+
+    @tf.function
+    def serve(image: Any, style: Any) -> dict[str, Any]:
+        return {"picture": network({"image": image, "style": style})}
+
+    signature = [
+        tf.TensorSpec((None, None, None, 3), tf.float32, name="image"),
+        tf.TensorSpec((None, styles + 1), tf.float32, name="style"),
+    ]
+    model, _ = tf2onnx.convert.from_function(
+        serve, input_signature=signature, opset=OPSET
+    )
+    model.metadata_props.add(key=KEY, value=json.dumps(card, ensure_ascii=False))
+    return bytes(model.SerializeToString())

@@ -1,0 +1,84 @@
+"""SavedModel for TensorFlow Serving: any size, three signatures."""
+
+import contextlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from nst_tf.settings import InputError
+
+
+def write_saved_model(network: keras.Model, folder: Path, *, styles: int) -> None:
+    """Write a SavedModel that needs nothing of this project to load.
+
+    Its signatures are `serving_default` (float32 RGB 0..1 in and out), `uint8` (0..255
+    in and out) and `bytes` (encoded pictures in, PNG out). All take batches and any
+    size; `style` is float32 `[B, N + 1]`.
+
+    Args:
+        network: From `build_network` with the native lowering, float32.
+        folder: The version's folder, such as `NAME/1`.
+        styles: Number of styles besides the photograph.
+
+    Raises:
+        InputError: The folder can't be written.
+    """
+    module = tf.Module()
+    module.weights = [variable.value for variable in network.variables]
+    weights = tf.TensorSpec((None, styles + 1), tf.float32, name="style")
+
+    def pictures(dtype: Any, name: str = "image") -> Any:
+        return tf.TensorSpec((None, None, None, 3), dtype, name=name)
+
+    def paint(image: Any, style: Any) -> Any:
+        return network({"image": image, "style": style})
+
+    def to_uint8(picture: Any) -> Any:
+        return tf.cast(tf.round(255.0 * picture), tf.uint8)
+
+    @tf.function(input_signature=[pictures(tf.float32), weights])
+    def serve(image: Any, style: Any) -> dict[str, Any]:
+        return {"picture": paint(image, style)}
+
+    @tf.function(input_signature=[pictures(tf.uint8), weights])
+    def serve_uint8(image: Any, style: Any) -> dict[str, Any]:
+        return {"picture": to_uint8(paint(tf.cast(image, tf.float32) / 255.0, style))}
+
+    # TensorFlow Serving writes names that end so in base64.
+    encoded = tf.TensorSpec((None,), tf.string, name="image_bytes")
+
+    @tf.function(input_signature=[encoded, weights])
+    def serve_bytes(image_bytes: Any, style: Any) -> dict[str, Any]:
+        def one(example: Any) -> Any:
+            data, mix = example
+            image = tf.io.decode_image(data, channels=3, expand_animations=False)
+            image = tf.cast(tf.ensure_shape(image, (None, None, 3)), tf.float32)
+            picture = paint(image[None] / 255.0, mix[None])
+            return tf.io.encode_png(to_uint8(picture)[0])
+
+        found = tf.map_fn(one, (image_bytes, style), fn_output_signature=tf.string)
+        return {"picture_bytes": found}
+
+    module.serve, module.uint8, module.bytes = serve, serve_uint8, serve_bytes
+    part = folder.with_name(f".part.{folder.name}")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        tf.saved_model.save(
+            module,
+            str(part),
+            signatures={
+                "serving_default": serve,
+                "uint8": serve_uint8,
+                "bytes": serve_bytes,
+            },
+        )
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(folder)
+        part.replace(folder)
+    except (OSError, tf.errors.OpError) as error:
+        raise InputError(f"can't write {folder}: {error}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

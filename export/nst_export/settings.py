@@ -1,0 +1,49 @@
+"""What `nst export` writes."""
+
+import dataclasses
+import re
+from typing import Literal
+
+from nst_tf.settings import InputError
+
+Format = Literal["saved_model", "litert", "litert-float16", "litert-int8", "onnx"]
+FORMATS: tuple[Format, ...] = (
+    "saved_model",
+    "litert",
+    "litert-float16",
+    "litert-int8",
+    "onnx",
+)
+_SIZE = re.compile(r"(\d+)x(\d+)")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExportSettings:
+    """Which files are made of a trained model."""
+
+    formats: tuple[Format, ...] = FORMATS
+    """What to write: saved_model, litert, litert-float16, litert-int8, onnx."""
+    sizes: tuple[str, ...] = ()
+    """WIDTHxHEIGHT of LiteRT files with a fixed size (browsers, GPUs), besides the one
+    for any size."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not self.formats:
+            problems.append("formats must name at least one")
+        for size in self.sizes:
+            match = _SIZE.fullmatch(size)
+            sides = [int(side) for side in match.groups()] if match else []
+            if not sides or min(sides) < 16 or any(side % 4 for side in sides):
+                problems.append(
+                    f"sizes are WIDTHxHEIGHT, multiples of 4 from 16, such as 512x384;"
+                    f" got {size}"
+                )
+        if problems:
+            raise InputError("; ".join(problems))
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """The sizes as width and height."""
+        split = (size.split("x") for size in self.sizes)
+        return [(int(width), int(height)) for width, height in split]

@@ -1,0 +1,157 @@
+"""Proof that an exported file is the Keras model: numbers, not trust."""
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nst_export.runtime import Engine, Stylizer
+from nst_tf.settings import InputError
+
+Reference = Callable[[np.ndarray, Sequence[float]], np.ndarray]
+
+LIMITS = {"float32": ("max_difference", 1e-3), "float16": ("psnr", 55.0)}
+LIMITS["int8"] = ("psnr", 32.0)
+"""What a file of each kind must keep: at most this difference, at least these dB."""
+_GPU = {
+    "ADD",
+    "CONCATENATION",
+    "CONV_2D",
+    "DEPTH_TO_SPACE",
+    "DEQUANTIZE",
+    "DIV",
+    "FULLY_CONNECTED",
+    "LOGISTIC",
+    "MAXIMUM",
+    "MEAN",
+    "MUL",
+    "RELU",
+    "RESHAPE",
+    "RSQRT",
+    "SQUARED_DIFFERENCE",
+    "STRIDED_SLICE",
+    "SUB",
+    "SUM",
+}
+"""Operations of LiteRT that its GPU accelerator takes, with tensors of at most 4-D."""
+
+
+class Sample(NamedTuple):
+    """A photograph and the weights it is painted with."""
+
+    photo: np.ndarray
+    weights: list[float]
+
+
+def verify(
+    path: Path,
+    reference: Reference,
+    samples: Sequence[Sample],
+    *,
+    kind: str = "float32",
+    engine: Engine = "auto",
+    size: str = "any",
+) -> dict[str, Any]:
+    """Compare an exported file with the Keras model; return its entry in the card.
+
+    Args:
+        path: The file or SavedModel folder.
+        reference: The Keras model: picture of a photograph and weights.
+        samples: What both paint; photographs it was not trained on.
+        kind: float32, float16 or int8, which sets the limit.
+        engine: What runs the file.
+        size: What the card says of the sizes it takes.
+
+    Raises:
+        InputError: The difference is past the limit: the file must not be used.
+    """
+    squared, worst = [], 0.0
+    stylizer = Stylizer.load(path, engine=engine)
+    for photo, weights in samples:
+        gap = stylizer(photo, weights) - reference(photo, weights)
+        squared.append(float(np.mean(np.square(gap, dtype="float64"))))
+        worst = max(worst, float(np.abs(gap).max()))
+    noise = float(np.mean(squared))
+    psnr = -10.0 * math.log10(noise) if noise > 0 else 200.0
+    found: dict[str, Any] = {
+        "file": path.name if path.is_file() else f"saved_model/{path.parent.name}",
+        "kind": kind,
+        "size": size,
+        "engine": stylizer.engine,
+        "bytes": _bytes(path),
+        "sha256": _sha256(path) if path.is_file() else None,
+        "psnr": round(psnr, 2),
+        "max_difference": worst,
+        "milliseconds": {
+            str(threads): _milliseconds(path, samples[0], stylizer.engine, threads)
+            for threads in (1, 2)
+        },
+        "timed_at": "x".join(str(n) for n in reversed(samples[0].photo.shape[:2])),
+    }
+    if path.suffix == ".tflite":
+        found |= _operations(path)
+    key, limit = LIMITS[kind]
+    passed = worst <= limit if key == "max_difference" else psnr >= limit
+    if not (passed and math.isfinite(noise)):
+        raise InputError(
+            f"{path.name} differs from the Keras model: {key} {found[key]:g}, the limit"
+            f" is {limit:g}"
+        )
+    return found
+
+
+def _milliseconds(path: Path, sample: Sample, engine: Any, threads: int) -> float:
+    """Return the least of three runs."""
+    stylizer = Stylizer.load(path, engine=engine, threads=threads)
+    stylizer(*sample)
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        stylizer(*sample)
+        times.append(time.perf_counter() - start)
+    return round(1e3 * min(times), 1)
+
+
+def _operations(path: Path) -> dict[str, Any]:
+    """Return operations, XNNPACK partitions, and what a GPU would not take."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    def details(kind: Any) -> list[tuple[str, int]]:
+        interpreter = Interpreter(
+            model_path=str(path), experimental_op_resolver_type=kind
+        )
+        for detail in interpreter.get_input_details():
+            shape = [64 if n == -1 else n for n in detail["shape_signature"]]
+            interpreter.resize_tensor_input(detail["index"], shape)
+        interpreter.allocate_tensors()
+        ranks = {d["index"]: len(d["shape"]) for d in interpreter.get_tensor_details()}
+        return [
+            (op["op_name"], max((ranks.get(i, 0) for i in op["outputs"]), default=0))
+            for op in interpreter._get_ops_details()
+        ]
+
+    plain = details(OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+    # What stays outside of a delegate still shows up beside it.
+    delegated = details(OpResolverType.AUTO)
+    names = sorted({name for name, _ in plain})
+    too_deep = {name for name, rank in plain if rank > 4}
+    return {
+        "operations": names,
+        "flex": [name for name in names if name.startswith("Flex")],
+        "xnnpack_partitions": sum(name == "DELEGATE" for name, _ in delegated),
+        "not_on_gpu": sorted((set(names) - _GPU) | too_deep),
+    }
+
+
+def _bytes(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,98 @@
+"""`nst export`: a trained model to files for apps, each compared with it."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from nst_export.settings import ExportSettings
+from nst_tf.console import PROGRAM, import_quietly, silence
+from nst_tf.settings import InputError
+
+_PHOTOS, _SIDE = 4, 384
+"""Photographs that files are compared on, and their long side in pixels."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """What `nst export` reads, writes and shows."""
+
+    model: tyro.conf.Positional[Path]
+    """Folder that nst train wrote."""
+    photos: Path
+    """Folder of photographs that it was not trained on, to compare the files on."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """Folder for the files and the model card."""
+    quiet: bool = False
+    """Print nothing."""
+
+
+def parse(arguments: list[str]) -> tuple[Job, ExportSettings]:
+    """Read the flags of `nst export`.
+
+    Raises:
+        SystemExit: With code 2, after a message, for flags that do not fit; with 0
+            after `--help`.
+    """
+    base = ExportSettings()
+
+    def command(
+        job: Job, settings: ExportSettings = base
+    ) -> tuple[Job, ExportSettings]:
+        return job, settings
+
+    return tyro.cli(
+        command,
+        args=arguments,
+        prog=f"{PROGRAM} export",
+        description="Write a trained model as SavedModel, LiteRT and ONNX files.",
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
+
+
+def export(job: Job, settings: ExportSettings) -> int:
+    """Run `nst export`; return the exit code."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from nst_tf.images import fit, load_image, resize
+    from nst_training.data import Folder
+    from nst_training.settings import read_card
+
+    read_card(job.model)
+    photos = []
+    for path in Folder(job.photos).files[:_PHOTOS]:
+        pixels = load_image(path).pixels
+        height, width = pixels.shape[:2]
+        size = min(_SIDE, max(height, width))
+        photos.append(resize(pixels, *fit(width, height, size, "long")))
+    import_quietly()
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(
+            "export needs the TensorFlow backend: unset KERAS_BACKEND, or set it to"
+            " tensorflow; a model trained on another backend loads there too"
+        )
+    from nst_export.export import export_model
+    from nst_training.model import load_model
+
+    def show(entry: Mapping[str, Any]) -> None:
+        if not job.quiet:
+            print(
+                f"{entry['file']} ({entry['size']}): {entry['bytes'] / 1e6:.2f} MB,"
+                f" PSNR {entry['psnr']:.1f} dB, max difference"
+                f" {entry['max_difference']:.1e}, {entry['milliseconds']['2']:.0f} ms"
+                f" at {entry['timed_at']}",
+                flush=True,
+            )
+
+    model = load_model(job.model)
+    with silence():
+        export_model(
+            model.network, model.card, job.output, photos, settings, observer=show
+        )
+    if not job.quiet:
+        print(f"{job.output}: all files equal the Keras model within their limits")
+    return 0

@@ -1,0 +1,194 @@
+"""`nst stylize` and `nst styles`: an exported model on photographs."""
+
+import dataclasses
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from nst_export.runtime import Engine, Stylizer, bundled, keep_colors, mix_weights
+from nst_tf.console import PROGRAM, silence
+from nst_tf.settings import InputError
+
+if TYPE_CHECKING:
+    from nst_tf.images import Picture
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """What `nst stylize` reads, writes and shows."""
+
+    photos: tyro.conf.Positional[tuple[Path, ...]]
+    """Photographs, or folders of them."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """The result; for several photographs a folder, made if it is not there."""
+    style: str | None = None
+    """The style; nst styles lists them."""
+    mix: str | None = None
+    """Several styles with their shares instead: night=0.6,wave=0.4."""
+    strength: float = 1.0
+    """0 is the photograph, 1 the whole style."""
+    model: Path | None = None
+    """A .tflite, an .onnx or a SavedModel folder; without it the bundled gallery."""
+    size: int | None = None
+    """Long side in pixels to which larger photographs are reduced first."""
+    keep_colors: bool = False
+    """Paint the brightness only; colours stay the photograph's."""
+    engine: Engine = "auto"
+    """What runs the model."""
+    threads: int | None = None
+    """Threads a picture; without it one a core."""
+    quiet: bool = False
+    """Print nothing."""
+
+
+def parse(arguments: list[str]) -> Job:
+    """Read the flags of `nst stylize`.
+
+    Raises:
+        SystemExit: With code 2, after a message, for flags that do not fit; with 0
+            after `--help`.
+    """
+    return tyro.cli(
+        Job,
+        args=arguments,
+        prog=f"{PROGRAM} stylize",
+        description="Paint photographs with an exported model, in one pass each.",
+    )
+
+
+def stylize(job: Job) -> int:
+    """Run `nst stylize`; return the exit code: 2 if a photograph was left out."""
+    from nst_tf.images import check_output, load_image, resize, save_image
+
+    if not job.photos:
+        raise InputError("give at least one photograph")
+    for name, least in (("size", 16), ("threads", 1)):
+        value = getattr(job, name)
+        if value is not None and value < least:
+            raise InputError(f"{name} must be at least {least}, got {value}")
+    pairs = list(_pairs(job))
+    check_output(pairs[0][1])
+    path = job.model or bundled()
+    with silence():
+        model = Stylizer.load(path, engine=job.engine, threads=job.threads)
+    weights = mix_weights(model.styles, _mix(job, model), strength=job.strength)
+    failed = 0
+    for photo, output in pairs:
+        try:
+            loaded: Picture = load_image(photo)
+            pixels, alpha = loaded.pixels, loaded.alpha
+            height, width = pixels.shape[:2]
+            if job.size is not None and job.size < max(height, width):
+                width, height = _reduced(width, height, job.size)
+                pixels = resize(pixels, width, height)
+                alpha = alpha if alpha is None else resize(alpha, width, height)
+            with silence():
+                picture = model(pixels, weights)
+            if job.keep_colors:
+                picture = keep_colors(picture, pixels)
+            save_image(output, picture, alpha=alpha)
+        except InputError as error:
+            if len(pairs) == 1:
+                raise
+            failed += 1
+            print(f"{PROGRAM}: left out: {error}", file=sys.stderr)
+            continue
+        if not job.quiet:
+            print(output)
+    return 2 if failed else 0
+
+
+def _reduced(width: int, height: int, size: int) -> tuple[int, int]:
+    from nst_tf.images import fit
+
+    return fit(width, height, size, "long")
+
+
+def _pairs(job: Job) -> Iterator[tuple[Path, Path]]:
+    """Yield every photograph and where its picture goes."""
+    from nst_tf.images import SUFFIXES
+
+    single = len(job.photos) == 1 and not job.photos[0].is_dir()
+    if single and job.output.suffix.lower() in SUFFIXES:
+        yield job.photos[0], job.output
+        return
+    if job.output.suffix.lower() in SUFFIXES:
+        raise InputError(
+            f"for several photographs the output must be a folder, got {job.output}"
+        )
+    taken: set[Path] = set()
+    found = False
+    for given in job.photos:
+        files = [given]
+        if given.is_dir():
+            files = sorted(
+                file for file in given.rglob("*") if file.suffix.lower() in SUFFIXES
+            )
+        for file in files:
+            found = True
+            inside = file.relative_to(given) if given.is_dir() else Path(file.name)
+            lossy = file.suffix.lower() in (".jpg", ".jpeg")
+            output = job.output / inside.with_suffix(".jpg" if lossy else ".png")
+            if output in taken:
+                output = output.with_name(f"{file.name}{output.suffix}")
+            taken.add(output)
+            try:
+                output.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError(f"can't make {output.parent}: {error}") from error
+            yield file, output
+    if not found:
+        raise InputError("there is no photograph in the folders given")
+
+
+def _mix(job: Job, model: Stylizer) -> dict[str, float]:
+    """Return the share of each style that the flags ask for."""
+    if (job.style is None) == (job.mix is None):
+        if len(model.styles) == 1 and job.style is None:
+            return {model.styles[0]: 1.0}
+        raise InputError(
+            f"give --style or --mix; the styles are {', '.join(model.styles)}"
+        )
+    if job.style is not None:
+        return {job.style: 1.0}
+    assert job.mix is not None
+    mix = {}
+    for part in job.mix.split(","):
+        name, _, share = part.partition("=")
+        try:
+            mix[name.strip()] = float(share)
+        except ValueError as error:
+            raise InputError(
+                f"--mix takes NAME=SHARE,NAME=SHARE; {part.strip()!r} is none"
+            ) from error
+    return mix
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StylesJob:
+    """What `nst styles` shows."""
+
+    model: Path | None = None
+    """A .tflite, an .onnx or a SavedModel folder; without it the bundled gallery."""
+    names: bool = False
+    """Print bare names, one a line."""
+
+
+def styles(arguments: list[str]) -> int:
+    """Run `nst styles`; return the exit code."""
+    job = tyro.cli(
+        StylesJob,
+        args=arguments,
+        prog=f"{PROGRAM} styles",
+        description="List the styles of an exported model.",
+    )
+    path = job.model or bundled()
+    with silence():
+        model = Stylizer.load(path)
+    for style in model.card["styles"]:
+        credit = "" if job.names else style.get("credit", "")
+        print(f"{style['name']:24} {credit}".rstrip())
+    return 0
