@@ -1,15 +1,24 @@
-"""The demo: draws two scenes (or takes two files) and paints one like the other."""
+"""The demo: a drawn scene, or photographs, in every style that ships.
+
+Then, where the weights of VGG-19 are at hand, the first of them is optimised like a
+drawn piece of brushwork, or like the second file.
+"""
 
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 
-from nst_tf import InputError, OptimizeSettings, save_image
+from nst_export.runtime import Stylizer, bundled, mix_weights
+from nst_tf import InputError, OptimizeSettings, load_image, save_image
 from nst_tf.cli import Job, optimize
+from nst_tf.images import fit, resize
 
 OUT = Path("out")
 SETTINGS = OptimizeSettings(size=320, steps=120, coarse_steps=100)
+SIDE, CELL = 768, 256
+"""Long side in pixels of what the gallery paints, and of a cell of its sheet."""
 
 
 def grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -116,18 +125,61 @@ def brushwork(height: int = 400, width: int = 480) -> np.ndarray:
     return np.clip(canvas, 0, 1)
 
 
+def gallery(photos: list[Path]) -> None:
+    """Paint every photograph in every style that ships; one contact sheet."""
+    try:
+        stylizer = Stylizer.load(bundled())
+    except InputError as error:
+        print(f"Left out the gallery: {error}", file=sys.stderr)
+        return
+    rows, seconds = [], 0.0
+    for path in photos:
+        photo = load_image(path).pixels
+        height, width = photo.shape[:2]
+        photo = resize(
+            photo, *fit(width, height, min(SIDE, max(width, height)), "long")
+        )
+        row = [photo]
+        for name in stylizer.styles:
+            start = time.perf_counter()
+            row.append(stylizer(photo, mix_weights(stylizer.styles, {name: 1.0})))
+            seconds += time.perf_counter() - start
+        rows.append(np.concatenate([square(picture) for picture in row], axis=1))
+    sheet = OUT / "gallery.png"
+    save_image(sheet, np.concatenate(rows))
+    pictures = len(photos) * len(stylizer.styles)
+    print(
+        f"{sheet}: {', '.join(stylizer.styles)}; {pictures} pictures in"
+        f" {seconds:.1f} s, {seconds / pictures:.2f} s each"
+    )
+
+
+def square(pixels: np.ndarray) -> np.ndarray:
+    """Centre a picture on a white square of the contact sheet."""
+    height, width = pixels.shape[:2]
+    small = resize(pixels, *fit(width, height, CELL - 4, "long"))
+    canvas = np.ones((CELL, CELL, 3), "float32")
+    top, left = ((CELL - side) // 2 for side in small.shape[:2])
+    canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return canvas
+
+
 def run(arguments: list[str]) -> int:
-    """Paint the given photograph, or the drawn scene."""
+    """Paint the given photographs, or the drawn scene."""
     OUT.mkdir(exist_ok=True)
-    if arguments:
-        content, style = Path(arguments[0]), Path(arguments[1])
-        output = OUT / f"{content.stem}-{style.stem}.png"
-    else:
-        content, style = OUT / "scene.png", OUT / "brushwork.png"
-        output = OUT / "scene-brushwork.png"
-        save_image(content, landscape())
+    files = [Path(name) for name in arguments]
+    content, style = OUT / "scene.png", OUT / "brushwork.png"
+    if len(files) < 2:
         save_image(style, brushwork())
+    if not files:
+        save_image(content, landscape())
         print(f"Drew {content} and {style}.")
+    gallery(files or [content])
+    if files:
+        content = files[0]
+    if len(files) > 1:
+        style = files[1]
+    output = OUT / f"{content.stem}-{style.stem}.png"
     job = Job(content=content, style=style, output=output)
     job.checkpoint_path.unlink(missing_ok=True)
     try:
@@ -135,7 +187,6 @@ def run(arguments: list[str]) -> int:
     except InputError as error:
         if "weights" not in str(error):
             raise
-        # Until style models ship, everything else needs the weights.
         print(f"Left out the optimisation of {content}: {error}", file=sys.stderr)
         return 0
 

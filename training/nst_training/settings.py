@@ -68,7 +68,7 @@ class TrainSettings:
     """Long side of the paintings in pixels. Never enlarged."""
     batch: int = 4
     """Photographs a step."""
-    steps: int = 40_000
+    steps: int = 8_000
     """Steps of the whole run."""
     optimizer: TrainOptimizer = "muon"
     """Muon needs half as many steps as Adam or fewer."""

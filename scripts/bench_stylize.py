@@ -1,0 +1,175 @@
+"""Benchmark of applying a style: whole processes, engines against PyTorch, memory."""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+HERE = Path(__file__).resolve().parent
+SIZE = 256
+
+
+def main() -> None:
+    """Run the chosen parts."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", type=Path, help="else the bundled gallery")
+    parser.add_argument("--torch-python", default=sys.executable)
+    parser.add_argument("--parts", default="process,engines,memory")
+    parser.add_argument("--memory-child", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.memory_child:
+        memory_child(given.memory_child)
+        return
+    from nst_export.runtime import bundled
+
+    model = given.model or bundled()
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs")
+    parts = given.parts.split(",")
+    if "process" in parts:
+        process(model)
+    if "engines" in parts:
+        engines(given.torch_python)
+    if "memory" in parts:
+        memory(model)
+
+
+def photograph(width: int, height: int) -> np.ndarray:
+    """Return a picture for which only the size matters."""
+    return np.random.default_rng(0).random((height, width, 3)).astype("float32")
+
+
+def process(model: Path, rounds: int = 7) -> None:
+    """Time whole processes, from the shell's point of view."""
+    from nst_export.runtime import Stylizer
+    from nst_tf import save_image
+
+    style = Stylizer.load(model).styles[0]
+    with tempfile.TemporaryDirectory() as folder:
+        photo = Path(folder) / "photo.jpg"
+        save_image(photo, photograph(768, 512))
+        nst = [sys.executable, "-m", "nst_tf.cli"]
+        stylize = [*nst, "stylize", str(photo), "--model", str(model), "--quiet"]
+        stylize += ["--style", style, "-o", str(Path(folder) / "out.jpg")]
+        for name, command, limit in (
+            ("nst stylize of 768x512", stylize, 1.2),
+            ("nst --help", [*nst, "--help"], 0.25),
+        ):
+            times = []
+            for _ in range(rounds):
+                start = time.perf_counter()
+                subprocess.run(command, check=True, capture_output=True)
+                times.append(time.perf_counter() - start)
+            print(
+                f"{name}: {np.median(times):.2f} s, least {min(times):.2f} (<= {limit})"
+            )
+
+
+def engines(torch_python: str, rounds: int = 9) -> None:
+    """Time the width-1 network on every engine and in PyTorch, in turn."""
+    from nst_export.card import FILE, embed, make_card
+    from nst_export.litert import to_litert
+    from nst_export.onnx import to_onnx
+    from nst_export.runtime import Stylizer
+    from nst_tf import NetworkSettings, build_network
+
+    trained = {"program": "bench", "name": "wide", "styles": [{"name": "one"}]}
+    card = make_card(trained)
+    photo = photograph(SIZE, SIZE)
+    runs: dict[str, Callable[[], object]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / FILE).write_text(json.dumps(card))
+        native = build_network(NetworkSettings())
+        slices = build_network(NetworkSettings(lowering="slices"))
+        slices.set_weights(native.get_weights())
+        for kind in ("float32", "int8"):
+            path = folder / f"{kind}.tflite"
+            path.write_bytes(embed(to_litert(slices, styles=1, kind=kind), card))
+            runs[f"LiteRT {kind}"] = painter(Stylizer.load(path, threads=2), photo)
+        onnx = folder / "wide.onnx"
+        onnx.write_bytes(to_onnx(native, card, styles=1))
+        for engine in ("onnxruntime", "openvino"):
+            stylizer = Stylizer.load(onnx, engine=engine, threads=2)
+            runs[engine] = painter(stylizer, photo)
+        for precision in ("float32", "bfloat16"):
+            peer = Peer(torch_python, precision)
+            if peer.alive:
+                runs[f"PyTorch {precision}"] = peer
+        times: dict[str, list[float]] = {name: [] for name in runs}
+        for count in range(rounds + 2):
+            for name, run in runs.items():
+                start = time.perf_counter()
+                run()
+                if count >= 2:
+                    times[name].append(time.perf_counter() - start)
+    print(f"\nWidth 1, {SIZE}x{SIZE}, 2 threads, medians:")
+    for name, values in times.items():
+        print(f"  {name}: {1e3 * np.median(values):.0f} ms")
+    for mine, theirs, limit in (
+        ("LiteRT float32", "PyTorch float32", 1.0),
+        ("LiteRT int8", "PyTorch float32", 2.0),
+        ("openvino", "PyTorch bfloat16", 2.0),
+        ("openvino", "PyTorch float32", 6.0),
+    ):
+        if theirs in times:
+            ratio = float(np.median(np.divide(times[theirs], times[mine])))
+            print(f"  {theirs} / {mine} = {ratio:.2f}  (>= {limit})")
+
+
+def painter(stylizer: object, photo: np.ndarray) -> Callable[[], object]:
+    """Return a function that paints `photo` once."""
+    return lambda: stylizer(photo, [0.0, 1.0])
+
+
+class Peer:
+    """The network in PyTorch, in a process of its own, one pass a call."""
+
+    def __init__(self, python: str, precision: str) -> None:
+        found = subprocess.run([python, "-c", "import torch"], capture_output=True)
+        self.alive = found.returncode == 0
+        if not self.alive:
+            print("PyTorch: left out, it is not installed (see --torch-python)")
+            return
+        command = [python, str(HERE / "bench_stylize_torch.py"), precision, str(SIZE)]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __call__(self) -> object:
+        """Ask for one pass and wait for its end."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline()
+
+
+def memory(model: Path) -> None:
+    """Measure the peak of a process of its own at 1920x1080."""
+    command = [sys.executable, __file__, "--memory-child", str(model)]
+    peak = int(subprocess.run(command, check=True, capture_output=True).stdout)
+    print(f"\nPeak memory at 1920x1080: {peak / 2**20:.2f} GiB  (< 3)")
+
+
+def memory_child(model: Path) -> None:
+    """Paint once and print the peak in KiB."""
+    from nst_export.runtime import Stylizer, mix_weights
+
+    stylizer = Stylizer.load(model)
+    weights = mix_weights(stylizer.styles, {stylizer.styles[0]: 1.0})
+    stylizer(photograph(1920, 1080), weights)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+if __name__ == "__main__":
+    main()
