@@ -55,7 +55,18 @@ class Objective(keras.layers.Layer):
         self.lambdas = chosen.style_layer_weights or losses.default_layer_weights(
             chosen.convention, len(chosen.style_layers)
         )
+        self.rings = _rings(extractor) if chosen.border == "inner" else {}
         self.built = True
+
+    def features(self, image: Tensor) -> dict[str, Tensor]:
+        """Return what is compared of `image`, float32 `[B, H, W, 3]`, RGB 0..1."""
+        return self.inner(self.extractor(image))
+
+    def inner(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Cut the border off feature maps, if the settings say so."""
+        if not self.rings:
+            return features
+        return {k: _cut(value, self.rings[k]) for k, value in features.items()}
 
     def targets(self, photo: Tensor, style: Tensor) -> Targets:
         """Extract what a picture of `photo` in the manner of `style` must match.
@@ -64,7 +75,7 @@ class Objective(keras.layers.Layer):
             photo: float32 `[B, H, W, 3]`, RGB 0..1.
             style: float32 `[B, H', W', 3]`, RGB 0..1, of any size.
         """
-        content = self.extractor(photo)
+        content = self.features(photo)
         return Targets(
             {name: content[name] for name in self.settings.content_layers},
             self.grams(style),
@@ -72,7 +83,7 @@ class Objective(keras.layers.Layer):
 
     def grams(self, style: Tensor) -> dict[str, Tensor]:
         """Return the Gram matrices of `style`, float32 `[B, H, W, 3]`, RGB 0..1."""
-        features = self.extractor(style)
+        features = self.features(style)
         convention = self.settings.convention
         return {
             name: losses.gram_matrix(features[name], convention=convention)
@@ -83,7 +94,7 @@ class Objective(keras.layers.Layer):
         """Return the loss of `image`, float32 `[B, H, W, 3]`, averaged over B."""
         settings = self.settings
         convention = settings.convention
-        features = self.extractor(image)
+        features = self.features(image)
         content = style = tv = ops.zeros((), "float32")
         for name in settings.content_layers:
             content = content + ops.mean(
@@ -103,3 +114,26 @@ class Objective(keras.layers.Layer):
         style = settings.style_weight * style
         tv = settings.tv_weight * tv
         return LossParts(content + style + tv, content, style, tv)
+
+
+def _rings(extractor: keras.Model) -> dict[str, int]:
+    """Return how far zero padding reaches into every layer's output, in positions."""
+    ring, block, rings = 0, 1, {}
+    convolutions = (x for x in extractor.layers if isinstance(x, keras.layers.Conv2D))
+    for layer in convolutions:  # In order, named block1_conv1 and on.
+        if int(layer.name[5]) > block:
+            ring, block = -(-ring // 2), block + 1
+        ring += 1
+        rings[layer.name] = ring
+    return rings
+
+
+def _cut(features: Tensor, ring: int) -> Tensor:
+    """Cut `ring` positions off each side of `[B, h, w, C]`, but leave a half of it."""
+    _, height, width, _ = features.shape
+    if height is None or width is None:
+        _, height, width, _ = ops.shape(features)
+        y, x = ops.minimum(ring, height // 4), ops.minimum(ring, width // 4)
+    else:
+        y, x = min(ring, height // 4), min(ring, width // 4)
+    return features[:, y : height - y, x : width - x]

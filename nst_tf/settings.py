@@ -15,6 +15,7 @@ from typing import Any, Literal
 Network = Literal["vgg19", "vgg16"]
 Pooling = Literal["max", "average"]
 Convention = Literal["gatys-notebook", "gatys-2015", "ng-course", "johnson", "relative"]
+Border = Literal["whole", "inner"]
 Optimizer = Literal["lbfgs", "adam"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Side = Literal["long", "short"]
@@ -75,6 +76,9 @@ class LossSettings:
     """Keras names of the layers compared by their Gram matrices."""
     style_layer_weights: tuple[float, ...] | None = None
     """One lambda a style layer; without it the convention's own."""
+    border: Border = "whole"
+    """Compare whole feature maps, or the inner part that the extractor's zero padding
+    does not reach: against frames painted along the border."""
     content_weight: float = 1.0
     """Weight of the content term."""
     style_weight: float = 100.0

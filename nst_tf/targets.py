@@ -68,6 +68,7 @@ class MixedTargets(keras.layers.Layer):
         strengths: Sequence[float] | None = None,
     ) -> None:
         super().__init__(dtype="float32", trainable=False, name="targets")
+        self.objective = objective
         settings, extractor = objective.settings, objective.extractor
         # No deeper than the content: a sixth less of the step's arithmetic.
         self.content = keras.Model(
@@ -98,4 +99,5 @@ class MixedTargets(keras.layers.Layer):
             for name, grams in self._grams.items()
         }
         strength = ops.matmul(mix, ops.convert_to_tensor(self._strengths))
-        return Targets(self.content(inputs["image"]), style, strength)
+        content = self.objective.inner(self.content(inputs["image"]))
+        return Targets(content, style, strength)

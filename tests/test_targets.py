@@ -76,3 +76,41 @@ def test_the_loss_of_a_batch_is_the_mean_of_its_pictures(objective):
         )
         alone.append(float(objective(ops.convert_to_tensor(outputs[one]), targets)[0]))
     assert float(whole.total) == pytest.approx(np.mean(alone), rel=1e-4)
+
+
+def test_the_inner_border_is_where_zero_padding_does_not_reach(random_vgg):
+    layers = ("block1_conv2", "block2_conv2", "block3_conv1")
+    loss = LossSettings(content_layers=layers, style_layers=layers[:1], border="inner")
+    objective = Objective(build_extractor(layers), loss)
+    # Three quarters of a picture that goes on: the same features, but at its border.
+    picture = scene(96, 128, seed=3)
+    whole = {k: value(v) for k, v in objective.extractor(picture[None]).items()}
+    part = objective.features(ops.convert_to_tensor(picture[None, :, :96]))
+    for name, got in part.items():
+        ring = objective.rings[name]
+        height, width = got.shape[1:3]
+        rest = whole[name][:, ring : ring + height, ring : ring + width]
+        np.testing.assert_allclose(value(got), rest, rtol=1e-3, atol=1e-3)
+        assert height + 2 * ring == whole[name].shape[1]
+        # One position nearer to the border they do differ.
+        plain = value(objective.extractor(picture[None, :, :96])[name])
+        outer = plain.shape[2] - ring
+        gap = np.abs(plain[:, :, outer] - whole[name][:, :, outer]).max()
+        assert gap > 1e-2
+    assert objective.rings["block1_conv2"] == 2
+    assert objective.rings["block2_conv2"] == 3
+
+
+def test_half_of_a_small_map_is_left(random_vgg):
+    layers = ("block3_conv1",)
+    loss = LossSettings(content_layers=layers, style_layers=layers, border="inner")
+    objective = Objective(build_extractor(layers), loss)
+    (features,) = objective.features(
+        ops.convert_to_tensor(scene(16, 32)[None])
+    ).values()
+    assert tuple(features.shape[1:3]) == (2, 4)
+    targets = MixedTargets(objective, STYLES)(
+        {"image": ops.convert_to_tensor(PHOTOS), "style": WEIGHTS}
+    )
+    parts = objective(ops.convert_to_tensor(PHOTOS), targets)
+    assert float(parts.content) == 0

@@ -89,7 +89,10 @@ class TrainSettings:
     """Arithmetic of network and extractor; statistics and losses are float32."""
     loss: LossSettings = dataclasses.field(
         default_factory=lambda: LossSettings(
-            convention="relative", style_weight=4.0, tv_weight=1e-5
+            convention="relative",
+            border="inner",
+            style_weight=4.0,
+            tv_weight=1e-5,
         )
     )
     """The loss."""
