@@ -61,7 +61,13 @@ def parse(arguments: list[str]) -> Job:
 
 def stylize(job: Job) -> int:
     """Run `nst stylize`; return the exit code: 2 if a photograph was left out."""
-    from nst_tf.images import check_output, load_image, resize, save_image
+    from nst_tf.images import (
+        check_output,
+        load_image,
+        read_exif,
+        resize,
+        save_image,
+    )
 
     if not job.photos:
         raise InputError("give at least one photograph")
@@ -89,7 +95,7 @@ def stylize(job: Job) -> int:
                 picture = model(pixels, weights)
             if job.keep_colors:
                 picture = keep_colors(picture, pixels)
-            save_image(output, picture, alpha=alpha)
+            save_image(output, picture, alpha=alpha, exif=read_exif(photo))
         except InputError as error:
             if len(pairs) == 1:
                 raise

@@ -205,10 +205,10 @@ def train(job: Job, settings: TrainSettings) -> int:
                     {"event": "broken", "step": now.step, "why": now.broken[name]}
                 )
             due = now.step % job.log_every == 0 or now.step in (1, settings.steps)
-            if due or now.preview is not None:
+            if due:
                 log.write(_line(now))
-                if board is not None:
-                    board(now)
+            if board is not None and (due or now.preview is not None):
+                board(now)
             show(now.step, **_texts(now, settings, now.seconds - last))
             last = now.seconds
             return stop.is_set

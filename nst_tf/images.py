@@ -35,6 +35,7 @@ SUFFIXES = {
 """File name endings and the format they stand for."""
 SETTINGS_KEY = "nst-tf"
 """Name under which the settings are written into a picture's metadata."""
+_ORIENTATION = 0x0112
 _DESCRIPTION = 0x010E
 """EXIF and TIFF tag ImageDescription."""
 _OPAQUE = {"JPEG", "BMP"}
@@ -77,6 +78,20 @@ def load_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
     with _opened(path, path, max_pixels) as file:
         file.load()
         return _decode(file)
+
+
+def read_exif(path: Path) -> bytes:
+    """Return what the camera wrote about a picture, b"" if nothing, for `save_image`.
+
+    Without the orientation: `load_image` turns pictures upright.
+
+    Raises:
+        InputError: As `load_image`.
+    """
+    with _opened(path, path, MAX_PIXELS) as file:
+        exif = file.getexif()
+        exif.pop(_ORIENTATION, None)
+        return exif.tobytes() if exif else b""
 
 
 def load_crop(
@@ -303,6 +318,7 @@ def save_image(
     *,
     alpha: np.ndarray | None = None,
     settings: dict[str, Any] | None = None,
+    exif: bytes = b"",
 ) -> None:
     """Write a picture whole or not at all, through a temporary file.
 
@@ -311,6 +327,7 @@ def save_image(
         pixels: float32 `[H, W, 3]`, RGB 0..1; clipped and rounded.
         alpha: float32 `[H, W]` in 0..1; JPEG and BMP can't hold it.
         settings: Written into the metadata as JSON, where the format has any.
+        exif: From `read_exif`; BMP can't hold it.
 
     Raises:
         InputError: An unknown ending, or the file can't be written.
@@ -333,10 +350,13 @@ def save_image(
             options["subsampling"] = 0
     elif kind == "TIFF":
         options["compression"] = "tiff_deflate"
+    data = Image.Exif()
+    if exif:
+        data.load(exif)
     if text and kind in ("JPEG", "WEBP", "TIFF"):
-        exif = Image.Exif()
-        exif[_DESCRIPTION] = text
-        options["exif"] = exif
+        data[_DESCRIPTION] = text
+    if data and kind != "BMP":
+        options["exif"] = data
     temporary = _temporary(path)
     try:
         image.save(temporary, format=kind, **options)

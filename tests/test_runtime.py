@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from nst_export.runtime import Stylizer, keep_colors, mix_weights
 from nst_tf import InputError, build_network, load_image, save_image
@@ -159,6 +160,20 @@ def test_photographs_are_stylised_from_the_command_line(model, tmp_path, capsys)
     assert capsys.readouterr().out.split() == STYLES
     assert main(["styles", "--model", str(model)]) == 0
     assert "Scream" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".webp", ".tif"])
+def test_what_the_camera_wrote_is_kept_but_not_the_orientation(model, tmp_path, ending):
+    exif = Image.Exif()
+    exif[0x0110], exif[0x0112] = "Camera 7", 6  # Model; a quarter turn.
+    photo, out = tmp_path / "photo.jpg", tmp_path / f"out{ending}"
+    Image.fromarray(np.uint8(255 * scene(20, 30))).save(photo, exif=exif)
+    command = ["stylize", str(photo), "--model", str(model), "--style", "night"]
+    assert main([*command, "-o", str(out), "--quiet"]) == 0
+    with Image.open(out) as file:
+        assert file.size == (20, 30)
+        assert file.getexif()[0x0110] == "Camera 7"
+        assert file.getexif().get(0x0112, 1) == 1
 
 
 def test_a_folder_is_stylised_and_broken_files_are_left_out(model, tmp_path, capsys):

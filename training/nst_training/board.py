@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nst_tf.images import check_output
 from nst_tf.settings import InputError
 
 if TYPE_CHECKING:
@@ -32,7 +31,10 @@ def open_board(folder: Path, *, done: int = 0) -> Iterator[Show]:
             "--tensorboard needs the package tensorboardX: pip install"
             " 'nst-tf[tensorboard]'"
         ) from error
-    check_output(folder / "events")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"can't make {folder}: {error}") from error
     # A writer of its own thread: lines appear within ten seconds.
     writer = SummaryWriter(str(folder), purge_step=done + 1, flush_secs=10)
 
