@@ -63,5 +63,11 @@ def in_graph(function: Callable[..., Any]) -> Callable[..., Any]:
         return function
     import tensorflow as tf
 
-    graph: Callable[..., Any] = tf.function(function)
-    return graph
+    def run(*inputs: Any) -> Any:
+        tensors = tf.nest.map_structure(
+            lambda x: x if x is None else tf.convert_to_tensor(x), inputs
+        )
+        # Each graph is run once; called itself, a tf.function would warn of that.
+        return tf.function(function).get_concrete_function(*tensors)(*tensors)
+
+    return run
