@@ -319,8 +319,14 @@ class _Run:
                 raise batches.problem from error
             raise
 
+    def sync(self) -> None:
+        """Bring the variables up to date, which JAX keeps elsewhere during `fit`."""
+        if keras.backend.backend() == "jax":
+            self.model.jax_state_sync()
+
     def save(self) -> None:
         """Write the state."""
+        self.sync()
         meta = {
             "identity": self.identity(),
             "step": self.step,
@@ -440,6 +446,7 @@ class _Watcher(keras.callbacks.Callback):
         last = run.step == run.settings.steps
         stop, preview = False, None
         if run.preview_every and (last or run.step % run.preview_every == 0):
+            run.sync()
             preview = run.preview()
         if run.observer is not None:
             rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
