@@ -89,15 +89,15 @@ def engines(torch_python: str, rounds: int = 9) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / FILE).write_text(json.dumps(card))
-        native = build_network(NetworkSettings())
+        native = build_network(NetworkSettings(lowering="multiples"))
         slices = build_network(NetworkSettings(lowering="slices"))
         slices.set_weights(native.get_weights())
         for kind in ("float32", "int8"):
             path = folder / f"{kind}.tflite"
-            path.write_bytes(embed(to_litert(slices, styles=1, kind=kind), card))
+            path.write_bytes(embed(to_litert(slices, kind=kind), card))
             runs[f"LiteRT {kind}"] = painter(Stylizer.load(path, threads=2), photo)
         onnx = folder / "wide.onnx"
-        onnx.write_bytes(to_onnx(native, card, styles=1))
+        onnx.write_bytes(to_onnx(native, card))
         for engine in ("onnxruntime", "openvino"):
             stylizer = Stylizer.load(onnx, engine=engine, threads=2)
             runs[engine] = painter(stylizer, photo)
