@@ -125,9 +125,9 @@ class ConditionalInstanceNormalization(keras.layers.Layer):
         Args:
             x: What is normalised.
             style: Weights of the rows of gamma and beta.
-            given: float32 `[B, 3, C]`, mean and variance to normalise with, and their
-                share against those of `x` (1: they alone). With it, what is returned
-                is the picture and mean and variance of `x`, `[B, 2, C]`.
+            given: float32 `[B, 3, 1, C]`, mean and variance to normalise with, and
+                their share against those of `x` (1: they alone). With it, what is
+                returned is the picture and mean and variance of `x`, `[B, 2, 1, C]`.
             training: Whether a gradient will be wanted.
         """
         if training and keras.backend.backend() == "tensorflow" and x.shape[0]:
@@ -136,10 +136,10 @@ class ConditionalInstanceNormalization(keras.layers.Layer):
         mean = ops.mean(wide, axis=(1, 2), keepdims=True)
         centered = wide - mean
         variance = ops.mean(ops.square(centered), axis=(1, 2), keepdims=True)
-        own = ops.concatenate([mean[:, 0], variance[:, 0]], axis=1)  # [B, 2, C]
+        own = ops.concatenate([mean, variance], axis=1)
         if given is not None:
             used = own + given[:, 2:] * (given[:, :2] - own)
-            centered, variance = wide - used[:, None, :1], used[:, None, 1:]
+            centered, variance = wide - used[:, :1], used[:, 1:]
         gamma = ops.matmul(style, self.gamma)[:, None, None, :]
         beta = ops.matmul(style, self.beta)[:, None, None, :]
         scale = gamma * ops.rsqrt(variance + EPSILON)
@@ -175,7 +175,7 @@ class ConditionalInstanceNormalization(keras.layers.Layer):
         picture = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
         if given is None:
             return picture
-        shape = (x.shape[0], 2, x.shape[-1])
+        shape = (x.shape[0], 2, 1, x.shape[-1])
         return picture, keras.KerasTensor(shape, dtype="float32")
 
     def get_config(self) -> dict[str, Any]:
@@ -206,8 +206,8 @@ def build_network(settings: NetworkSettings, *, tiles: bool = False) -> keras.Mo
     Returns:
         A model from `{"image": float32 [B, H, W, 3], "style": float32 [B, N + 1]}` to
         float32 `[B, H, W, 3]`, both RGB 0..1. Style 0 is the photograph itself.
-        With tiles, from these and `"statistics"`, float32 `[B, 3, S]`, to a dict of
-        `"picture"` and `"statistics"` `[B, 2, S]`: mean and variance of all channels
+        With tiles, from these and `"statistics"`, float32 `[B, 3, 1, S]`, to a dict of
+        `"picture"` and `"statistics"` `[B, 2, 1, S]`: mean and variance of all channels
         of all normalisations; the third row of the input says how much they count.
 
     Example:
@@ -224,7 +224,7 @@ def build_network(settings: NetworkSettings, *, tiles: bool = False) -> keras.Mo
     blend = StyleBlend(dtype="float32", name="blend")(style)
     if tiles:
         channels = 2 * narrow + 2 * middle + 11 * wide + 3
-        inputs["statistics"] = keras.Input((3, channels), name="statistics")
+        inputs["statistics"] = keras.Input((3, 1, channels), name="statistics")
     own: list[Tensor] = []
 
     def normalize(x: Tensor, name: str) -> Tensor:
@@ -234,7 +234,7 @@ def build_network(settings: NetworkSettings, *, tiles: bool = False) -> keras.Mo
         if not tiles:
             return normalization(x, blend)
         first = sum(part.shape[-1] for part in own)
-        given = inputs["statistics"][:, :, first : first + x.shape[-1]]
+        given = inputs["statistics"][..., first : first + x.shape[-1]]
         x, statistics = normalization(x, blend, given)
         own.append(statistics)
         return x

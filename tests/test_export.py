@@ -70,7 +70,7 @@ FILES = {
     "pair-float16.tflite": 2e-2,
     "pair-int8.tflite": 0.2,
     "pair.onnx": 5e-2,  # OpenVINO, in bfloat16 where the processor has it.
-    "saved_model/pair/1": 1e-6,
+    "saved_model/pair/1": 1e-5,
 }
 
 
@@ -108,7 +108,7 @@ def test_verify_shows_whole_graphs_without_flex_and_fit_for_a_gpu(exported):
     for file in files:
         assert file["flex"] == []
         assert file["not_on_gpu"] == []
-        assert file["xnnpack_partitions"] == 1
+        assert file["xnnpack_partitions"] == 1, file["file"]
         assert "CONV_2D" in file["operations"]
 
 

@@ -60,7 +60,7 @@ class Exact:
 
     def __init__(self, session, photo, style):
         self.session, self.channels = session, session.channels
-        none = np.zeros((1, 3, session.channels), "float32")
+        none = np.zeros((1, 3, 1, session.channels), "float32")
         _, self.found = session(photo[None], style, none)
 
     def __call__(self, image, style, statistics):
@@ -106,7 +106,7 @@ def test_the_statistics_are_those_of_the_activations(folder):
     photo, style = scene(64, 96, seed=3), np.asarray([WEIGHTS], "float32")
     session = LiteRTTiles(folder / "pair-tiles.tflite", 1)
     _, found = session(
-        photo[None], style, np.zeros((1, 3, session.channels), "float32")
+        photo[None], style, np.zeros((1, 3, 1, session.channels), "float32")
     )
     first, last = (
         keras.ops.convert_to_numpy(x)[0]
@@ -114,6 +114,6 @@ def test_the_statistics_are_those_of_the_activations(folder):
     )
     channels = first.shape[-1]
     for values, place in ((first, slice(0, channels)), (last, slice(-3, None))):
-        mean, variance = found[0][:, place]
+        mean, variance = found[0, :, 0, place]
         np.testing.assert_allclose(mean, values.mean((0, 1)), rtol=1e-3, atol=1e-4)
         np.testing.assert_allclose(variance, values.var((0, 1)), rtol=1e-3, atol=1e-4)

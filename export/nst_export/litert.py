@@ -1,6 +1,7 @@
 """LiteRT (TensorFlow Lite) files."""
 
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -76,4 +77,7 @@ def to_litert(
             converter.target_spec.supported_types = [tf.float16]
         if kind == "full-int8":
             converter.representative_dataset = examples
-        return bytes(converter.convert())
+        with warnings.catch_warnings():
+            # Calibration runs TensorFlow's own interpreter, which is deprecated.
+            warnings.filterwarnings("ignore", r"\s*Warning: tf.lite.Interpreter")
+            return bytes(converter.convert())

@@ -286,7 +286,7 @@ class _LiteRT:
         self.shape: tuple[int, ...] = ()
 
     def run(self, image: np.ndarray, **others: np.ndarray) -> dict[int, np.ndarray]:
-        """Return the outputs by their number of axes."""
+        """Return the outputs by the length of their last axis, 3 for the picture."""
         if image.shape != self.shape:
             index = self.inputs["image"]["index"]
             fixed = tuple(self.inputs["image"]["shape_signature"])
@@ -305,10 +305,10 @@ class _LiteRT:
         self.interpreter.invoke()
         outputs = self.interpreter.get_output_details()
         found = [self.interpreter.get_tensor(detail["index"]) for detail in outputs]
-        return {value.ndim: value for value in found}
+        return {value.shape[-1]: value for value in found}
 
     def __call__(self, image: np.ndarray, style: np.ndarray) -> np.ndarray:
-        return self.run(image, style=style)[4]
+        return self.run(image, style=style)[3]
 
 
 class LiteRTTiles(_LiteRT):
@@ -324,9 +324,9 @@ class LiteRTTiles(_LiteRT):
     def __call__(  # type: ignore[override]
         self, image: np.ndarray, style: np.ndarray, statistics: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return `[1, H, W, 3]` and `[1, 2, S]`, given `[1, 3, S]`, all float32."""
+        """Return `[1, H, W, 3]` and `[1, 2, 1, S]`, given `[1, 3, 1, S]`."""
         found = self.run(image, style=style, statistics=statistics)
-        return found[4], found[3]
+        return found[3], found[self.channels]
 
 
 class _OpenVINO:

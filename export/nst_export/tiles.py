@@ -20,8 +20,8 @@ SIDE = 1024
 """Pixels of a tile without its halo."""
 PATCH = 128
 """Side in pixels of the patches that statistics are taken from."""
-SAMPLE = 128
-"""Number of these patches: as many pixels as a whole picture of full HD size."""
+SAMPLE = 192
+"""Number of these patches: together as large as the largest untiled picture."""
 
 
 class TileSession(Protocol):
@@ -33,7 +33,7 @@ class TileSession(Protocol):
     def __call__(
         self, image: np.ndarray, style: np.ndarray, statistics: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return `[1, H, W, 3]` and `[1, 2, S]`, given `[1, 3, S]`, all float32."""
+        """Return `[1, H, W, 3]` and `[1, 2, 1, S]`, given `[1, 3, 1, S]`."""
 
 
 class Span(NamedTuple):
@@ -112,7 +112,7 @@ def paint(
         float32 `[H, W, 3]`, RGB 0..1.
     """
     style = np.asarray([weights], "float32")
-    none = np.zeros((1, 3, session.channels), "float32")
+    none = np.zeros((1, 3, 1, session.channels), "float32")
     _, found = session(_batch(sample(photo)), style, none)
     whole = np.ones_like(none)
     whole[:, :2] = found
