@@ -71,3 +71,30 @@ def in_graph(function: Callable[..., Any]) -> Callable[..., Any]:
         return tf.function(function).get_concrete_function(*tensors)(*tensors)
 
     return run
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `function` compiled for inputs that keep their shapes."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jitted: Callable[..., Any] = jax.jit(function)
+        return jitted
+    import tensorflow as tf
+
+    graph: Callable[..., Any] = tf.function(function, reduce_retracing=False)
+    return graph
+
+
+def gradient(function: Callable[[Any], Any], at: Any) -> Any:
+    """Return the gradient of a scalar function at a tensor or a dict of tensors."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.grad(function)(at)
+    import tensorflow as tf
+
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(at)
+        value = function(at)
+    return tape.gradient(value, at, unconnected_gradients="zero")
