@@ -1,6 +1,6 @@
 """The three terms of the style-transfer loss, as pure functions.
 
-Every function takes caffe-unit features (0..255 minus the mean) and returns one
+The functions take caffe-unit features (0..255 minus the mean) and return one
 float32 value a picture, `[B]`. Four published conventions differ only in their
 constants, a fifth makes every term relative to its target (B batch, h w feature-map
 size, C channels, F features, G Gram matrix):
@@ -32,9 +32,9 @@ References:
 
 from typing import Any, NamedTuple
 
-import keras
 from keras import ops
 
+from nst_tf import sums
 from nst_tf.settings import Convention
 
 Tensor = Any
@@ -73,55 +73,6 @@ def default_layer_weights(convention: Convention, layers: int) -> tuple[float, .
 
 _LEAST = 1e-20
 """Energy below which a target counts as nothing to compare with."""
-_BLOCK = 1024
-"""Least positions whose half-precision product is rounded before it is summed."""
-
-
-def _square(flat: Tensor) -> Tensor:
-    """Return `F'F` of `[B, P, C]` in float32.
-
-    Half-precision products accumulate in float32 but round their result. In blocks,
-    summed in float32, that costs an error of 1e-4 to 8e-4 of the norm, a fifth or less
-    of what half-precision features have, and half the time of a float32 product.
-    """
-    batch, positions, channels = flat.shape
-    half = keras.backend.standardize_dtype(flat.dtype) != "float32"
-    count = _blocks(positions) if half and positions else 0
-    if count:
-        blocks = ops.reshape(flat, (-1, positions // count, channels))  # [B*n, P/n, C]
-        parts = ops.matmul(ops.transpose(blocks, (0, 2, 1)), blocks)
-        parts = ops.reshape(parts, (-1, count, channels, channels))  # [B, n, C, C]
-        return ops.sum(ops.cast(parts, "float32"), axis=1)
-    wide = ops.cast(flat, "float32")
-    if batch == 1:  # 3 to 13 % faster than a batch of one.
-        return ops.matmul(ops.transpose(wide[0]), wide[0])[None]
-    return ops.matmul(ops.transpose(wide, (0, 2, 1)), wide)
-
-
-def _blocks(positions: int) -> int:
-    """Return how many equal blocks to cut into, 0 if it can't be done well."""
-    most, least = positions // _BLOCK, max(4, positions // (4 * _BLOCK))
-    fitting = (n for n in range(most, least - 1, -1) if positions % n == 0)
-    return next(fitting, 0)
-
-
-@ops.custom_gradient
-def _gram(flat: Tensor) -> Any:
-    """Return `F'F` of `[B, P, C]` in float32, with one product in its gradient.
-
-    Automatic differentiation multiplies by F twice; the product is symmetric, so
-    `F (U + U')` gives the same with half the arithmetic. It runs in the dtype of the
-    features, to which the result is rounded anyway.
-    """
-    gram = _square(flat)
-
-    def grad(*args: Tensor, upstream: Tensor = None) -> Tensor:
-        if upstream is None:
-            (upstream,) = args
-        both = upstream + ops.transpose(upstream, (0, 2, 1))
-        return ops.matmul(flat, ops.cast(both, flat.dtype))
-
-    return gram, grad
 
 
 def gram_matrix(
@@ -136,13 +87,23 @@ def gram_matrix(
     Returns:
         float32 `[B, C, C]`, symmetric.
     """
-    batch, height, width, channels = ops.shape(features)
-    flat = ops.reshape(features, (batch, height * width, channels))  # [B, h*w, C]
-    # The divisor goes onto the gradient's small matrix, not onto the features.
-    divisor = ops.cast(height * width, "float32")
+    gram = gram_of(
+        sums.product_sum(features), sums.weight_sum(features), convention=convention
+    )
+    return gram[:, 0]
+
+
+def gram_of(products: Tensor, weight: Tensor, *, convention: Convention) -> Tensor:
+    """Return the Gram matrices of what `product_sum` and `weight_sum` summed.
+
+    Args:
+        products: float32 `[B, R, C, C]`, R regions.
+        weight: float32 `[B, R]`.
+        convention: See the table of this module.
+    """
     if _RULES[convention].gram_by_channels:
-        divisor = divisor * ops.cast(channels, "float32")
-    return _gram(flat) / divisor
+        weight = weight * float(products.shape[-1])
+    return products / ops.maximum(weight, _LEAST)[..., None, None]
 
 
 def content_loss(
@@ -155,33 +116,55 @@ def content_loss(
         target: `[B, h, w, C]` of the photograph.
         convention: See the table of this module.
     """
+    energy = sums.energy_sum(target) if needs_energy(convention) else None
+    return content_of(
+        sums.gap_sum(features, target),
+        sums.value_count(features),
+        energy,
+        convention=convention,
+    )
+
+
+def needs_energy(convention: Convention) -> bool:
+    """Tell whether the content term is relative to the photograph's features."""
+    return _RULES[convention].relative
+
+
+def content_of(
+    gap: Tensor, count: Tensor, energy: Tensor | None, *, convention: Convention
+) -> Tensor:
+    """Return the content term of sums over positions, `[B]` float32.
+
+    Args:
+        gap: `[B]`, sum of squared differences to the photograph.
+        count: `[B]`, number of values that were compared.
+        energy: `[B]`, sum of the photograph's squares, if `needs_energy`.
+        convention: See the table of this module.
+    """
     rule = _RULES[convention]
-    gap = ops.cast(features, "float32") - ops.cast(target, "float32")
-    total = ops.sum(ops.square(gap), axis=(1, 2, 3))
     if rule.content_mean:
-        _, height, width, channels = ops.shape(features)
-        total = total / ops.cast(height * width * channels, "float32")
+        gap = gap / count
     if rule.relative:
-        energy = ops.sum(ops.square(ops.cast(target, "float32")), axis=(1, 2, 3))
-        total = total / ops.maximum(energy, _LEAST)
-    return rule.content_factor * total
+        gap = gap / ops.maximum(energy, _LEAST)
+    return rule.content_factor * gap
 
 
 def style_loss(
     gram: Tensor, target: Tensor, *, convention: Convention = "gatys-notebook"
 ) -> Tensor:
-    """Return the squared distance of one layer's Gram matrices, `[B]` float32.
+    """Return the squared distance of one layer's Gram matrices, `[...]` float32.
 
     Args:
-        gram: float32 `[B, C, C]` from `gram_matrix` under the same convention.
-        target: float32 `[B, C, C]` of the style.
+        gram: float32 `[..., C, C]` from `gram_matrix` under the same convention.
+        target: float32 `[..., C, C]` of the style.
         convention: See the table of this module.
     """
     rule = _RULES[convention]
     reduce = ops.mean if rule.style_mean else ops.sum
-    loss = rule.style_factor * reduce(ops.square(gram - target), axis=(1, 2))
+    loss = rule.style_factor * reduce(ops.square(gram - target), axis=(-2, -1))
     if rule.relative:
-        loss = loss / ops.maximum(ops.sum(ops.square(target), axis=(1, 2)), _LEAST)
+        energy = ops.sum(ops.square(target), axis=(-2, -1))
+        loss = loss / ops.maximum(energy, _LEAST)
     channels = gram.shape[-1]
     return loss / float(channels * channels) if rule.style_by_channels else loss
 
