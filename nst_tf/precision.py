@@ -1,5 +1,6 @@
 """Which arithmetic the extractor runs in, and how it is compiled."""
 
+import concurrent.futures
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,17 +65,23 @@ def in_graph(function: Callable[..., Any]) -> Callable[..., Any]:
     import tensorflow as tf
 
     def run(*inputs: Any) -> Any:
-        tensors = tf.nest.map_structure(
-            lambda x: x if x is None else tf.convert_to_tensor(x), inputs
-        )
+        tensors = _tensors(inputs)
         # Each graph is run once; called itself, a tf.function would warn of that.
         return tf.function(function).get_concrete_function(*tensors)(*tensors)
 
     return run
 
 
+def _tensors(inputs: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.nest.map_structure(
+        lambda x: x if x is None else tf.convert_to_tensor(x), inputs
+    )
+
+
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `function` compiled for inputs that keep their shapes."""
+    """Return `function` compiled for inputs of the shapes of its first ones."""
     if keras.backend.backend() == "jax":
         import jax
 
@@ -82,8 +89,15 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         return jitted
     import tensorflow as tf
 
-    graph: Callable[..., Any] = tf.function(function, reduce_retracing=False)
-    return graph
+    graph: list[Callable[..., Any]] = []
+
+    def run(*inputs: Any) -> Any:
+        tensors = _tensors(inputs)
+        if not graph:
+            graph.append(tf.function(function).get_concrete_function(*tensors))
+        return graph[0](*tensors)
+
+    return run
 
 
 def gradient(function: Callable[[Any], Any], at: Any) -> Any:
@@ -98,3 +112,14 @@ def gradient(function: Callable[[Any], Any], at: Any) -> Any:
         tape.watch(at)
         value = function(at)
     return tape.gradient(value, at, unconnected_gradients="zero")
+
+
+def untaped(function: Callable[..., Any], *inputs: Any) -> Any:
+    """Call `function` where no gradient tape of TensorFlow's sees it.
+
+    A tape would hold all that a compiled function computes; it belongs to a thread.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return function(*inputs)
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        return thread.submit(function, *inputs).result()

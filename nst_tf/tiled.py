@@ -1,17 +1,16 @@
 """The objective in exact tiles: the same loss and gradient in a stated memory."""
 
-import functools
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
 from nst_tf.objective import LossParts, Objective, Targets
-from nst_tf.precision import compiled, gradient
+from nst_tf.precision import compiled, gradient, untaped
 from nst_tf.settings import LossSettings
-from nst_tf.tiles import Span, Tile, block, convolutions, cut, halos, split, tile_features
+from nst_tf.tiles import Part, Tile, convolutions, cut, halos, split, tile_features
 
 Tensor = Any
 Sums = dict[str, Tensor]
@@ -26,12 +25,12 @@ class TiledObjective(Objective):
     the activations of one tile are all that is ever held: gradients equal the untiled
     ones but for the rounding of sums in another order.
 
-    The photograph's features at the content layers are held, whole, in the extractor's
-    dtype: 16 bytes a pixel for block4_conv2 in bfloat16. To compute them again for each
-    tile would cost half as much time again.
+    The photograph's features at the content layers are held whole, in the extractor's
+    dtype: for block4_conv2 16 bytes a pixel in bfloat16. To compute them again for
+    each tile would cost half as much time again.
 
-    Call it eagerly (`compile(run_eagerly=True)`): in one graph TensorFlow would run
-    several tiles at a time, JAX compile each.
+    Call it eagerly (`compile(run_eagerly=True)`): within one graph TensorFlow would
+    run several tiles at a time, and JAX compile each.
 
     Args:
         extractor: A model from `build_extractor` that has the layers of `settings`.
@@ -48,23 +47,152 @@ class TiledObjective(Objective):
     ) -> None:
         super().__init__(extractor, settings)
         self.tile = tile
-        deepest = max(self.settings.layers)  # Names sort by depth.
         names = convolutions(extractor)
-        self.halo = halos(names[: names.index(deepest) + 1])
+        deepest = max(map(names.index, self.settings.layers))
+        self.halo = halos(names[: deepest + 1])
         self._programs: dict[Any, Callable[..., Any]] = {}
 
     def targets(self, photo: Tensor, style: Tensor) -> Targets:
         """Extract what a picture of `photo` in the manner of `style` must match."""
-        content: dict[str, Any] = {}
+        return Targets(self._content(photo), self.grams(style))
+
+    def grams(self, style: Tensor) -> dict[str, Tensor]:
+        """Return the style targets of `style`, float32 `[B, H, W, 3]`, RGB 0..1."""
+        total: Sums = {}
+        for tile in self._tiles(style):
+            features = self._features(tile, self.settings.style_layers, style)
+            total = _add(total, self.style_statistics(features))
+        return self.moments(total)
+
+    def call(self, image: Tensor, targets: Targets) -> LossParts:
+        """Return the loss of `image`, float32 `[B, H, W, 3]`, averaged over B.
+
+        Only the total carries a gradient.
+        """
+        parts: list[Tensor] = []
+
+        @ops.custom_gradient
+        def evaluate(image: Tensor) -> Any:
+            pixels = ops.convert_to_numpy(image)
+            found, slope = untaped(self.loss_and_gradient, pixels, targets)
+            parts.extend(found)
+
+            def grad(*args: Tensor, upstream: Tensor = None) -> Tensor:
+                if upstream is None:
+                    (upstream,) = args
+                return upstream * slope
+
+            return parts[0], grad
+
+        return LossParts(evaluate(image), *parts[1:])
+
+    def loss_and_gradient(
+        self, image: np.ndarray, targets: Targets
+    ) -> tuple[LossParts, Tensor]:
+        """Return the loss and the gradient of its total, `[B, H, W, 3]`."""
+        tiles = self._tiles(image)
+        total: Sums = {}
+        for tile in tiles:
+            run = self._program("forward", tile)
+            total = _add(total, run(tile.crop(image), self._cut(targets, tile)))
+        parts = self._loss(total, targets, image.shape)
+        slopes = gradient(
+            lambda sums: self._loss(sums, targets, image.shape).total, total
+        )
+        whole = np.zeros_like(image)
+        for tile in tiles:
+            run = self._program("backward", tile)
+            found = run(tile.crop(image), self._cut(targets, tile), slopes)
+            part = tile.crop(whole)
+            part += ops.convert_to_numpy(found)
+        return parts, ops.convert_to_tensor(whole)
+
+    def _tiles(self, image: Tensor) -> list[Tile]:
+        return split(image.shape[1], image.shape[2], self.tile, self.halo)
+
+    def _parts(self, tile: Tile, layers: Iterable[str]) -> dict[str, Part]:
+        return {name: tile.part(name, self.rings.get(name, 0)) for name in layers}
+
+    def _content(self, photo: Tensor) -> dict[str, Tensor]:
+        whole: dict[str, Any] = {}
         layers = self.settings.content_layers
-        for view in self._views(photo) if layers else ():
-            found = self._run(view, "features", view.crop(photo))
-            for name in layers:
-                rows, columns = view.place(name)
-                part = ops.convert_to_numpy(found[name])
-                if name not in content:
-                    content[name] = np.empty(
-                        (1, *view.whole(name), part.shape[-1]), part.dtype
-                    )
-                content[name][:, slice(*rows), slice(*columns)] = part
-        return Targets(content, self.grams(style))
+        for tile in self._tiles(photo) if layers else ():
+            features = self._features(tile, layers, photo)
+            for name, part in self._parts(tile, layers).items():
+                found = ops.convert_to_numpy(features[name])
+                if name not in whole:
+                    shape = (len(found), *part.whole, found.shape[-1])
+                    whole[name] = np.empty(shape, found.dtype)
+                cut(whole[name], *part.there)[:] = found
+        return whole
+
+    def _features(
+        self, tile: Tile, layers: tuple[str, ...], image: Tensor
+    ) -> dict[str, Tensor]:
+        """Return the features of one tile."""
+        parts = self._parts(tile, layers)
+        key = ("features", tile.kind, tuple(part.here for part in parts.values()))
+        if key not in self._programs:
+            self._programs[key] = compiled(
+                lambda crop: tile_features(self.extractor, crop, tile, parts)
+            )
+        found: dict[str, Tensor] = self._programs[key](tile.crop(image))
+        return found
+
+    def _program(self, name: str, tile: Tile) -> Callable[..., Any]:
+        """Return the compiled function of a kind of tile."""
+        parts = self._parts(tile, self.settings.layers)
+        key = (name, tile.kind, tuple(part.here for part in parts.values()))
+        if key in self._programs:
+            return self._programs[key]
+
+        def forward(crop: Tensor, targets: Targets) -> Sums:
+            features = tile_features(self.extractor, crop, tile, parts)
+            sums = self.statistics(features, targets)
+            if self.settings.tv_weight:
+                sums |= _variation(crop, tile)
+            return sums
+
+        def backward(crop: Tensor, targets: Targets, slopes: Sums) -> Tensor:
+            def product(crop: Tensor) -> Tensor:
+                sums = forward(crop, targets)
+                terms = [ops.sum(slopes[name] * sums[name]) for name in sorted(sums)]
+                return sum(terms[1:], terms[0])
+
+            return gradient(product, crop)
+
+        self._programs[key] = compiled(forward if name == "forward" else backward)
+        return self._programs[key]
+
+    def _cut(self, targets: Targets, tile: Tile) -> Targets:
+        """Return the targets of a tile."""
+
+        def mine(whole: dict[str, Tensor]) -> dict[str, Tensor]:
+            parts = self._parts(tile, whole)
+            return {name: cut(whole[name], *parts[name].there) for name in whole}
+
+        masks = None if targets.masks is None else mine(targets.masks)
+        return targets._replace(content=mine(targets.content), masks=masks)
+
+    def _loss(self, sums: Sums, targets: Targets, shape: tuple[int, ...]) -> LossParts:
+        """Return the loss of the sums over a picture of a `shape`."""
+        batch, height, width, channels = shape
+        tv: Any = 0.0
+        if self.settings.tv_weight:
+            tv = sums["down"] / (batch * (height - 1) * width * channels)
+            tv = tv + sums["right"] / (batch * height * (width - 1) * channels)
+        return self.loss(sums, targets, tv)
+
+
+def _add(total: Sums, sums: Sums) -> Sums:
+    return {name: total[name] + sums[name] if total else sums[name] for name in sums}
+
+
+def _variation(crop: Tensor, tile: Tile) -> Sums:
+    """Return the sums that total variation is made of: each pixel and its next ones."""
+    wide = 255.0 * crop
+    (top, bottom), (left, right) = tile.rows.owned[0], tile.columns.owned[0]
+    below, beside = wide[:, top : bottom + 1], wide[:, :, left : right + 1]
+    down = (below[:, 1:] - below[:, :-1])[:, :, left:right]
+    across = (beside[:, :, 1:] - beside[:, :, :-1])[:, top:bottom]
+    return {"down": ops.sum(ops.square(down)), "right": ops.sum(ops.square(across))}

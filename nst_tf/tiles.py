@@ -8,7 +8,8 @@ pooling halves what is left, and what is no longer needed is cut off. Where the 
 ends at the picture's border, the network's own padding is the true one.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -21,12 +22,14 @@ class Side(NamedTuple):
     """One axis of a tile's way through the network; spans are `(start, stop)`.
 
     Attributes:
+        size: Of the picture in pixels.
         own: Pixels of the picture that the tile owns.
         crop: Pixels of the picture that the network must see.
         kept: What is kept of each pooled map, within that map.
         owned: Positions that the tile owns of each block's maps, within them.
     """
 
+    size: int
     own: Span
     crop: Span
     kept: tuple[Span, ...]
@@ -50,22 +53,50 @@ class Tile(NamedTuple):
         """Return the crop of `[B, H, W, 3]` that the network must see."""
         return cut(image, self.rows.crop, self.columns.crop)
 
-    def positions(self, layer: str) -> tuple[Span, Span]:
-        """Return the rows and columns that the tile owns of a layer's whole map."""
-        rows, columns = (
-            _above(side.own, side.owned[block(layer)], block(layer)) for side in self
+    def part(self, layer: str, ring: int = 0) -> "Part":
+        """Return where the tile's share of a layer's map lies.
+
+        Args:
+            layer: Name of the layer.
+            ring: Positions of the map's border that nobody owns; no more than a
+                quarter of its side.
+        """
+        rows = _part(self.rows, block(layer), ring)
+        columns = _part(self.columns, block(layer), ring)
+        return Part(
+            (rows[0], columns[0]), (rows[1], columns[1]), (rows[2], columns[2])
         )
-        return rows, columns
 
 
-def _above(own: Span, owned: Span, level: int) -> Span:
-    start = own[0] >> level
-    return start, start + owned[1] - owned[0]
+class Part(NamedTuple):
+    """A tile's share of a layer's map; each is a pair for rows and columns.
+
+    Attributes:
+        here: Spans within the map that the tile's crop gives.
+        there: Spans within the map of the whole picture, without its ring.
+        whole: Sizes of that map.
+    """
+
+    here: tuple[Span, Span]
+    there: tuple[Span, Span]
+    whole: tuple[int, int]
+
+
+def _part(side: Side, level: int, ring: int) -> tuple[Span, Span, int]:
+    """Return here, there and whole of one axis."""
+    size = side.size >> level
+    ring = min(ring, size // 4)
+    first, last = side.owned[level]
+    start = side.own[0] >> level
+    low, high = max(start, ring), min(start + last - first, size - ring)
+    high = max(low, high)  # All in the ring: nothing.
+    here = (low - start + first, high - start + first)
+    return here, (low - ring, high - ring), size - 2 * ring
 
 
 def cut(features: Tensor, rows: Span, columns: Span) -> Tensor:
     """Return a rectangle of `[B, h, w, C]`."""
-    if (0, 0) == (rows[0], columns[0]) and features.shape[1:3] == (rows[1], columns[1]):
+    if (rows[0], columns[0]) == (0, 0) and features.shape[1:3] == (rows[1], columns[1]):
         return features
     return features[:, slice(*rows), slice(*columns)]
 
@@ -84,7 +115,7 @@ def halos(convolutions: Sequence[str]) -> tuple[int, ...]:
     counts = [0] * (block(convolutions[-1]) + 1)
     for name in convolutions:
         counts[block(name)] += 1
-    needed, found = 0, []
+    needed, found = 0, list[int]()
     for count in reversed(counts):
         needed = 2 * needed + count
         if found:
@@ -113,7 +144,7 @@ def _sides(size: int, tile: int, halo: Sequence[int]) -> list[Side]:
     cells, most = max(1, size // grid), max(1, tile // grid)
     each = -(-cells // -(-cells // most))  # Even, but for the last.
     stops = [*range(0, grid * cells, grid * each), size]
-    return [_side(size, (a, b), halo) for a, b in zip(stops, stops[1:], strict=False)]
+    return [_side(size, (a, b), halo) for a, b in itertools.pairwise(stops)]
 
 
 def _side(size: int, own: Span, halo: Sequence[int]) -> Side:
@@ -126,9 +157,9 @@ def _side(size: int, own: Span, halo: Sequence[int]) -> Side:
         owned.append((start - low, stop - low))
     kept = tuple(
         (low - before[0] // 2, high - before[0] // 2)
-        for before, (low, high) in zip(spans, spans[1:], strict=False)
+        for before, (low, high) in itertools.pairwise(spans)
     )
-    return Side(own, spans[0], kept, tuple(owned))
+    return Side(size, own, spans[0], kept, tuple(owned))
 
 
 def convolutions(extractor: keras.Model) -> list[str]:
@@ -137,7 +168,7 @@ def convolutions(extractor: keras.Model) -> list[str]:
 
 
 def tile_features(
-    extractor: keras.Model, crop: Tensor, tile: Tile
+    extractor: keras.Model, crop: Tensor, tile: Tile, layers: Mapping[str, Part]
 ) -> dict[str, Tensor]:
     """Return the features of a tile exactly as they are in those of the whole picture.
 
@@ -145,16 +176,18 @@ def tile_features(
         extractor: From `build_extractor`.
         crop: float32 `[B, H, W, 3]`, RGB 0..1, from `tile.crop`.
         tile: The tile, or another one of its kind.
+        layers: The parts that are wanted, by layer, from `tile.part`.
     """
     names = convolutions(extractor)
-    pool = next((x for x in extractor.layers if "pooling2d" in x.name), None)
+    names = names[: 1 + max(names.index(name) for name in layers)]
+    pools = [x for x in extractor.layers if "pooling2d" in x.name]  # One, shared.
     x = extractor.layers[1](crop)
     features, level = {}, 0
     for name in names:
         if block(name) > level:
-            x = cut(pool(x), tile.rows.kept[level], tile.columns.kept[level])
+            x = cut(pools[0](x), tile.rows.kept[level], tile.columns.kept[level])
             level += 1
         x = extractor.get_layer(name)(x)
-        if name in extractor.output_names:
-            features[name] = cut(x, tile.rows.owned[level], tile.columns.owned[level])
+        if name in layers:
+            features[name] = cut(x, *layers[name].here)
     return features
