@@ -26,6 +26,7 @@ from nst_tf.lbfgs import LBFGS
 from nst_tf.losses import default_layer_weights
 from nst_tf.objective import LossParts, Objective
 from nst_tf.pixels import PixelImage
+from nst_tf.planner import MemoryPlan, Need, plan_memory
 from nst_tf.precision import in_graph, jit_compile, resolve_precision
 from nst_tf.settings import (
     MIN_SIDE,
@@ -34,6 +35,7 @@ from nst_tf.settings import (
     OptimizeSettings,
     to_dict,
 )
+from nst_tf.tiled import TiledObjective, tiled
 from nst_tf.transfer import StyleTransfer
 
 Reason = Literal["finished", "converged", "stopped", "not finite"]
@@ -215,11 +217,35 @@ def measure_loss(
         settings: The settings of the run.
     """
     stage = plan_stages(_size(content), _size(style), settings)[-1]
-    objective = _objective(settings, "float32")
+    plan = memory_plan([stage], settings, "float32")
+    objective = tiled(_objective(settings, "float32"), plan.stages[0].tile)
     photo, painting = _resized(content, style, stage, settings)
-    targets = in_graph(objective.targets)(photo, painting)
-    parts = in_graph(objective)(ops.convert_to_tensor(pixels[None]), targets)
+    targets = _in_graph(objective, objective.targets)(photo, painting)
+    if isinstance(objective, TiledObjective):
+        parts = objective.measure(pixels[None], targets)
+    else:
+        parts = in_graph(objective)(ops.convert_to_tensor(pixels[None]), targets)
     return LossParts(*(float(ops.convert_to_numpy(part)) for part in parts))
+
+
+def memory_plan(
+    stages: Sequence[Stage], settings: OptimizeSettings, dtype: str | None = None
+) -> MemoryPlan:
+    """Return how the stages of a run fit into `settings.memory`.
+
+    Raises:
+        InputError: They don't; the message names the least limit that would do.
+    """
+    needs = [
+        Need(stage.picture, _shallow(settings.loss) if stage.shallow else settings.loss)
+        for stage in stages
+    ]
+    return plan_memory(needs, settings, dtype or resolve_precision(settings.precision))
+
+
+def _in_graph(objective: Objective, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of an objective as a graph, if it does not tile itself."""
+    return function if isinstance(objective, TiledObjective) else in_graph(function)
 
 
 def _size(image: np.ndarray) -> tuple[int, int]:
@@ -274,6 +300,7 @@ class _Run:
         self.checkpoint_every = checkpoint_every
         self.dtype = resolve_precision(settings.precision)
         self.stages = plan_stages(_size(content), _size(style), settings)
+        self.plan = memory_plan(self.stages, settings, self.dtype)
         init = settings.init
         if init not in ("content", "noise", "style") and not Path(init).is_file():
             raise InputError(
@@ -331,7 +358,8 @@ class _Run:
         for index in range(first, len(self.stages)):
             stage = self.stages[index]
             photo, painting = _resized(self.content, self.style, stage, self.settings)
-            objective = shallow if stage.shallow else whole
+            tile = self.plan.stages[index].tile
+            objective = tiled(shallow if stage.shallow else whole, tile)
             if picture is None or previous is None:
                 start = self._start(photo[0], painting[0])
             else:
@@ -339,7 +367,9 @@ class _Run:
             previous = photo[0]
             generator = PixelImage(start, constrained=self.settings.constrained)
             model = StyleTransfer(
-                generator, objective, in_graph(objective.targets)(photo, painting)
+                generator,
+                objective,
+                _in_graph(objective, objective.targets)(photo, painting),
             )
             optimizer = self._optimizer(index)
             optimizer.build(model.trainable_variables)
@@ -349,7 +379,11 @@ class _Run:
             if state is not None:
                 done = _restore(state, generator, optimizer)
                 state = None
-            model.compile(optimizer=optimizer, jit_compile=jit_compile())
+            model.compile(
+                optimizer=optimizer,
+                jit_compile=jit_compile() if tile is None else False,
+                run_eagerly=tile is not None,
+            )
             self._fit(model, index, done)
             if self.reason == "not finite":
                 picture = generator.last_finite()
@@ -408,7 +442,8 @@ class _Run:
             )
         return LBFGS(
             settings.learning_rate or 1.0,
-            history=settings.history,
+            history=self.plan.history,
+            history_dtype=self.plan.history_dtype,
             backtracking=settings.backtracking,
             first_change=_FIRST_CHANGE[min(index, 1)],
         )
@@ -442,7 +477,7 @@ class _Run:
             "seconds": self.seconds,
         }
         variables = _state_variables(model.generator, model.optimizer)
-        save_checkpoint(self.checkpoint, meta, [np.asarray(v) for v in variables])
+        save_checkpoint(self.checkpoint, meta, (_plain(v) for v in variables))
 
 
 class _Watcher(keras.callbacks.Callback):
@@ -505,6 +540,12 @@ def _state_variables(
     generator: PixelImage, optimizer: keras.optimizers.Optimizer
 ) -> list[keras.Variable]:
     return [*generator.variables, *optimizer.variables]
+
+
+def _plain(variable: keras.Variable) -> np.ndarray:
+    """Return the value in a dtype that every NumPy reads."""
+    half = keras.backend.standardize_dtype(variable.dtype) == "bfloat16"
+    return np.asarray(variable, "float32" if half else None)
 
 
 def _restore(

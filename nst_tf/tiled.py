@@ -67,7 +67,7 @@ class TiledObjective(Objective):
     def call(self, image: Tensor, targets: Targets) -> LossParts:
         """Return the loss of `image`, float32 `[B, H, W, 3]`, averaged over B.
 
-        Only the total carries a gradient.
+        Only the total carries a gradient, computed at once.
         """
         parts: list[Tensor] = []
 
@@ -90,22 +90,30 @@ class TiledObjective(Objective):
         self, image: np.ndarray, targets: Targets
     ) -> tuple[LossParts, Tensor]:
         """Return the loss and the gradient of its total, `[B, H, W, 3]`."""
-        tiles = self._tiles(image)
-        total: Sums = {}
-        for tile in tiles:
-            run = self._program("forward", tile)
-            total = _add(total, run(tile.crop(image), self._cut(targets, tile)))
-        parts = self._loss(total, targets, image.shape)
-        slopes = gradient(
-            lambda sums: self._loss(sums, targets, image.shape).total, total
-        )
+        sums = self._sums(image, targets)
+
+        def loss(sums: Sums) -> Tensor:
+            return self._loss(sums, targets, image.shape).total
+
+        parts, slopes = self._loss(sums, targets, image.shape), gradient(loss, sums)
         whole = np.zeros_like(image)
-        for tile in tiles:
+        for tile in self._tiles(image):
             run = self._program("backward", tile)
             found = run(tile.crop(image), self._cut(targets, tile), slopes)
             part = tile.crop(whole)
             part += ops.convert_to_numpy(found)
         return parts, ops.convert_to_tensor(whole)
+
+    def measure(self, image: np.ndarray, targets: Targets) -> LossParts:
+        """Return the loss alone."""
+        return self._loss(self._sums(image, targets), targets, image.shape)
+
+    def _sums(self, image: np.ndarray, targets: Targets) -> Sums:
+        total: Sums = {}
+        for tile in self._tiles(image):
+            run = self._program("forward", tile)
+            total = _add(total, run(tile.crop(image), self._cut(targets, tile)))
+        return total
 
     def _tiles(self, image: Tensor) -> list[Tile]:
         return split(image.shape[1], image.shape[2], self.tile, self.halo)
@@ -182,6 +190,13 @@ class TiledObjective(Objective):
             tv = sums["down"] / (batch * (height - 1) * width * channels)
             tv = tv + sums["right"] / (batch * height * (width - 1) * channels)
         return self.loss(sums, targets, tv)
+
+
+def tiled(objective: Objective, tile: int | None) -> Objective:
+    """Return an objective in tiles of a size, or as it is without one."""
+    if tile is None:
+        return objective
+    return TiledObjective(objective.extractor, objective.settings, tile=tile)
 
 
 def _add(total: Sums, sums: Sums) -> Sums:

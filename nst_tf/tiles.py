@@ -63,9 +63,7 @@ class Tile(NamedTuple):
         """
         rows = _part(self.rows, block(layer), ring)
         columns = _part(self.columns, block(layer), ring)
-        return Part(
-            (rows[0], columns[0]), (rows[1], columns[1]), (rows[2], columns[2])
-        )
+        return Part((rows[0], columns[0]), (rows[1], columns[1]), (rows[2], columns[2]))
 
 
 class Part(NamedTuple):
@@ -179,15 +177,22 @@ def tile_features(
         layers: The parts that are wanted, by layer, from `tile.part`.
     """
     names = convolutions(extractor)
-    names = names[: 1 + max(names.index(name) for name in layers)]
+    deepest = names[max(names.index(name) for name in layers)]
     pools = [x for x in extractor.layers if "pooling2d" in x.name]  # One, shared.
-    x = extractor.layers[1](crop)
-    features, level = {}, 0
-    for name in names:
-        if block(name) > level:
+    x, level, features = crop, 0, {}
+    before = []  # What pads goes after the pooling.
+    for layer in extractor.layers[1:]:
+        if layer.name not in names:
+            before += [layer] if layer not in pools else []
+            continue
+        if block(layer.name) > level:
             x = cut(pools[0](x), tile.rows.kept[level], tile.columns.kept[level])
             level += 1
-        x = extractor.get_layer(name)(x)
-        if name in layers:
-            features[name] = cut(x, *layers[name].here)
+        for step in (*before, layer):
+            x = step(x)
+        before = []
+        if layer.name in layers:
+            features[layer.name] = cut(x, *layers[layer.name].here)
+        if layer.name == deepest:
+            break
     return features

@@ -98,7 +98,11 @@ def cost(height: int, width: int, tile: int, rounds: int) -> None:
     runs, times = {}, {}
     for name, objective in objectives(dtype, tile).items():
         targets = objective.targets
-        targets = targets(photo, style) if name == "tiled" else in_graph(targets)(photo, style)
+        targets = (
+            targets(photo, style)
+            if name == "tiled"
+            else in_graph(targets)(photo, style)
+        )
         runs[name] = evaluation(objective, image, targets)
         times[name] = []
     for count in range(rounds + 1):
@@ -115,5 +119,7 @@ def cost(height: int, width: int, tile: int, rounds: int) -> None:
         "  (<= 2.2)",
         flush=True,
     )
+
+
 if __name__ == "__main__":
     main()

@@ -1,0 +1,179 @@
+"""What a run needs in memory, before it starts: tiles and history that fit a limit.
+
+The model was measured on a CPU (TensorFlow, peak resident memory): what the program
+itself takes, so many pictures of state, and twice the activations of what is worked on
+at a time, which is the picture or the crop of one tile.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from nst_tf.settings import InputError, LossSettings, OptimizeSettings, parse_memory
+from nst_tf.tiles import block, halos, split
+from nst_tf.vgg_weights import layer_shapes
+
+_PROGRAM = 0.85e9
+"""Bytes of the libraries, the network's weights and the compiled functions."""
+_ACTIVATIONS = 2.1
+"""Feature maps held at a time relative to one of every convolution."""
+_PICTURES = 6
+"""Pictures besides the optimizer's: the photograph as read and resized, the result, the
+last finite one, the one that is evaluated, the gradient."""
+_STEP = 4
+"""Pictures that a step of the optimizer makes of the gradient, activations gone."""
+_MARGIN = 1.05
+"""Share by which a measured peak may exceed the model."""
+_LEAST_TILE = 64
+_EFFICIENT_TILE = 384
+"""Pixels below which a shorter history is better than smaller tiles: halos would cost
+more than half of the arithmetic."""
+_HISTORIES = (20, 10, 7, 5, 3, 2)
+
+
+class StageMemory(NamedTuple):
+    """How one stage fits.
+
+    Attributes:
+        size: Width and height of the picture.
+        tile: Longest side of a tile in pixels, or None: the picture as a whole.
+        tiles: Number of tiles.
+        peak: Bytes at the most.
+        work: Pixels that the network sees in one evaluation, forward and backward
+            counted as one pass of three, halos included.
+    """
+
+    size: tuple[int, int]
+    tile: int | None
+    tiles: int
+    peak: float
+    work: float
+
+
+class MemoryPlan(NamedTuple):
+    """How a run fits into a limit.
+
+    Attributes:
+        stages: One entry a stage.
+        history: Pairs of L-BFGS.
+        history_dtype: Their dtype.
+    """
+
+    stages: tuple[StageMemory, ...]
+    history: int
+    history_dtype: str
+
+
+class Need(NamedTuple):
+    """What the planner must know of a stage.
+
+    Attributes:
+        size: Width and height of the picture.
+        loss: The loss of this stage.
+    """
+
+    size: tuple[int, int]
+    loss: LossSettings
+
+
+def plan_memory(
+    needs: Sequence[Need], settings: OptimizeSettings, dtype: str
+) -> MemoryPlan:
+    """Choose tiles and history.
+
+    Args:
+        needs: One entry a stage.
+        settings: With the limit, or without one: then nothing is tiled.
+        dtype: Of the extractor.
+
+    Raises:
+        InputError: No choice fits; the message names the least limit that would do.
+    """
+    limit = math.inf if settings.memory is None else parse_memory(settings.memory)
+    choices = _choices(settings)
+    fitting = []
+    for history, kind in choices:
+        model = _Model(settings, dtype, history, kind)
+        stages = [model.best(need, limit) for need in needs]
+        if all(stage is not None for stage in stages):
+            plan = MemoryPlan(tuple(s for s in stages if s is not None), history, kind)
+            if all((s.tile or _EFFICIENT_TILE) >= _EFFICIENT_TILE for s in plan.stages):
+                return plan
+            fitting.append(plan)
+    if fitting:
+        return max(fitting, key=lambda plan: min(s.tile or 0 for s in plan.stages))
+    model = _Model(settings, dtype, *choices[-1])
+    least = max(model.stage(need, _LEAST_TILE).peak for need in needs)
+    size = max((need.size for need in needs), key=math.prod)
+    raise InputError(
+        f"{settings.memory} of memory is too little for {size[0]}x{size[1]}; the least"
+        f" that works is {_round_up(least)}"
+    )
+
+
+def _choices(settings: OptimizeSettings) -> list[tuple[int, str]]:
+    """Return histories from the best to the smallest."""
+    history = settings.history
+    shorter = [count for count in _HISTORIES if count < history]
+    if settings.optimizer != "lbfgs" or settings.memory is None:
+        return [(history, "float32")]
+    return [
+        (history, "float32"),
+        (history, "bfloat16"),
+        *((count, "bfloat16") for count in shorter),
+    ]
+
+
+def _round_up(size: float) -> str:
+    return f"{math.ceil(size / 1e8) / 10:g}GB"
+
+
+class _Model:
+    """The memory of stages with a given history."""
+
+    def __init__(
+        self, settings: OptimizeSettings, dtype: str, history: int, kind: str
+    ) -> None:
+        self.settings, self.item = settings, 2 if dtype == "bfloat16" else 4
+        self.shapes = layer_shapes(settings.extractor.network)
+        if settings.optimizer == "lbfgs":
+            self.state = 2 + 2 * (history + 1) * (0.5 if kind == "bfloat16" else 1.0)
+        else:
+            self.state = 3.0 + 4.0  # Moments and average; what Adam's step makes.
+
+    def best(self, need: Need, limit: float) -> StageMemory | None:
+        """Return the stage in the largest tiles that fit, or None."""
+        whole = self.stage(need, None)
+        if whole.peak <= limit:
+            return whole
+        longest = max(need.size)
+        for tile in range(longest // 16 * 16, _LEAST_TILE - 1, -16):
+            stage = self.stage(need, tile)
+            if stage.peak <= limit:
+                return stage
+        return None
+
+    def stage(self, need: Need, tile: int | None) -> StageMemory:
+        """Return what a stage takes in tiles of a size."""
+        names = list(self.shapes)
+        deepest = max(map(names.index, need.loss.layers))
+        names = names[: deepest + 1]
+        width, height = need.size
+        crops = [(height, width)]
+        if tile is not None:
+            tiles = split(height, width, tile, halos(names))
+            spans = [(t.rows.crop, t.columns.crop) for t in tiles]
+            crops = [(r[1] - r[0], c[1] - c[0]) for r, c in spans]
+        areas = [h * w for h, w in crops]
+        channels = sum(self.shapes[name][-1] / 4 ** block(name) for name in names)
+        kept = sum(
+            self.shapes[name][-1] / 4 ** block(name)
+            for name in need.loss.content_layers
+        )
+        pictures = 12 * (_PICTURES + self.state)
+        peak = _PROGRAM + width * height * (pictures + 1.5 * self.item * kept)
+        activations = _ACTIVATIONS * self.item * channels * max(areas)
+        peak += max(activations, 12 * _STEP * width * height)
+        return StageMemory(
+            need.size, tile, len(areas), _MARGIN * peak, sum(areas) * channels
+        )
