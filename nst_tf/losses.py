@@ -35,7 +35,8 @@ from typing import Any, NamedTuple
 from keras import ops
 
 from nst_tf import sums
-from nst_tf.settings import Convention
+from nst_tf.roots import FLOOR, square_root, trace_of_root
+from nst_tf.settings import Convention, LossSettings
 
 Tensor = Any
 
@@ -71,6 +72,16 @@ def default_layer_weights(convention: Convention, layers: int) -> tuple[float, .
     return (part,) * layers
 
 
+def layer_weights(settings: LossSettings) -> tuple[float, ...]:
+    """Return the lambda of each style layer of `settings`."""
+    layers = len(settings.style_layers)
+    given = settings.style_layer_weights
+    lambdas = given or default_layer_weights(settings.convention, layers)
+    bent = [x * settings.style_layer_ratio**k for k, x in enumerate(lambdas)]
+    total = 1.0 if settings.strength is not None else sum(lambdas)
+    return tuple(x * total / max(sum(bent), _LEAST) for x in bent)
+
+
 _LEAST = 1e-20
 """Energy below which a target counts as nothing to compare with."""
 
@@ -104,6 +115,11 @@ def gram_of(products: Tensor, weight: Tensor, *, convention: Convention) -> Tens
     if _RULES[convention].gram_by_channels:
         weight = weight * float(products.shape[-1])
     return products / ops.maximum(weight, _LEAST)[..., None, None]
+
+
+def mean_of(total: Tensor, weight: Tensor) -> Tensor:
+    """Return a sum over positions `[B, R, C]` divided by their weight `[B, R]`."""
+    return total / ops.maximum(weight, _LEAST)[..., None]
 
 
 def content_loss(
@@ -167,6 +183,89 @@ def style_loss(
         loss = loss / ops.maximum(energy, _LEAST)
     channels = gram.shape[-1]
     return loss / float(channels * channels) if rule.style_by_channels else loss
+
+
+def energy_of(target: Tensor, convention: Convention) -> Tensor:
+    """Return what a style loss of moments is divided by, `[...]` float32.
+
+    Args:
+        target: float32 `[..., C]`, mean squares of the style's features.
+        convention: The relative one divides by their mean, the others by nothing.
+    """
+    energy = ops.maximum(ops.mean(target, axis=-1), _LEAST)
+    return energy if _RULES[convention].relative else ops.ones_like(energy)
+
+
+def mean_variance_loss(
+    mean: Tensor, square: Tensor, target_mean: Tensor, target_square: Tensor
+) -> Tensor:
+    """Return the squared distance of means and deviations, a mean over channels.
+
+    Args:
+        mean: float32 `[..., C]`, mean of the picture's features over positions.
+        square: float32 `[..., C]`, mean of their squares.
+        target_mean: The same of the style.
+        target_square: The same of the style.
+
+    References:
+        Li et al. 2017, https://arxiv.org/abs/1701.01036
+        Huang, Belongie 2017, https://arxiv.org/abs/1703.06868
+    """
+    # A fraction of the style's energy bounds the gradient where a channel is flat.
+    floor = 1e-5 * target_square + 1e-6
+    deviation = ops.sqrt(ops.maximum(square - ops.square(mean), 0.0) + floor)
+    variance = ops.maximum(target_square - ops.square(target_mean), 0.0)
+    gap = ops.square(mean - target_mean)
+    gap = gap + ops.square(deviation - ops.sqrt(variance + floor))
+    return ops.mean(gap, axis=-1)
+
+
+def wasserstein_loss(
+    mean: Tensor,
+    second: Tensor,
+    target_mean: Tensor,
+    target_second: Tensor,
+    target_root: Tensor,
+    target_floor: Tensor,
+) -> Tensor:
+    """Return the squared Wasserstein-2 distance of Gaussians, a mean over channels.
+
+    `|m - n|^2 + tr(A + B - 2 (B^(1/2) A B^(1/2))^(1/2))` over C, with means m, n and
+    covariances A, B: how far features must be moved for both to agree.
+
+    Args:
+        mean: float32 `[..., C]`, mean of the picture's features over positions.
+        second: float32 `[..., C, C]`, mean of their products, not centred.
+        target_mean: The same of the style.
+        target_second: The same of the style.
+        target_root: `[..., C, C]`, from `wasserstein_root` of the style.
+        target_floor: `[...]`, from `wasserstein_root` of the style.
+
+    Reference:
+        https://github.com/crowsonkb/style-transfer-pytorch, which regularises the
+        covariance; here the root itself is, so that the loss of equals is 0 but for
+        what lies below the floor.
+    """
+    gap = ops.sum(ops.square(mean - target_mean), axis=-1)
+    covariance = _covariance(mean, second)
+    product = ops.matmul(ops.matmul(target_root, covariance), target_root)
+    total = _trace(covariance) + _trace(_covariance(target_mean, target_second))
+    gap = gap + total - 2.0 * trace_of_root(product, target_floor)
+    return gap / float(mean.shape[-1])
+
+
+def wasserstein_root(mean: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the covariance's root `[..., C, C]` and the least root told from 0."""
+    root, largest = square_root(_covariance(mean, second))
+    return root, FLOOR * largest + _LEAST
+
+
+def _covariance(mean: Tensor, second: Tensor) -> Tensor:
+    return second - mean[..., :, None] * mean[..., None, :]
+
+
+def _trace(matrix: Tensor) -> Tensor:
+    return ops.sum(ops.diagonal(matrix, axis1=-2, axis2=-1), axis=-1)
 
 
 def total_variation(image: Tensor) -> Tensor:

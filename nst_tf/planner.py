@@ -69,11 +69,15 @@ class Need(NamedTuple):
 
     Attributes:
         size: Width and height of the picture.
+        styles: The same of every style image.
         loss: The loss of this stage.
+        regions: Number of masked regions, 0 without masks.
     """
 
     size: tuple[int, int]
+    styles: Sequence[tuple[int, int]]
     loss: LossSettings
+    regions: int = 0
 
 
 def plan_memory(
@@ -159,21 +163,36 @@ class _Model:
         deepest = max(map(names.index, need.loss.layers))
         names = names[: deepest + 1]
         width, height = need.size
-        crops = [(height, width)]
-        if tile is not None:
-            tiles = split(height, width, tile, halos(names))
-            spans = [(t.rows.crop, t.columns.crop) for t in tiles]
-            crops = [(r[1] - r[0], c[1] - c[0]) for r, c in spans]
-        areas = [h * w for h, w in crops]
-        channels = sum(self.shapes[name][-1] / 4 ** block(name) for name in names)
-        kept = sum(
-            self.shapes[name][-1] / 4 ** block(name)
-            for name in need.loss.content_layers
+        crops = _areas(need.size, tile, names)
+        # Of a style nothing is differentiated: half of the activations.
+        largest = max(*crops, *(0.5 * max(_areas(x, tile, names)) for x in need.styles))
+        channels = self._channels(names)
+        content = 1.5 * self.item * self._channels(need.loss.content_layers)
+        activations = self.item * (
+            _ACTIVATIONS * channels
+            + 2 * need.regions * self._channels(need.loss.style_layers)
         )
-        pictures = 12 * (_PICTURES + self.state)
-        peak = _PROGRAM + width * height * (pictures + 1.5 * self.item * kept)
-        activations = _ACTIVATIONS * self.item * channels * max(areas)
-        peak += max(activations, 12 * _STEP * width * height)
-        return StageMemory(
-            need.size, tile, len(areas), _MARGIN * peak, sum(areas) * channels
-        )
+        masks = sum(4 * need.regions / 4 ** block(x) for x in need.loss.style_layers)
+        pictures = _PICTURES + self.state + (2 if need.regions else 0)
+        peak = _PROGRAM + width * height * (12 * pictures + content + masks)
+        peak += sum(12 * w * h for w, h in need.styles)
+        peak += max(activations * largest, 12 * _STEP * width * height)
+        work = sum(crops) * channels
+        return StageMemory(need.size, tile, len(crops), _MARGIN * peak, work)
+
+    def _channels(self, layers: Sequence[str]) -> float:
+        """Return the numbers of a pixel in the maps of these layers."""
+        return sum(self.shapes[name][-1] / 4 ** block(name) for name in layers)
+
+
+def _areas(
+    size: tuple[int, int], tile: int | None, convolutions: Sequence[str]
+) -> list[int]:
+    """Return the pixels of every crop of a picture."""
+    width, height = size
+    if tile is None:
+        return [width * height]
+    return [
+        (t.rows.crop[1] - t.rows.crop[0]) * (t.columns.crop[1] - t.columns.crop[0])
+        for t in split(height, width, tile, halos(convolutions))
+    ]

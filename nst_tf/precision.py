@@ -94,7 +94,8 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     def run(*inputs: Any) -> Any:
         tensors = _tensors(inputs)
         if not graph:
-            graph.append(tf.function(function).get_concrete_function(*tensors))
+            traced = tf.function(function, autograph=False)
+            graph.append(traced.get_concrete_function(*tensors))
         return graph[0](*tensors)
 
     return run

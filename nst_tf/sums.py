@@ -69,17 +69,21 @@ def _flat(features: Tensor) -> Tensor:
     return ops.reshape(features, (batch, height * width, channels))  # [B, h*w, C]
 
 
-def product_sum(features: Tensor, mask: Tensor | None = None) -> Tensor:
+def product_sum(
+    features: Tensor, mask: Tensor | None = None, *, exact: bool = False
+) -> Tensor:
     """Return the sum of `f f'` over positions: the undivided Gram matrix.
 
     Args:
         features: Any float dtype `[B, h, w, C]`.
         mask: See this module.
+        exact: Multiply in float32 even half-precision features, for covariances, which
+            are differences.
 
     Returns:
         float32 `[B, R, C, C]`, symmetric.
     """
-    flat = _flat(features)
+    flat = _flat(ops.cast(features, "float32") if exact else features)
     if mask is None:
         return _gram(flat)[:, None]
     # The root, since every position enters twice.

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from nst_tf.objective import Objective, Targets
+from nst_tf.settings import InputError
 
 Tensor = Any
 
@@ -79,6 +80,11 @@ class MixedTargets(keras.layers.Layer):
         super().__init__(dtype="float32", trainable=False, name="targets")
         self.objective = objective
         settings, extractor = objective.settings, objective.extractor
+        if settings.strength is not None:
+            raise InputError(
+                "strength is for the optimisation of one picture; in training each"
+                " style has a strength of its own"
+            )
         # No deeper than the content: a sixth less of the step's arithmetic.
         self.content = keras.Model(
             extractor.input,
@@ -86,7 +92,7 @@ class MixedTargets(keras.layers.Layer):
         )
         factors = [float(value) for value in strengths or [1.0] * len(styles)]
         self._strengths = self._hold(ops.convert_to_tensor(factors), "strengths")
-        painted = [objective.grams(style[None]) for style in styles]
+        painted = [objective.style_moments(style[None]) for style in styles]
         self._grams = {
             name: self._hold(
                 ops.concatenate([gram[name] for gram in painted]),
@@ -110,6 +116,7 @@ class MixedTargets(keras.layers.Layer):
             name: ops.einsum("bn,n...->b...", mix, ops.convert_to_tensor(grams))
             for name, grams in self._grams.items()
         }
+        style = self.objective.style_targets(style)
         strength = ops.matmul(mix, ops.convert_to_tensor(self._strengths))
         content = self.objective.inner(self.content(inputs["image"]))
         return Targets(content, style, strength)

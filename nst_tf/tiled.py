@@ -52,16 +52,36 @@ class TiledObjective(Objective):
         self.halo = halos(names[: deepest + 1])
         self._programs: dict[Any, Callable[..., Any]] = {}
 
-    def targets(self, photo: Tensor, style: Tensor) -> Targets:
-        """Extract what a picture of `photo` in the manner of `style` must match."""
-        return Targets(self._content(photo), self.grams(style))
+    def blended(
+        self,
+        photo: Tensor,
+        moments: dict[str, Tensor],
+        strength: Tensor | None = None,
+        masks: Tensor | None = None,
+    ) -> Targets:
+        """Extract what a picture of `photo` with the moments of styles must match."""
+        targets = Targets(
+            self._content(photo),
+            self.style_targets(moments),
+            strength,
+            self.layer_masks(masks) if masks is not None else None,
+        )
+        if self.settings.strength is None:
+            return targets
+        sums = self._sums(photo, targets)
+        variation = ops.reshape(_mean_variation(sums, photo.shape), (1,))
+        return targets._replace(reference=self.reference(sums, targets, variation))
 
-    def grams(self, style: Tensor) -> dict[str, Tensor]:
-        """Return the style targets of `style`, float32 `[B, H, W, 3]`, RGB 0..1."""
+    def style_moments(
+        self, style: Tensor, masks: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Return the moments of `style`, float32 `[1, H, W, 3]`, RGB 0..1."""
+        layers = self.layer_masks(masks) if masks is not None else None
         total: Sums = {}
         for tile in self._tiles(style):
             features = self._features(tile, self.settings.style_layers, style)
-            total = _add(total, self.style_statistics(features))
+            mine = self._mine(layers, tile) if layers is not None else None
+            total = _add(total, self.style_statistics(features, mine))
         return self.moments(total)
 
     def call(self, image: Tensor, targets: Targets) -> LossParts:
@@ -156,10 +176,7 @@ class TiledObjective(Objective):
 
         def forward(crop: Tensor, targets: Targets) -> Sums:
             features = tile_features(self.extractor, crop, tile, parts)
-            sums = self.statistics(features, targets)
-            if self.settings.tv_weight:
-                sums |= _variation(crop, tile)
-            return sums
+            return self.statistics(features, targets) | _variation(crop, tile)
 
         def backward(crop: Tensor, targets: Targets, slopes: Sums) -> Tensor:
             def product(crop: Tensor) -> Tensor:
@@ -174,22 +191,20 @@ class TiledObjective(Objective):
 
     def _cut(self, targets: Targets, tile: Tile) -> Targets:
         """Return the targets of a tile."""
+        masks = None if targets.masks is None else self._mine(targets.masks, tile)
+        return targets._replace(content=self._mine(targets.content, tile), masks=masks)
 
-        def mine(whole: dict[str, Tensor]) -> dict[str, Tensor]:
-            parts = self._parts(tile, whole)
-            return {name: cut(whole[name], *parts[name].there) for name in whole}
-
-        masks = None if targets.masks is None else mine(targets.masks)
-        return targets._replace(content=mine(targets.content), masks=masks)
+    def _mine(self, whole: dict[str, Tensor], tile: Tile) -> dict[str, Tensor]:
+        """Return a tile's share of whole maps."""
+        parts = self._parts(tile, whole)
+        return {name: cut(whole[name], *parts[name].there) for name in whole}
 
     def _loss(self, sums: Sums, targets: Targets, shape: tuple[int, ...]) -> LossParts:
         """Return the loss of the sums over a picture of a `shape`."""
-        batch, height, width, channels = shape
-        tv: Any = 0.0
-        if self.settings.tv_weight:
-            tv = sums["down"] / (batch * (height - 1) * width * channels)
-            tv = tv + sums["right"] / (batch * height * (width - 1) * channels)
-        return self.loss(sums, targets, tv)
+        weighted = self.settings.tv_weight
+        return self.loss(
+            sums, targets, _mean_variation(sums, shape) if weighted else 0.0
+        )
 
 
 def tiled(objective: Objective, tile: int | None) -> Objective:
@@ -211,3 +226,10 @@ def _variation(crop: Tensor, tile: Tile) -> Sums:
     down = (below[:, 1:] - below[:, :-1])[:, :, left:right]
     across = (beside[:, :, 1:] - beside[:, :, :-1])[:, top:bottom]
     return {"down": ops.sum(ops.square(down)), "right": ops.sum(ops.square(across))}
+
+
+def _mean_variation(sums: Sums, shape: tuple[int, ...]) -> Tensor:
+    """Return the total variation of a picture of a `shape`."""
+    batch, height, width, channels = shape
+    down = sums["down"] / (batch * (height - 1) * width * channels)
+    return down + sums["right"] / (batch * height * (width - 1) * channels)

@@ -43,14 +43,13 @@ def both_gradients(settings, size, tile, *, extractor=None, seed=1):
         TiledObjective(extractor, settings, tile=tile),
     ):
         targets = objective.targets(photo, style[:, :90, :70])
-        losses = []
 
-        def loss(x, objective=objective, targets=targets, losses=losses):
-            losses.append(objective(x, targets))
-            return losses[0].total
+        def loss(x, objective=objective, targets=targets):
+            return objective(x, targets).total
 
         slope = gradient(loss, keras.ops.convert_to_tensor(image))
-        found.append(([float(part) for part in losses[0]], np.asarray(slope)))
+        parts = [float(part) for part in objective(image, targets)]
+        found.append((parts, np.asarray(slope)))
     return found
 
 
@@ -90,11 +89,11 @@ def test_tiles_own_every_pixel_once(size, tile):
     assert (owned == 1).all()
 
 
-@pytest.mark.parametrize("padding", ["max", "average"])
+@pytest.mark.parametrize("pooling", ["max", "average"])
 @pytest.mark.parametrize("tile", [32, 80])
-def test_stitched_tiles_are_the_features_of_the_whole(random_vgg, padding, tile):
+def test_stitched_tiles_are_the_features_of_the_whole(random_vgg, pooling, tile):
     layers = ["block1_conv1", "block1_conv2", "block3_conv1", "block5_conv1"]
-    extractor = build_extractor(layers, settings=ExtractorSettings(pooling=padding))
+    extractor = build_extractor(layers, settings=ExtractorSettings(pooling=pooling))
     image = scene(101, 133)[None]
     whole = {name: np.asarray(x) for name, x in extractor(image).items()}
     stitched = {name: np.full_like(x, np.nan) for name, x in whole.items()}
@@ -139,7 +138,7 @@ def test_with_real_weights_all_layers_agree(real_vgg):
 def in_tiles(monkeypatch, tile):
     """Make every stage of a run tiled, whatever its size."""
 
-    def plan(stages, settings, dtype=None):
+    def plan(stages, settings, regions, dtype=None):
         found = [StageMemory(stage.picture, tile, 1, 0, 0) for stage in stages]
         return MemoryPlan(tuple(found), settings.history, "float32")
 
@@ -198,7 +197,7 @@ np.testing.assert_allclose(tiled_parts, parts, rtol=1e-5)
 assert norm(tiled_slope - slope) < 1e-5 * norm(slope)
 content, style = scene(40, 56, seed=1), scene(48, 48, seed=7)
 one = optimize_image(content, style, SMALL)
-optimize.memory_plan = lambda stages, settings, dtype=None: MemoryPlan(
+optimize.memory_plan = lambda stages, settings, regions, dtype=None: MemoryPlan(
     tuple(StageMemory(s.picture, 32, 1, 0, 0) for s in stages), settings.history,
     "float32")
 other = optimize_image(content, style, SMALL)
@@ -223,7 +222,7 @@ def test_memory_is_a_number_and_a_unit():
 
 def plan(size, memory, **values):
     settings = OptimizeSettings(memory=memory, **values)
-    return plan_memory([Need(size, settings.loss)], settings, "bfloat16")
+    return plan_memory([Need(size, [(512, 512)], settings.loss)], settings, "bfloat16")
 
 
 def test_without_a_limit_nothing_is_tiled():
