@@ -43,6 +43,8 @@ Tensor = Any
 Reason = Literal["finished", "converged", "stopped", "not finite"]
 _WINDOW = 20
 """Evaluations over which the early stop compares the loss."""
+_TRIAL = 256
+"""Side of the picture on which the speed is measured, in pixels."""
 _COARSEST = 64
 """Short side in pixels below which no coarser scale is worth a pass."""
 _FIRST_CHANGE = (4 / 255, 1 / 255)
@@ -269,6 +271,27 @@ def memory_plan(
         for stage in stages
     ]
     return plan_memory(needs, settings, dtype or resolve_precision(settings.precision))
+
+
+def step_seconds(settings: OptimizeSettings, seed: int = 0) -> float:
+    """Measure how long a tiled evaluation takes on this machine.
+
+    It takes some seconds itself: a small picture is evaluated twice.
+
+    Returns:
+        Seconds for one number of `StageMemory.work`.
+    """
+    size, dtype = (_TRIAL, _TRIAL), resolve_precision(settings.precision)
+    extractor = _objective(settings, dtype).extractor
+    objective = TiledObjective(extractor, settings.loss, tile=_TRIAL)
+    image = np.random.default_rng(seed).random((1, *size, 3)).astype("float32")
+    targets = objective.targets(image, image)
+    objective.loss_and_gradient(image, targets)
+    start = time.monotonic()
+    objective.loss_and_gradient(image, targets)
+    seconds = time.monotonic() - start
+    free = dataclasses.replace(settings, memory=None)
+    return seconds / plan_memory([Need(size, (), settings.loss)], free, dtype).work
 
 
 def _in_graph(objective: Objective, function: Callable[..., Any]) -> Callable[..., Any]:

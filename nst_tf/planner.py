@@ -24,6 +24,10 @@ _STEP = 4
 """Pictures that a step of the optimizer makes of the gradient, activations gone."""
 _MARGIN = 1.05
 """Share by which a measured peak may exceed the model."""
+_WHOLE = 2.5 / 3.5
+"""Arithmetic of an evaluation without a pass for the sums alone, relative to with it.
+Back-propagation takes one and a half times the forward pass, without the kernels'
+gradients."""
 _LEAST_TILE = 64
 _EFFICIENT_TILE = 384
 """Pixels below which a shorter history is better than smaller tiles: halos would cost
@@ -39,8 +43,7 @@ class StageMemory(NamedTuple):
         tile: Longest side of a tile in pixels, or None: the picture as a whole.
         tiles: Number of tiles.
         peak: Bytes at the most.
-        work: Pixels that the network sees in one evaluation, forward and backward
-            counted as one pass of three, halos included.
+        work: Numbers in all feature maps of one pass, halos included.
     """
 
     size: tuple[int, int]
@@ -62,6 +65,11 @@ class MemoryPlan(NamedTuple):
     stages: tuple[StageMemory, ...]
     history: int
     history_dtype: str
+
+    @property
+    def work(self) -> float:
+        """That of the stage with the most."""
+        return max(stage.work for stage in self.stages)
 
 
 class Need(NamedTuple):
@@ -115,6 +123,29 @@ def plan_memory(
     )
 
 
+def describe(plan: MemoryPlan, settings: OptimizeSettings, rate: float) -> str:
+    """Say what the stage with the most work will take.
+
+    Args:
+        plan: From `plan_memory`.
+        settings: Of the run.
+        rate: Seconds a tiled evaluation takes a number of work.
+    """
+    stage = max(plan.stages, key=lambda stage: stage.work)
+    width, height = stage.size
+    share = 1.0 if stage.tile else _WHOLE
+    form = f"in {stage.tiles} tiles of {stage.tile}" if stage.tile else "as a whole"
+    text = f"{width}x{height} {form}: about {stage.peak / 1e9:.1f} GB, about"
+    text += f" {_number(share * rate * stage.work)} s a step"
+    if settings.optimizer == "lbfgs" and plan.history < settings.history:
+        text += f"; L-BFGS keeps {plan.history} pairs instead of {settings.history}"
+    return text
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.1g}"
+
+
 def _choices(settings: OptimizeSettings) -> list[tuple[int, str]]:
     """Return histories from the best to the smallest."""
     history = settings.history
@@ -165,7 +196,8 @@ class _Model:
         width, height = need.size
         crops = _areas(need.size, tile, names)
         # Of a style nothing is differentiated: half of the activations.
-        largest = max(*crops, *(0.5 * max(_areas(x, tile, names)) for x in need.styles))
+        seen = [0.5 * max(_areas(size, tile, names)) for size in need.styles]
+        largest = max([*crops, *seen])
         channels = self._channels(names)
         content = 1.5 * self.item * self._channels(need.loss.content_layers)
         activations = self.item * (

@@ -81,7 +81,7 @@ def _tensors(inputs: Any) -> Any:
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `function` compiled for inputs of the shapes of its first ones."""
+    """Return `function` compiled, once for all inputs of the same shapes."""
     if keras.backend.backend() == "jax":
         import jax
 
@@ -89,14 +89,17 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         return jitted
     import tensorflow as tf
 
-    graph: list[Callable[..., Any]] = []
+    graphs: dict[str, Callable[..., Any]] = {}
 
     def run(*inputs: Any) -> Any:
         tensors = _tensors(inputs)
-        if not graph:
+        key = str(
+            tf.nest.map_structure(lambda x: None if x is None else x.shape, tensors)
+        )
+        if key not in graphs:  # Left to itself, a tf.function warns of many shapes.
             traced = tf.function(function, autograph=False)
-            graph.append(traced.get_concrete_function(*tensors))
-        return graph[0](*tensors)
+            graphs[key] = traced.get_concrete_function(*tensors)
+        return graphs[key](*tensors)
 
     return run
 

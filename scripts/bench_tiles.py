@@ -6,13 +6,14 @@
 """
 
 import argparse
-import json
 import os
 import platform
 import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def equality(height: int, width: int, tile: int) -> None:
     )
 
 
-def objectives(dtype: str, tile: int) -> dict:
+def objectives(dtype: str, tile: int) -> dict[str, Any]:
     """Return the objective, whole and tiled."""
     from nst_tf import LossSettings, Objective, build_extractor
     from nst_tf.tiled import TiledObjective
@@ -78,7 +79,7 @@ def objectives(dtype: str, tile: int) -> dict:
     }
 
 
-def evaluation(objective, image: np.ndarray, targets):
+def evaluation(objective: Any, image: np.ndarray, targets: Any) -> Callable[[], Any]:
     """Return a function without arguments that gives the gradient."""
     from nst_tf.precision import compiled, gradient
     from nst_tf.tiled import TiledObjective
@@ -118,6 +119,34 @@ def cost(height: int, width: int, tile: int, rounds: int) -> None:
         f" ratio {np.median(ratio):.2f} ({min(ratio):.2f} to {max(ratio):.2f})"
         "  (<= 2.2)",
         flush=True,
+    )
+
+
+def memory(height: int, width: int, limit: str) -> None:
+    """Measure the peak of a process of its own, and the time of its steps."""
+    command = [sys.executable, __file__, "--memory", limit]
+    command += ["--memory-child", str(height), str(width)]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    print(f"3. {answer.strip()}", flush=True)
+
+
+def memory_child(height: int, width: int, limit: str) -> None:
+    """Make two steps, measure the loss, and print the peak."""
+    from nst_tf import OptimizeSettings, measure_loss, optimize_image
+
+    settings = OptimizeSettings(
+        size=max(height, width), scales=1, steps=2, shallow_steps=0, memory=limit
+    )
+    image, style = noise(height, width)[0], noise(1000, 1000)[0]
+    times = [0.0]
+    result = optimize_image(
+        image, style, settings, observer=lambda step: times.append(step.seconds)
+    )
+    measure_loss(result.pixels, image, style, settings)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(
+        f"Peak of a run at {width}x{height}, memory {limit}: {peak:.2f} GiB  (< 4);"
+        f" {times[2] - times[1]:.0f} s a step"
     )
 
 

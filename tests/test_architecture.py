@@ -28,6 +28,9 @@ ALLOWED = {
     "extractor": {"settings", "vgg_weights"},
     "objective": {"settings", "losses", "sums"},
     "targets": {"objective", "settings"},
+    "tiles": set(),
+    "tiled": {"objective", "precision", "settings", "tiles"},
+    "planner": {"settings", "tiles", "vgg_weights"},
     "transfer": {"objective", "pixels", "targets"},
     "optimize": {
         "checkpoint",
@@ -37,9 +40,11 @@ ALLOWED = {
         "losses",
         "objective",
         "pixels",
+        "planner",
         "precision",
         "regions",
         "settings",
+        "tiled",
         "transfer",
     },
 }
