@@ -166,8 +166,9 @@ def test_a_doodle_takes_each_colours_style():
 @pytest.mark.parametrize("style_loss", ["gram", "mean-variance", "wasserstein"])
 def test_more_strength_is_more_style_and_less_content(style_loss):
     found = []
-    for strength in (0.2, 0.5, 0.8):
+    for strength in (0.2, 0.8):
         settings = lossy(strength=strength, style_loss=style_loss, tv_weight=0.0)
+        settings = dataclasses.replace(settings, steps=25)
         last = optimize_image(CONTENT, STYLE, settings).loss
         content, style, _ = settings.loss.term_weights
         found.append((last.content / content, last.style / style))
