@@ -27,8 +27,11 @@ from nst_tf.console import (
 from nst_tf.settings import RECIPES, InputError, OptimizeSettings, from_dict, to_dict
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from nst_tf.images import Picture
-    from nst_tf.optimize import Result, Step
+    from nst_tf.optimize import Result, Stage, Step
+    from nst_tf.regions import Regions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,19 @@ class Job:
     """The painting."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """The result; .png, .jpg, .webp, .tif or .bmp chooses the format."""
+    styles: tuple[Path, ...] = ()
+    """More paintings; --style-shares says how much of each, --masks where."""
+    masks: tuple[Path, ...] = ()
+    """Where each painting goes: white on the photograph's shape, grey for soft edges,
+    one file a painting. What no mask covers stays the photograph."""
+    style_masks: tuple[Path, ...] = ()
+    """With --masks: which part of each painting is the style, one file a painting."""
+    map: Path | None = None
+    """The photograph's regions as flat colours, each painted like the part of the
+    same colour on --style-maps."""
+    style_maps: tuple[Path, ...] = ()
+    """The paintings' regions as flat colours, one file a painting. Without --map
+    CONTENT is a doodle: a map, and nothing but one."""
     recipe: str = "default"
     """Settings to start from (default, gatys, gatys-2015, ng-course, johnson); every
     other flag changes one of them."""
@@ -61,6 +77,22 @@ class Job:
         for name in ("preview_every", "checkpoint_every"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} must be at least 0")
+        if self.style_masks and not self.masks:
+            raise InputError("--style-masks needs --masks")
+        if self.map and not self.style_maps:
+            raise InputError("--map needs --style-maps")
+        if self.masks and self.style_maps:
+            raise InputError("give --masks or --style-maps, not both")
+
+    @property
+    def paintings(self) -> tuple[Path, ...]:
+        """All paintings."""
+        return (self.style, *self.styles)
+
+    @property
+    def doodle(self) -> bool:
+        """Whether the content is a map and nothing but one."""
+        return bool(self.style_maps) and self.map is None
 
     @property
     def log_path(self) -> Path:
@@ -185,15 +217,51 @@ def _base(arguments: list[str]) -> OptimizeSettings:
     return RECIPES[given.recipe]
 
 
+def doodled(settings: OptimizeSettings) -> OptimizeSettings:
+    """Return `settings` for a content that is a map: nothing of it is to be kept."""
+    loss = dataclasses.replace(settings.loss, content_weight=0.0)
+    if loss.strength is not None:
+        loss = dataclasses.replace(loss, strength=1.0)
+    init = "noise" if settings.init == "content" else settings.init
+    return dataclasses.replace(settings, loss=loss, init=init)
+
+
+def _read_inputs(
+    job: Job, settings: OptimizeSettings
+) -> tuple["Picture", "list[np.ndarray]", "Regions"]:
+    """Read photograph, paintings, and masks or maps."""
+    from nst_tf.images import load_image
+    from nst_tf.regions import from_maps, from_masks, whole
+
+    content = load_image(job.content)
+    paintings = [load_image(path).pixels for path in job.paintings]
+    shares = settings.style_shares
+    size, *sizes = [
+        (image.shape[1], image.shape[0]) for image in (content.pixels, *paintings)
+    ]
+    masks, style_masks, style_maps = (
+        [load_image(path).pixels for path in paths]
+        for paths in (job.masks, job.style_masks, job.style_maps)
+    )
+    if masks:
+        return content, paintings, from_masks(size, sizes, masks, style_masks, shares)
+    if style_maps:
+        colors = load_image(job.map).pixels if job.map else content.pixels
+        return content, paintings, from_maps(size, sizes, colors, style_maps, shares)
+    return content, paintings, whole(len(paintings), shares)
+
+
 def optimize(job: Job, settings: OptimizeSettings) -> int:
     """Run `nst optimize`; return the exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from nst_tf.images import check_output, load_image
+    from nst_tf.images import check_output
 
+    if job.doodle:
+        settings = doodled(settings)
     check_output(job.output)
     if job.preview_every:
         check_output(job.output.with_suffix(".preview.png"))
-    content, style = load_image(job.content), load_image(job.style)
+    content, styles, regions = _read_inputs(job, settings)
     checkpoint = job.checkpoint_path
     resume = job.resume and checkpoint.exists()
     if job.resume and not resume and not job.quiet:
@@ -206,8 +274,10 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
     import_quietly()
     from nst_tf.optimize import optimize_image, plan_stages
 
-    sizes = [(p.pixels.shape[1], p.pixels.shape[0]) for p in (content, style)]
-    stages = plan_stages(sizes[0], sizes[1], settings)
+    size, *sizes = [(x.shape[1], x.shape[0]) for x in (content.pixels, *styles)]
+    stages = plan_stages(size, sizes, settings)
+    if settings.memory is not None:
+        _announce(stages, settings, regions, quiet=job.quiet)
     done = 0
     if resume:
         from nst_tf.checkpoint import read_meta
@@ -234,21 +304,39 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
 
         result = optimize_image(
             content.pixels,
-            style.pixels,
+            styles,
             settings,
+            regions=regions,
             observer=observe,
             checkpoint=checkpoint if job.checkpoint_every else None,
             checkpoint_every=job.checkpoint_every or 1,
             resume=resume,
         )
-        return _finish(job, settings, content, style, result, log)
+        return _finish(job, settings, content, (styles, regions), result, log)
+
+
+def _announce(
+    stages: "list[Stage]",
+    settings: OptimizeSettings,
+    regions: "Regions",
+    *,
+    quiet: bool,
+) -> None:
+    """Say what the largest stage will take, or refuse it."""
+    from nst_tf.optimize import memory_plan, step_seconds
+    from nst_tf.planner import describe
+
+    plan = memory_plan(stages, settings, regions)
+    if not quiet:
+        text = describe(plan, settings, step_seconds(settings))
+        print(text, file=sys.stderr, flush=True)
 
 
 def _finish(
     job: Job,
     settings: OptimizeSettings,
     content: "Picture",
-    style: "Picture",
+    style: "tuple[list[np.ndarray], Regions]",
     result: "Result",
     log: Log,
 ) -> int:
@@ -263,6 +351,11 @@ def _finish(
         "style": _fingerprint(job.style),
         "evaluations": result.evaluations,
     }
+    for name in ("styles", "masks", "style_masks", "style_maps"):
+        if getattr(job, name):
+            facts[name] = [_fingerprint(path) for path in getattr(job, name)]
+    if job.map:
+        facts["map"] = _fingerprint(job.map)
     _save(job.output, result.pixels, content, facts)
     if result.reason == "not finite":
         raise InputError(
@@ -274,17 +367,21 @@ def _finish(
         hint = "; add --resume to go on" if job.checkpoint_every else ""
         print(f"stopped: {job.output} holds the picture so far{hint}", file=sys.stderr)
         return INTERRUPTED
-    pair = (content.pixels, style.pixels, settings)
-    exact = measure_loss(result.pixels, *pair)
-    saved = measure_loss(load_image(job.output).pixels, *pair)
+    styles, regions = style
+
+    def measured(pixels: "np.ndarray") -> float:
+        pair = (content.pixels, styles, settings)
+        return measure_loss(pixels, *pair, regions=regions).total
+
+    exact, saved = measured(result.pixels), measured(load_image(job.output).pixels)
     log.write(
         {
             "event": "saved",
             "evaluations": result.evaluations,
             "reason": result.reason,
             # In float32; the optimiser's own, in half precision, is 2 to 3 % lower.
-            "loss": exact.total,
-            "loss_saved": saved.total,
+            "loss": exact,
+            "loss_saved": saved,
             "seconds": round(result.seconds, 3),
         }
     )
@@ -295,7 +392,7 @@ def _finish(
         print(
             f"{job.output}: {width}x{height}, {result.evaluations} evaluations in "
             f"{result.seconds:.0f} s ({result.reason}); loss in float32"
-            f" {precise(exact.total)}, of the saved file {precise(saved.total)}"
+            f" {precise(exact)}, of the saved file {precise(saved)}"
         )
     return 0
 

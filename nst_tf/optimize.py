@@ -23,10 +23,12 @@ from nst_tf.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from nst_tf.extractor import build_extractor
 from nst_tf.images import fit, load_image, resize
 from nst_tf.lbfgs import LBFGS
-from nst_tf.losses import default_layer_weights
-from nst_tf.objective import LossParts, Objective
+from nst_tf.losses import layer_weights
+from nst_tf.objective import LossParts, Objective, Targets
 from nst_tf.pixels import PixelImage
+from nst_tf.planner import MemoryPlan, Need, plan_memory
 from nst_tf.precision import in_graph, jit_compile, resolve_precision
+from nst_tf.regions import Regions, whole
 from nst_tf.settings import (
     MIN_SIDE,
     InputError,
@@ -34,11 +36,15 @@ from nst_tf.settings import (
     OptimizeSettings,
     to_dict,
 )
+from nst_tf.tiled import TiledObjective, tiled
 from nst_tf.transfer import StyleTransfer
 
+Tensor = Any
 Reason = Literal["finished", "converged", "stopped", "not finite"]
 _WINDOW = 20
 """Evaluations over which the early stop compares the loss."""
+_TRIAL = 256
+"""Side of the picture on which the speed is measured, in pixels."""
 _COARSEST = 64
 """Short side in pixels below which no coarser scale is worth a pass."""
 _FIRST_CHANGE = (4 / 255, 1 / 255)
@@ -57,13 +63,13 @@ class Stage(NamedTuple):
 
     Attributes:
         picture: Size of the picture.
-        style: Size of the style image.
+        styles: Size of every style image.
         steps: Evaluations.
         shallow: Whether only the shallower half of the style layers counts.
     """
 
     picture: Size
-    style: Size
+    styles: tuple[Size, ...]
     steps: int
     shallow: bool = False
 
@@ -116,7 +122,9 @@ Observer = Callable[[Step], bool | None]
 
 
 def plan_stages(
-    content: tuple[int, int], style: tuple[int, int], settings: OptimizeSettings
+    content: tuple[int, int],
+    styles: Sequence[tuple[int, int]],
+    settings: OptimizeSettings,
 ) -> list[Stage]:
     """Return the passes from the coarsest to the final size.
 
@@ -126,15 +134,18 @@ def plan_stages(
 
     Args:
         content: Width and height of the photograph.
-        style: Width and height of the style image.
+        styles: Width and height of every style image.
         settings: Size, scales and steps.
 
     Raises:
         InputError: A picture is too narrow for the chosen size.
     """
     stages: list[Stage] = []
-    several = settings.loss.style_weight and len(settings.loss.style_layers) > 1
+    loss = settings.loss
+    several = loss.term_weights[1] and len(loss.style_layers) > 1
     shallow = settings.shallow_steps if several else 0
+    # A position cannot be mirrored about itself.
+    least = MIN_SIDE * (2 if settings.extractor.padding == "reflect" else 1)
     for index in range(settings.scales):
         ratio = settings.scale_factor**-index
         picture = Size(
@@ -142,28 +153,35 @@ def plan_stages(
         )
         if index and min(picture) < _COARSEST:
             break
-        wanted = round((settings.style_size or settings.size) * ratio)
-        painting = Size(*fit(*style, max(1, wanted), settings.side))
-        if painting.width > style[0]:
-            painting = Size(*style)
-        for name, size in (("content", picture), ("style", painting)):
-            if min(size) < MIN_SIDE:
+        wanted = (settings.style_size or settings.size) * settings.style_scale * ratio
+        paintings = tuple(_painting_size(style, wanted, settings) for style in styles)
+        named = [("content", picture), *(("style", size) for size in paintings)]
+        for name, size in named:
+            if min(size) < least:
                 raise InputError(
                     f"the {name} image would be {size.width}x{size.height} pixels; each"
-                    f" side needs {MIN_SIDE}: choose a larger size or crop the image"
+                    f" side needs {least}: choose a larger size or crop the image"
                 )
         steps = settings.coarse_steps if index else settings.steps
-        stages.insert(0, Stage(picture, painting, steps))
+        stages.insert(0, Stage(picture, paintings, steps))
         if shallow:
-            stages.insert(0, Stage(picture, painting, shallow, shallow=True))
+            stages.insert(0, Stage(picture, paintings, shallow, shallow=True))
     return stages
+
+
+def _painting_size(
+    style: tuple[int, int], wanted: float, settings: OptimizeSettings
+) -> Size:
+    size = Size(*fit(*style, max(1, round(wanted)), settings.side))
+    return Size(*style) if size.width > style[0] else size
 
 
 def optimize_image(
     content: np.ndarray,
-    style: np.ndarray,
+    style: np.ndarray | Sequence[np.ndarray],
     settings: OptimizeSettings | None = None,
     *,
+    regions: Regions | None = None,
     observer: Observer | None = None,
     checkpoint: Path | None = None,
     checkpoint_every: int = 25,
@@ -173,8 +191,9 @@ def optimize_image(
 
     Args:
         content: float32 `[H, W, 3]`, RGB 0..1; the photograph.
-        style: float32 `[H', W', 3]`, RGB 0..1; the painting, of any size.
+        style: float32 `[H', W', 3]`, RGB 0..1; the painting, of any size, or several.
         settings: All that decides the result; same settings, same machine, same bits.
+        regions: Which part is painted like which; without it all like a blend of all.
         observer: Called after every step.
         checkpoint: File that keeps the state, for `resume`.
         checkpoint_every: Steps between two states.
@@ -193,7 +212,8 @@ def optimize_image(
         >>> save_image(Path("out.png"), result.pixels)
     """
     settings = settings or OptimizeSettings()
-    run = _Run(content, style, settings, observer, checkpoint, checkpoint_every)
+    inputs = _inputs(content, style, settings, regions)
+    run = _Run(inputs, settings, observer, checkpoint, checkpoint_every)
     state = load_checkpoint(checkpoint) if resume and checkpoint else None
     if state is not None:
         run.check(state)
@@ -203,36 +223,163 @@ def optimize_image(
 def measure_loss(
     pixels: np.ndarray,
     content: np.ndarray,
-    style: np.ndarray,
+    style: np.ndarray | Sequence[np.ndarray],
     settings: OptimizeSettings,
+    *,
+    regions: Regions | None = None,
 ) -> LossParts:
     """Return the loss of a finished picture in float32 arithmetic, as floats.
 
     Args:
         pixels: float32 `[H, W, 3]`, RGB 0..1, of the final size of `settings`.
         content: The photograph as given to `optimize_image`.
-        style: The style image as given to `optimize_image`.
+        style: The style images as given to `optimize_image`.
         settings: The settings of the run.
+        regions: The regions as given to `optimize_image`.
     """
-    stage = plan_stages(_size(content), _size(style), settings)[-1]
-    objective = _objective(settings, "float32")
-    photo, painting = _resized(content, style, stage, settings)
-    targets = in_graph(objective.targets)(photo, painting)
-    parts = in_graph(objective)(ops.convert_to_tensor(pixels[None]), targets)
+    inputs = _inputs(content, style, settings, regions)
+    stage = plan_stages(inputs.size, inputs.style_sizes, settings)[-1]
+    plan = memory_plan([stage], settings, inputs.regions, "float32")
+    objective = tiled(_objective(settings, "float32"), plan.stages[0].tile)
+    targets = inputs.targets(objective, stage, settings)
+    if isinstance(objective, TiledObjective):
+        parts = objective.measure(pixels[None], targets)
+    else:
+        parts = in_graph(objective)(ops.convert_to_tensor(pixels[None]), targets)
     return LossParts(*(float(ops.convert_to_numpy(part)) for part in parts))
+
+
+def memory_plan(
+    stages: Sequence[Stage],
+    settings: OptimizeSettings,
+    regions: Regions,
+    dtype: str | None = None,
+) -> MemoryPlan:
+    """Return how the stages of a run fit into `settings.memory`.
+
+    Raises:
+        InputError: They don't; the message names the least limit that would do.
+    """
+    count = 0 if regions.masks is None else regions.masks.shape[-1]
+    needs = [
+        Need(
+            stage.picture,
+            stage.styles,
+            _shallow(settings.loss) if stage.shallow else settings.loss,
+            count,
+        )
+        for stage in stages
+    ]
+    return plan_memory(needs, settings, dtype or resolve_precision(settings.precision))
+
+
+def step_seconds(settings: OptimizeSettings, seed: int = 0) -> float:
+    """Measure how long a tiled evaluation takes on this machine.
+
+    It takes some seconds itself: a small picture is evaluated twice.
+
+    Returns:
+        Seconds for one number of `StageMemory.work`.
+    """
+    size, dtype = (_TRIAL, _TRIAL), resolve_precision(settings.precision)
+    extractor = _objective(settings, dtype).extractor
+    objective = TiledObjective(extractor, settings.loss, tile=_TRIAL)
+    image = np.random.default_rng(seed).random((1, *size, 3)).astype("float32")
+    targets = objective.targets(image, image)
+    objective.loss_and_gradient(image, targets)
+    start = time.monotonic()
+    objective.loss_and_gradient(image, targets)
+    seconds = time.monotonic() - start
+    free = dataclasses.replace(settings, memory=None)
+    return seconds / plan_memory([Need(size, (), settings.loss)], free, dtype).work
+
+
+def _in_graph(objective: Objective, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of an objective as a graph, if it does not tile itself."""
+    return function if isinstance(objective, TiledObjective) else in_graph(function)
 
 
 def _size(image: np.ndarray) -> tuple[int, int]:
     return image.shape[1], image.shape[0]
 
 
-def _resized(
-    content: np.ndarray, style: np.ndarray, stage: Stage, settings: OptimizeSettings
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return both images at the sizes of `stage`, `[1, H, W, 3]`."""
-    photo = resize(content, *stage.picture, resample=settings.resample)
-    painting = resize(style, *stage.style, resample=settings.resample)
-    return photo[None], painting[None]
+class _Inputs(NamedTuple):
+    """The pictures of a run as they were given."""
+
+    content: np.ndarray
+    styles: tuple[np.ndarray, ...]
+    regions: Regions
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return _size(self.content)
+
+    @property
+    def style_sizes(self) -> list[tuple[int, int]]:
+        return [_size(style) for style in self.styles]
+
+    @property
+    def arrays(self) -> list[np.ndarray]:
+        """All that decides the result besides the settings."""
+        chosen = self.regions
+        given = [chosen.shares, chosen.strengths, chosen.masks, *chosen.paintings]
+        pictures = [self.content, *self.styles]
+        if len(self.styles) == 1 and chosen.masks is None:
+            return pictures
+        return pictures + [x for x in given if x is not None]
+
+    def targets(
+        self, objective: Objective, stage: Stage, settings: OptimizeSettings
+    ) -> Targets:
+        """Return what a picture must match at the sizes of `stage`."""
+        chosen, resample = self.regions, settings.resample
+        photo = resize(self.content, *stage.picture, resample=resample)
+        moments: list[dict[str, Any]] = []
+        for style, mask, size in zip(
+            self.styles, chosen.paintings, stage.styles, strict=True
+        ):
+            painting = resize(style, *size, resample=resample)
+            if mask is not None:
+                mask = resize(mask, *size, resample="bilinear")[None]
+            extract = _in_graph(objective, objective.style_moments)
+            moments.append(extract(painting[None], mask))
+        blend = {
+            key: sum(
+                _by_region(share, part[key])
+                for share, part in zip(chosen.shares, moments, strict=True)
+            )
+            for key in moments[0]
+        }
+        weights, masks = chosen.weights, chosen.masks
+        if masks is not None:
+            masks = resize(masks, *stage.picture, resample="bilinear")[None]
+        return _in_graph(objective, objective.blended)(
+            photo[None], blend, None if weights is None else weights[None], masks
+        )
+
+    def cover(self, stage: Stage) -> np.ndarray | None:
+        """Return how much of each pixel may change, `[H, W]`."""
+        cover = self.regions.cover
+        if cover is None:
+            return None
+        return resize(cover, *stage.picture, resample="bilinear")
+
+
+def _by_region(share: np.ndarray, moment: Tensor) -> Tensor:
+    """Weigh a painting's moments `[1, R, ...]` or `[1, 1, ...]` by `[R]`."""
+    return np.reshape(share, (1, -1) + (1,) * (len(moment.shape) - 2)) * moment
+
+
+def _inputs(
+    content: np.ndarray,
+    style: np.ndarray | Sequence[np.ndarray],
+    settings: OptimizeSettings,
+    regions: Regions | None,
+) -> _Inputs:
+    styles = (style,) if isinstance(style, np.ndarray) else tuple(style)
+    if regions is None:
+        regions = whole(len(styles), settings.style_shares)
+    return _Inputs(content, styles, regions)
 
 
 def _objective(settings: OptimizeSettings, dtype: str) -> Objective:
@@ -244,16 +391,18 @@ def _objective(settings: OptimizeSettings, dtype: str) -> Objective:
 
 def _shallow(loss: LossSettings) -> LossSettings:
     """Return the part of a loss that its shallower style layers make."""
-    lambdas = loss.style_layer_weights or default_layer_weights(
-        loss.convention, len(loss.style_layers)
-    )
+    lambdas = layer_weights(loss)
     pairs = sorted(zip(loss.style_layers, lambdas, strict=True))  # Names sort by depth.
     pairs = pairs[: max(1, len(pairs) // 2)]
     if not pairs:
         return loss
     names, lambdas = zip(*pairs, strict=True)
     return dataclasses.replace(
-        loss, content_layers=(), style_layers=names, style_layer_weights=lambdas
+        loss,
+        content_layers=(),
+        style_layers=names,
+        style_layer_weights=lambdas,
+        style_layer_ratio=1.0,
     )
 
 
@@ -262,18 +411,18 @@ class _Run:
 
     def __init__(
         self,
-        content: np.ndarray,
-        style: np.ndarray,
+        inputs: _Inputs,
         settings: OptimizeSettings,
         observer: Observer | None,
         checkpoint: Path | None,
         checkpoint_every: int,
     ) -> None:
-        self.content, self.style, self.settings = content, style, settings
+        self.inputs, self.settings = inputs, settings
         self.observer, self.checkpoint = observer, checkpoint
         self.checkpoint_every = checkpoint_every
         self.dtype = resolve_precision(settings.precision)
-        self.stages = plan_stages(_size(content), _size(style), settings)
+        self.stages = plan_stages(inputs.size, inputs.style_sizes, settings)
+        self.plan = memory_plan(self.stages, settings, inputs.regions, self.dtype)
         init = settings.init
         if init not in ("content", "noise", "style") and not Path(init).is_file():
             raise InputError(
@@ -293,7 +442,7 @@ class _Run:
     def identity(self) -> dict[str, Any]:
         """Return what two runs must share for one to continue the other."""
         images = hashlib.sha256()
-        for image in (self.content, self.style):
+        for image in self.inputs.arrays:
             images.update(repr(image.shape).encode())
             images.update(np.ascontiguousarray(image).tobytes())
         settings = to_dict(self.settings)
@@ -330,16 +479,24 @@ class _Run:
             self.started -= meta["seconds"]
         for index in range(first, len(self.stages)):
             stage = self.stages[index]
-            photo, painting = _resized(self.content, self.style, stage, self.settings)
-            objective = shallow if stage.shallow else whole
+            photo = self._resized(self.inputs.content, stage.picture)
+            tile = self.plan.stages[index].tile
+            objective = tiled(shallow if stage.shallow else whole, tile)
             if picture is None or previous is None:
-                start = self._start(photo[0], painting[0])
+                start = self._start(photo, stage)
             else:
-                start = self._refine(picture, photo[0], previous)
-            previous = photo[0]
-            generator = PixelImage(start, constrained=self.settings.constrained)
+                start = self._refine(picture, photo, previous)
+            previous = photo
+            generator = PixelImage(
+                start,
+                constrained=self.settings.constrained,
+                backdrop=photo,
+                cover=self.inputs.cover(stage),
+            )
             model = StyleTransfer(
-                generator, objective, in_graph(objective.targets)(photo, painting)
+                generator,
+                objective,
+                self.inputs.targets(objective, stage, self.settings),
             )
             optimizer = self._optimizer(index)
             optimizer.build(model.trainable_variables)
@@ -349,7 +506,11 @@ class _Run:
             if state is not None:
                 done = _restore(state, generator, optimizer)
                 state = None
-            model.compile(optimizer=optimizer, jit_compile=jit_compile())
+            model.compile(
+                optimizer=optimizer,
+                jit_compile=jit_compile() if tile is None else False,
+                run_eagerly=tile is not None,
+            )
             self._fit(model, index, done)
             if self.reason == "not finite":
                 picture = generator.last_finite()
@@ -369,13 +530,17 @@ class _Run:
             self.reason,
         )
 
-    def _start(self, photo: np.ndarray, painting: np.ndarray) -> np.ndarray:
+    def _resized(self, image: np.ndarray, size: Size) -> np.ndarray:
+        return resize(image, *size, resample=self.settings.resample)
+
+    def _start(self, photo: np.ndarray, stage: Stage) -> np.ndarray:
         """Return the first picture of the run, `[H, W, 3]`."""
         init = self.settings.init
         height, width = photo.shape[:2]
         if init == "content":
             return photo
         if init == "style":
+            painting = self._resized(self.inputs.styles[0], stage.styles[0])
             return resize(painting, width, height)
         if init == "noise":
             draw = np.random.default_rng(self.settings.seed).standard_normal(
@@ -391,9 +556,12 @@ class _Run:
 
         Without the detail the fine layers' Gram matrices start from almost nothing:
         91 instead of 167 million at short side 256, and 3 % less loss after 60
-        evaluations (reference pair, weights of the notebook).
+        evaluations (reference pair, weights of the notebook). Where content does not
+        count, its detail is not wanted either.
         """
         height, width = photo.shape[:2]
+        if not self.settings.loss.term_weights[0]:
+            return resize(picture, width, height)
         detail = photo - resize(previous, width, height)
         return np.clip(resize(picture, width, height) + detail, 0.0, 1.0)
 
@@ -408,7 +576,8 @@ class _Run:
             )
         return LBFGS(
             settings.learning_rate or 1.0,
-            history=settings.history,
+            history=self.plan.history,
+            history_dtype=self.plan.history_dtype,
             backtracking=settings.backtracking,
             first_change=_FIRST_CHANGE[min(index, 1)],
         )
@@ -442,7 +611,7 @@ class _Run:
             "seconds": self.seconds,
         }
         variables = _state_variables(model.generator, model.optimizer)
-        save_checkpoint(self.checkpoint, meta, [np.asarray(v) for v in variables])
+        save_checkpoint(self.checkpoint, meta, (_plain(v) for v in variables))
 
 
 class _Watcher(keras.callbacks.Callback):
@@ -505,6 +674,12 @@ def _state_variables(
     generator: PixelImage, optimizer: keras.optimizers.Optimizer
 ) -> list[keras.Variable]:
     return [*generator.variables, *optimizer.variables]
+
+
+def _plain(variable: keras.Variable) -> np.ndarray:
+    """Return the value in a dtype that every NumPy reads."""
+    half = keras.backend.standardize_dtype(variable.dtype) == "bfloat16"
+    return np.asarray(variable, "float32" if half else None)
 
 
 def _restore(

@@ -24,9 +24,19 @@ class PixelImage(keras.layers.Layer):
     Args:
         image: float32 `[H, W, 3]`, RGB 0..1; the start.
         constrained: Keep the pixels in 0..1 after every step.
+        backdrop: float32 `[H, W, 3]`, what shows where `cover` is not 1.
+        cover: float32 `[H, W]`, 0..1; the picture is `cover` of the image and the rest
+            of the backdrop. Where it is 0 the backdrop stays to the bit.
     """
 
-    def __init__(self, image: np.ndarray, *, constrained: bool = True) -> None:
+    def __init__(
+        self,
+        image: np.ndarray,
+        *,
+        constrained: bool = True,
+        backdrop: np.ndarray | None = None,
+        cover: np.ndarray | None = None,
+    ) -> None:
         super().__init__(dtype="float32", name="pixels")
         start = np.clip(image, 0.0, 1.0) if constrained else image
         self.constrained = constrained
@@ -41,11 +51,26 @@ class PixelImage(keras.layers.Layer):
         )
         self.image.assign(start[None])
         self.finite.assign(start[None])
+        self.cover: Any = None
+        self.behind: Any = None
+        if cover is not None and backdrop is not None:
+            self.cover = self._constant(cover[None, ..., None], "cover")
+            rest = (1.0 - cover[None, ..., None]) * backdrop[None]
+            self.behind = self._constant(rest, "behind")
         self.built = True
+
+    def _constant(self, value: np.ndarray, name: str) -> keras.Variable:
+        weight = self.add_weight(
+            shape=value.shape, initializer="zeros", trainable=False, name=name
+        )
+        weight.assign(value)
+        return weight
 
     def call(self, inputs: Tensor) -> Tensor:
         """Return the picture, float32 `[1, H, W, 3]`; `inputs` only count the steps."""
-        return ops.copy(self.image)
+        if self.cover is None:
+            return ops.copy(self.image)
+        return self.cover * self.image + self.behind
 
     def remember(self, image: Tensor, loss: Tensor) -> None:
         """Keep `image` as the last good one if its `loss` is finite."""
@@ -56,6 +81,8 @@ class PixelImage(keras.layers.Layer):
     def picture(self) -> np.ndarray:
         """Return the picture as it is now, float32 `[H, W, 3]`."""
         pixels = np.array(self.image[0])
+        if self.cover is not None:
+            pixels = np.array(self.cover[0]) * pixels + np.array(self.behind[0])
         # Keras averages (EMA) the steps as they were before the constraint.
         return np.clip(pixels, 0.0, 1.0) if self.constrained else pixels
 

@@ -6,6 +6,7 @@ tests read them from these classes. Standard library only.
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ Network = Literal["vgg19", "vgg16"]
 Pooling = Literal["max", "average"]
 Convention = Literal["gatys-notebook", "gatys-2015", "ng-course", "johnson", "relative"]
 Border = Literal["whole", "inner"]
+Padding = Literal["zero", "reflect", "replicate"]
+StyleLoss = Literal["gram", "mean-variance", "wasserstein"]
 Optimizer = Literal["lbfgs", "adam"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Side = Literal["long", "short"]
@@ -24,6 +27,15 @@ Lowering = Literal["native", "multiples", "slices"]
 
 MIN_SIDE = 16
 """Pixels below which the fifth block of VGG has no feature left."""
+
+
+REFERENCE_STYLE: Mapping[StyleLoss, float] = types.MappingProxyType(
+    {"gram": 20.0, "mean-variance": 20.0, "wasserstein": 8.0}
+)
+"""Style over content, each divided by its reference, at strength 0.5: there results
+look like those of the default weights, and alike (Wasserstein is hardest to lower)."""
+REFERENCE_TV = 4e-3
+"""Total variation over content, each divided by its reference, at tv_weight 1."""
 
 
 class InputError(ValueError):
@@ -45,6 +57,24 @@ def _at_least(name: str, value: int, least: int) -> list[str]:
     return [] if value >= least else [f"{name} must be at least {least}, got {value}"]
 
 
+_UNITS = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+
+
+def parse_memory(text: str) -> int:
+    """Return the bytes that `4GB`, `3.5GiB` or `800MB` means.
+
+    Raises:
+        InputError: It means nothing.
+    """
+    found = re.fullmatch(r"\s*(\d+\.?\d*)\s*([kmg]i?b)\s*", text.lower())
+    if not found or float(found[1]) == 0:
+        raise InputError(
+            f"memory must be a number and a unit such as 4GB, 3.5GiB or 800MB, got"
+            f" {text!r}"
+        )
+    return int(float(found[1]) * _UNITS[found[2]])
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExtractorSettings:
     """Which network the features come from."""
@@ -53,6 +83,9 @@ class ExtractorSettings:
     """The ImageNet classifier whose layers are compared."""
     pooling: Pooling = "max"
     """Max pooling as trained, or average pooling as in the paper of 2015."""
+    padding: Padding = "zero"
+    """What lies beyond the border: zeros as trained, or the image mirrored or its edge
+    repeated, against frames painted along the border."""
     vgg_weights: Path | None = None
     """An HDF5 weight file; without it NST_VGG19_WEIGHTS (or NST_VGG16_WEIGHTS), else
     the Keras download."""
@@ -73,9 +106,18 @@ class LossSettings:
         "block4_conv1",
         "block5_conv1",
     )
-    """Keras names of the layers compared by their Gram matrices."""
+    """Keras names of the layers compared by the statistics of style_loss."""
+    style_loss: StyleLoss = "gram"
+    """What is compared: Gram matrices, every channel's mean and deviation, or means and
+    covariances by the Wasserstein distance of Gaussians."""
     style_layer_weights: tuple[float, ...] | None = None
     """One lambda a style layer; without it the convention's own."""
+    style_layer_ratio: float = 1.0
+    """Each style layer's lambda over that of the layer before; their sum stays."""
+    strength: float | None = None
+    """Style over content from 0 (the photograph) to 1 (style alone), of like effect at
+    any size, for any style, layers and style_loss: every term is divided by its value
+    at a reference. Takes the place of content_weight, style_weight and convention."""
     border: Border = "whole"
     """Compare whole feature maps, or the inner part that the extractor's zero padding
     does not reach: against frames painted along the border."""
@@ -99,6 +141,11 @@ class LossSettings:
                 )
             for value in lambdas:
                 problems += _finite("style_layer_weights", value)
+        ratio = self.style_layer_ratio
+        if not (math.isfinite(ratio) and ratio > 0):
+            problems.append(f"style_layer_ratio must exceed 0, got {ratio:g}")
+        if self.strength is not None and not 0 <= self.strength <= 1:
+            problems.append(f"strength must be in 0..1, got {self.strength:g}")
         for name in ("content_layers", "style_layers"):
             layers = getattr(self, name)
             if len(set(layers)) != len(layers):
@@ -108,6 +155,15 @@ class LossSettings:
         if self.content_weight == 0 and self.style_weight == 0:
             problems.append("content_weight and style_weight can't both be 0")
         _reject(problems)
+
+    @property
+    def term_weights(self) -> tuple[float, float, float]:
+        """Weights of the content, style and total variation terms."""
+        if self.strength is None:
+            return self.content_weight, self.style_weight, self.tv_weight
+        content, style = 2 - 2 * self.strength, 2 * self.strength
+        factor = REFERENCE_STYLE[self.style_loss]
+        return content**2, factor * style**2, REFERENCE_TV * self.tv_weight
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -146,6 +202,11 @@ class OptimizeSettings:
     """Whether size is the long or the short side of the result."""
     style_size: int | None = None
     """The same side of the style image in pixels; without it, size. Never enlarged."""
+    style_scale: float = 1.0
+    """Size of the style images relative to the result's: smaller, finer brushwork."""
+    style_shares: tuple[float, ...] | None = None
+    """One number a style image: its share of the blend, or, where each has a mask, the
+    strength of its region (0: stays the photograph). Without it, 1 each."""
     resample: Resample = "lanczos"
     """Filter that resizes both images."""
     scales: int = 2
@@ -178,6 +239,9 @@ class OptimizeSettings:
     """Stop a scale when the loss fell by less than this fraction in 20 evaluations."""
     precision: Precision = "auto"
     """Arithmetic of the extractor; Gram matrices and losses are always float32."""
+    memory: str | None = None
+    """Most memory that the program may take, such as 4GB or 800MB: larger pictures are
+    worked on in tiles, with the same result, and L-BFGS keeps fewer pairs."""
     loss: LossSettings = dataclasses.field(default_factory=LossSettings)
     """The loss."""
     extractor: ExtractorSettings = dataclasses.field(default_factory=ExtractorSettings)
@@ -188,6 +252,12 @@ class OptimizeSettings:
         problems += _at_least("size", self.size, MIN_SIDE)
         if self.style_size is not None:
             problems += _at_least("style_size", self.style_size, MIN_SIDE)
+        if not (math.isfinite(self.style_scale) and self.style_scale > 0):
+            problems.append(f"style_scale must exceed 0, got {self.style_scale:g}")
+        for share in self.style_shares or ():
+            problems += _finite("style_shares", share)
+        if self.style_shares is not None and not any(self.style_shares):
+            problems.append("style_shares can't all be 0")
         problems += _at_least("scales", self.scales, 1)
         problems += _at_least("steps", self.steps, 1)
         problems += _at_least("coarse_steps", self.coarse_steps, 1)
@@ -201,6 +271,11 @@ class OptimizeSettings:
         problems += _finite("tolerance", self.tolerance)
         if not 0 <= self.ema < 1:
             problems.append(f"ema must be in 0..1 (1 excluded), got {self.ema:g}")
+        if self.memory is not None:
+            try:
+                parse_memory(self.memory)
+            except InputError as error:
+                problems.append(str(error))
         rate = self.learning_rate
         if rate is not None and not (math.isfinite(rate) and rate > 0):
             problems.append(f"learning_rate must exceed 0, got {rate:g}")
@@ -318,8 +393,8 @@ def _typed(cls: type[Any], values: dict[str, Any]) -> Any:
             bool in plain or not isinstance(value, bool)
         )
         if isinstance(value, tuple):
-            item = float if name == "style_layer_weights" else str
-            allowed = (float, int) if item is float else (str,)
+            numbers = any(float in typing.get_args(kind) for kind in kinds)
+            allowed = (float, int) if numbers else (str,)
             fits = fits and all(isinstance(entry, allowed) for entry in value)
         if not fits:
             raise TypeError(f"{name} can't be {value!r}")
