@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from nst_export.runtime import Engine, Stylizer, bundled, keep_colors, mix_weights
+from nst_export.runtime import Engine, Stylizer, bundled, mix_weights
+from nst_tf.color import keep_colors
 from nst_tf.console import PROGRAM, silence
 from nst_tf.settings import InputError
 

@@ -19,13 +19,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from nst_tf import color
 from nst_tf.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from nst_tf.extractor import build_extractor
 from nst_tf.images import fit, load_image, resize
 from nst_tf.lbfgs import LBFGS
 from nst_tf.losses import default_layer_weights
 from nst_tf.objective import LossParts, Objective
-from nst_tf.pixels import PixelImage
+from nst_tf.pixels import PixelImage, Range
 from nst_tf.precision import in_graph, jit_compile, resolve_precision
 from nst_tf.settings import (
     MIN_SIDE,
@@ -208,6 +209,8 @@ def measure_loss(
 ) -> LossParts:
     """Return the loss of a finished picture in float32 arithmetic, as floats.
 
+    Of its luminance, if that alone is painted.
+
     Args:
         pixels: float32 `[H, W, 3]`, RGB 0..1, of the final size of `settings`.
         content: The photograph as given to `optimize_image`.
@@ -216,6 +219,9 @@ def measure_loss(
     """
     stage = plan_stages(_size(content), _size(style), settings)[-1]
     objective = _objective(settings, "float32")
+    content, style = _prepared(content, style, settings)
+    if settings.color == "luminance":
+        pixels = color.grey(color.luma(pixels))
     photo, painting = _resized(content, style, stage, settings)
     targets = in_graph(objective.targets)(photo, painting)
     parts = in_graph(objective)(ops.convert_to_tensor(pixels[None]), targets)
@@ -224,6 +230,14 @@ def measure_loss(
 
 def _size(image: np.ndarray) -> tuple[int, int]:
     return image.shape[1], image.shape[0]
+
+
+def _prepared(
+    content: np.ndarray, style: np.ndarray, settings: OptimizeSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return both images in the colours that the settings ask for."""
+    linear = settings.linear_light
+    return color.prepare(content, style, settings.color, linear_light=linear)
 
 
 def _resized(
@@ -269,7 +283,8 @@ class _Run:
         checkpoint: Path | None,
         checkpoint_every: int,
     ) -> None:
-        self.content, self.style, self.settings = content, style, settings
+        self.settings, self.colors = settings, content
+        self.content, self.style = _prepared(content, style, settings)
         self.observer, self.checkpoint = observer, checkpoint
         self.checkpoint_every = checkpoint_every
         self.dtype = resolve_precision(settings.precision)
@@ -293,7 +308,7 @@ class _Run:
     def identity(self) -> dict[str, Any]:
         """Return what two runs must share for one to continue the other."""
         images = hashlib.sha256()
-        for image in (self.content, self.style):
+        for image in (self.colors, self.style):
             images.update(repr(image.shape).encode())
             images.update(np.ascontiguousarray(image).tobytes())
         settings = to_dict(self.settings)
@@ -337,7 +352,11 @@ class _Run:
             else:
                 start = self._refine(picture, photo[0], previous)
             previous = photo[0]
-            generator = PixelImage(start, constrained=self.settings.constrained)
+            generator = PixelImage(
+                start,
+                constrained=self.settings.constrained,
+                greys=self._greys(stage),
+            )
             model = StyleTransfer(
                 generator, objective, in_graph(objective.targets)(photo, painting)
             )
@@ -362,12 +381,28 @@ class _Run:
                 break
         assert picture is not None
         return Result(
-            resize(picture, *self.stages[-1].picture),
+            self.colored(resize(picture, *self.stages[-1].picture)),
             self.parts,
             self.evaluations,
             self.seconds,
             self.reason,
         )
+
+    def _greys(self, stage: Stage) -> Range | None:
+        """Return the luminances that the photograph's colours allow, if only those."""
+        if self.settings.color != "luminance":
+            return None
+        return color.luma_range(self._colors(stage.picture))
+
+    def _colors(self, size: Size) -> np.ndarray:
+        return resize(self.colors, *size, resample=self.settings.resample)
+
+    def colored(self, picture: np.ndarray) -> np.ndarray:
+        """Return a picture of the optimisation as the viewer should see it."""
+        if self.settings.color != "luminance":
+            return picture
+        height, width = picture.shape[:2]
+        return color.keep_colors(picture, self._colors(Size(width, height)))
 
     def _start(self, photo: np.ndarray, painting: np.ndarray) -> np.ndarray:
         """Return the first picture of the run, `[H, W, 3]`."""
@@ -475,7 +510,7 @@ class _Watcher(keras.callbacks.Callback):
                 run.evaluations,
                 parts,
                 run.seconds,
-                self.transfer.generator.picture,
+                lambda: run.colored(self.transfer.generator.picture()),
             )
             if run.observer(step):
                 run.reason = "stopped"

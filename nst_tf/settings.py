@@ -21,6 +21,14 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Side = Literal["long", "short"]
 Resample = Literal["lanczos", "bilinear"]
 Lowering = Literal["native", "slices"]
+Color = Literal[
+    "off",
+    "luminance",
+    "match-cholesky",
+    "match-pca",
+    "match-symmetric",
+    "match-histogram",
+]
 
 MIN_SIDE = 16
 """Pixels below which the fifth block of VGG has no feature left."""
@@ -173,6 +181,12 @@ class OptimizeSettings:
     """Momentum of Adam's moving average of the picture; 0 takes the last iterate."""
     constrained: bool = True
     """Keep every pixel in 0..1 at each step, so that the file is what was optimised."""
+    color: Color = "off"
+    """Keep the photograph's colours: paint its luminance alone, or match the style's
+    colours to it first, their mean and covariance in one of three forms, or their
+    histogram."""
+    linear_light: bool = False
+    """Match the colours as amounts of light instead of as sRGB values."""
     tolerance: float = 0.0
     """Stop a scale when the loss fell by less than this fraction in 20 evaluations."""
     precision: Precision = "auto"
@@ -203,6 +217,11 @@ class OptimizeSettings:
         rate = self.learning_rate
         if rate is not None and not (math.isfinite(rate) and rate > 0):
             problems.append(f"learning_rate must exceed 0, got {rate:g}")
+        if self.linear_light and not self.color.startswith("match-"):
+            problems.append(
+                "linear_light says how colours are matched: choose a color of"
+                f" match-..., got {self.color}"
+            )
         _reject(problems)
 
 

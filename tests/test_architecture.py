@@ -16,6 +16,7 @@ ALLOWED = {
     "console": {"precision", "settings"},
     "precision": {"settings"},
     "checkpoint": {"settings"},
+    "color": {"settings"},
     "images": {"settings"},
     "vgg_weights": {"settings"},
     "losses": {"settings"},
@@ -28,6 +29,7 @@ ALLOWED = {
     "transfer": {"objective", "pixels", "targets"},
     "optimize": {
         "checkpoint",
+        "color",
         "extractor",
         "images",
         "lbfgs",
