@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import dataclasses
-import hashlib
 import io
 import os
 import sys
@@ -18,6 +17,7 @@ from nst_tf.console import (
     INTERRUPTED,
     PROGRAM,
     Log,
+    fingerprint,
     import_quietly,
     interruptible,
     precise,
@@ -112,6 +112,10 @@ def _dispatch(arguments: list[str]) -> int:
         if arguments[0] == "styles":
             return cli_stylize.styles(arguments[1:])
         return cli_stylize.stylize(cli_stylize.parse(arguments[1:]))
+    if arguments and arguments[0] == "features":
+        from nst_tf import cli_features
+
+        return cli_features.features(*cli_features.parse(arguments[1:]))
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Neural style transfer on TensorFlow and Keras 3.",
@@ -123,6 +127,7 @@ def _dispatch(arguments: list[str]) -> int:
     commands.add_parser(
         "optimize", help="paint a photograph in the manner of a painting"
     )
+    commands.add_parser("features", help="show what a layer of the network sees")
     commands.add_parser("train", help="train a network that paints in an instant")
     commands.add_parser("evaluate", help="score a trained network on photographs")
     commands.add_parser("export", help="write a trained network as files for apps")
@@ -256,8 +261,8 @@ def _finish(
     facts = {
         "program": f"nst-tf {__version__}",
         "settings": to_dict(settings),
-        "content": _fingerprint(job.content),
-        "style": _fingerprint(job.style),
+        "content": fingerprint(job.content),
+        "style": fingerprint(job.style),
         "evaluations": result.evaluations,
     }
     _save(job.output, result.pixels, content, facts)
@@ -327,11 +332,6 @@ def _save(
     if alpha is not None:
         alpha = resize(alpha, pixels.shape[1], pixels.shape[0])
     save_image(path, pixels, alpha=alpha, settings=facts)
-
-
-def _fingerprint(path: Path) -> dict[str, str]:
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return {"name": path.name, "sha256": digest}
 
 
 def _texts(step: "Step", took: float) -> dict[str, str]:

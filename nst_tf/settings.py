@@ -21,6 +21,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Side = Literal["long", "short"]
 Resample = Literal["lanczos", "bilinear"]
 Lowering = Literal["native", "slices"]
+Part = Literal["content", "style"]
 Color = Literal[
     "off",
     "luminance",
