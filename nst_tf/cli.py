@@ -6,7 +6,7 @@ import dataclasses
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,8 +27,12 @@ from nst_tf.console import (
 from nst_tf.settings import RECIPES, InputError, OptimizeSettings, from_dict, to_dict
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from nst_tf.images import Picture
+    from nst_tf.live import LiveView
     from nst_tf.optimize import Result, Step
+    from nst_tf.regions import Regions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,19 @@ class Job:
     """The painting."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """The result; .png, .jpg, .webp, .tif or .bmp chooses the format."""
+    styles: tuple[Path, ...] = ()
+    """More paintings; --style-shares says how much of each, --masks where."""
+    masks: tuple[Path, ...] = ()
+    """Where each painting goes: white on the photograph's shape, grey for soft edges,
+    one file a painting. What no mask covers stays the photograph."""
+    style_masks: tuple[Path, ...] = ()
+    """With --masks: which part of each painting is the style, one file a painting."""
+    map: Path | None = None
+    """The photograph's regions as flat colours, each painted like the part of the
+    same colour on --style-maps."""
+    style_maps: tuple[Path, ...] = ()
+    """The paintings' regions as flat colours, one file a painting. Without --map
+    CONTENT is a doodle: a map, and nothing but one."""
     recipe: str = "default"
     """Settings to start from (default, gatys, gatys-2015, ng-course, johnson); every
     other flag changes one of them."""
@@ -54,6 +71,11 @@ class Job:
     """Steps between two saved states (0: none; then there is no --resume)."""
     resume: bool = False
     """Go on with the interrupted run of the same command."""
+    live: bool = False
+    """Serve a page on this machine that shows the picture as it evolves and the loss,
+    pauses the run and changes the weights."""
+    live_port: int = 0
+    """Port of the page (0: any that is free)."""
     quiet: bool = False
     """Draw no progress and print no summary."""
 
@@ -61,6 +83,24 @@ class Job:
         for name in ("preview_every", "checkpoint_every"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} must be at least 0")
+        if not 0 <= self.live_port <= 65535:
+            raise InputError(f"live_port must be in 0..65535, got {self.live_port}")
+        if self.style_masks and not self.masks:
+            raise InputError("--style-masks needs --masks")
+        if self.map and not self.style_maps:
+            raise InputError("--map needs --style-maps")
+        if self.masks and self.style_maps:
+            raise InputError("give --masks or --style-maps, not both")
+
+    @property
+    def paintings(self) -> tuple[Path, ...]:
+        """All paintings."""
+        return (self.style, *self.styles)
+
+    @property
+    def doodle(self) -> bool:
+        """Whether the content is a map and nothing but one."""
+        return bool(self.style_maps) and self.map is None
 
     @property
     def log_path(self) -> Path:
@@ -112,6 +152,10 @@ def _dispatch(arguments: list[str]) -> int:
         if arguments[0] == "styles":
             return cli_stylize.styles(arguments[1:])
         return cli_stylize.stylize(cli_stylize.parse(arguments[1:]))
+    if arguments and arguments[0] == "explore":
+        from nst_tf import cli_explore
+
+        return cli_explore.explore(cli_explore.parse(arguments[1:]))
     if arguments and arguments[0] == "features":
         from nst_tf import cli_features
 
@@ -127,6 +171,7 @@ def _dispatch(arguments: list[str]) -> int:
     commands.add_parser(
         "optimize", help="paint a photograph in the manner of a painting"
     )
+    commands.add_parser("explore", help="paint small pictures at many settings")
     commands.add_parser("features", help="show what a layer of the network sees")
     commands.add_parser("train", help="train a network that paints in an instant")
     commands.add_parser("evaluate", help="score a trained network on photographs")
@@ -187,15 +232,54 @@ def _base(arguments: list[str]) -> OptimizeSettings:
     return RECIPES[given.recipe]
 
 
+def doodled(settings: OptimizeSettings) -> OptimizeSettings:
+    """Return `settings` for a content that is a map: nothing of it is to be kept."""
+    loss = dataclasses.replace(settings.loss, content_weight=0.0)
+    if loss.strength is not None:
+        loss = dataclasses.replace(loss, strength=1.0)
+    init = "noise" if settings.init == "content" else settings.init
+    return dataclasses.replace(settings, loss=loss, init=init)
+
+
+def _read_inputs(
+    job: Job, settings: OptimizeSettings
+) -> tuple["Picture", "list[np.ndarray]", "Regions"]:
+    """Read photograph, paintings, and masks or maps."""
+    from nst_tf.images import load_image
+    from nst_tf.regions import from_maps, from_masks, whole
+
+    content = load_image(job.content)
+    paintings = [load_image(path).pixels for path in job.paintings]
+    shares = settings.style_shares
+    size, *sizes = [
+        (image.shape[1], image.shape[0]) for image in (content.pixels, *paintings)
+    ]
+    masks, style_masks, style_maps = (
+        [load_image(path).pixels for path in paths]
+        for paths in (job.masks, job.style_masks, job.style_maps)
+    )
+    if masks:
+        return content, paintings, from_masks(size, sizes, masks, style_masks, shares)
+    if style_maps:
+        colors = load_image(job.map).pixels if job.map else content.pixels
+        return content, paintings, from_maps(size, sizes, colors, style_maps, shares)
+    return content, paintings, whole(len(paintings), shares)
+
+
 def optimize(job: Job, settings: OptimizeSettings) -> int:
     """Run `nst optimize`; return the exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from nst_tf.images import check_output, load_image
+    from nst_tf.images import check_output
 
+    if job.doodle:
+        settings = doodled(settings)
+    if job.live and not settings.weight_changes:
+        first = (0.0, *settings.loss.term_weights)
+        settings = dataclasses.replace(settings, weight_changes=first)
     check_output(job.output)
     if job.preview_every:
         check_output(job.output.with_suffix(".preview.png"))
-    content, style = load_image(job.content), load_image(job.style)
+    content, styles, regions = _read_inputs(job, settings)
     checkpoint = job.checkpoint_path
     resume = job.resume and checkpoint.exists()
     if job.resume and not resume and not job.quiet:
@@ -208,8 +292,8 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
     import_quietly()
     from nst_tf.optimize import optimize_image, plan_stages
 
-    sizes = [(p.pixels.shape[1], p.pixels.shape[0]) for p in (content, style)]
-    stages = plan_stages(sizes[0], sizes[1], settings)
+    size, *sizes = [(x.shape[1], x.shape[0]) for x in (content.pixels, *styles)]
+    stages = plan_stages(size, sizes, settings)
     done = 0
     if resume:
         from nst_tf.checkpoint import read_meta
@@ -222,6 +306,7 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
         progress(
             total, done, fields=("size", "loss", "speed"), quiet=job.quiet
         ) as show,
+        _viewed(job, settings, total, log) as view,
     ):
         last = 0.0
 
@@ -232,25 +317,48 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
             last = step.seconds
             if job.preview_every and step.evaluation % job.preview_every == 0:
                 _save(job.output.with_suffix(".preview.png"), step.image(), content)
+            if view is not None:
+                view.observe(step, stopped=lambda: stop.is_set)
             return stop.is_set
 
         result = optimize_image(
             content.pixels,
-            style.pixels,
+            styles,
             settings,
+            regions=regions,
             observer=observe,
             checkpoint=checkpoint if job.checkpoint_every else None,
             checkpoint_every=job.checkpoint_every or 1,
             resume=resume,
         )
-        return _finish(job, settings, content, style, result, log)
+        if view is not None:
+            view.finish(result.reason, result.pixels)
+        return _finish(job, result.settings, content, (styles, regions), result, log)
+
+
+@contextlib.contextmanager
+def _viewed(
+    job: Job, settings: OptimizeSettings, total: int, log: Log
+) -> Iterator["LiveView | None"]:
+    """Serve the live view, if it is wanted, and say where."""
+    if not job.live:
+        yield None
+        return
+    from nst_tf.live import LiveView
+
+    name, weights = job.output.name, settings.loss.term_weights
+    with LiveView(
+        total=total, weights=weights, name=name, port=job.live_port, note=log.write
+    ) as view:
+        print(f"live view: {view.address}", file=sys.stderr, flush=True)
+        yield view
 
 
 def _finish(
     job: Job,
     settings: OptimizeSettings,
     content: "Picture",
-    style: "Picture",
+    style: "tuple[list[np.ndarray], Regions]",
     result: "Result",
     log: Log,
 ) -> int:
@@ -265,6 +373,11 @@ def _finish(
         "style": fingerprint(job.style),
         "evaluations": result.evaluations,
     }
+    for name in ("styles", "masks", "style_masks", "style_maps"):
+        if getattr(job, name):
+            facts[name] = [fingerprint(path) for path in getattr(job, name)]
+    if job.map:
+        facts["map"] = fingerprint(job.map)
     _save(job.output, result.pixels, content, facts)
     if result.reason == "not finite":
         raise InputError(
@@ -276,17 +389,21 @@ def _finish(
         hint = "; add --resume to go on" if job.checkpoint_every else ""
         print(f"stopped: {job.output} holds the picture so far{hint}", file=sys.stderr)
         return INTERRUPTED
-    pair = (content.pixels, style.pixels, settings)
-    exact = measure_loss(result.pixels, *pair)
-    saved = measure_loss(load_image(job.output).pixels, *pair)
+    styles, regions = style
+
+    def measured(pixels: "np.ndarray") -> float:
+        pair = (content.pixels, styles, settings)
+        return measure_loss(pixels, *pair, regions=regions).total
+
+    exact, saved = measured(result.pixels), measured(load_image(job.output).pixels)
     log.write(
         {
             "event": "saved",
             "evaluations": result.evaluations,
             "reason": result.reason,
             # In float32; the optimiser's own, in half precision, is 2 to 3 % lower.
-            "loss": exact.total,
-            "loss_saved": saved.total,
+            "loss": exact,
+            "loss_saved": saved,
             "seconds": round(result.seconds, 3),
         }
     )
@@ -297,7 +414,7 @@ def _finish(
         print(
             f"{job.output}: {width}x{height}, {result.evaluations} evaluations in "
             f"{result.seconds:.0f} s ({result.reason}); loss in float32"
-            f" {precise(exact.total)}, of the saved file {precise(saved.total)}"
+            f" {precise(exact)}, of the saved file {precise(saved)}"
         )
     return 0
 

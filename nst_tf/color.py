@@ -20,6 +20,8 @@ References:
     https://doi.org/10.1016/j.cviu.2006.11.011
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from nst_tf.settings import Color
@@ -81,31 +83,35 @@ def keep_colors(picture: np.ndarray, photo: np.ndarray) -> np.ndarray:
 
 def prepare(
     content: np.ndarray,
-    style: np.ndarray,
+    styles: Sequence[np.ndarray],
     color: Color,
     *,
     linear_light: bool = False,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the photograph and the style image as the optimisation should see them.
+) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    """Return the photograph and the style images as the optimisation should see them.
 
     Args:
         content: float32 `[H, W, 3]`, RGB 0..1.
-        style: float32 `[H', W', 3]`, RGB 0..1.
-        color: `"luminance"` makes both grey, and the painting's luminance gets the
-            mean and deviation of the photograph's; a match changes the style alone.
+        styles: float32 `[H', W', 3]`, RGB 0..1, each.
+        color: `"luminance"` makes all grey, and each painting's luminance gets the
+            mean and deviation of the photograph's; a match changes the styles alone.
         linear_light: Match amounts of light instead of sRGB values.
     """
     if color == "off":
-        return content, style
+        return content, tuple(styles)
     if color == "luminance":
         plane = luma(content)
-        matched = match_moments(luma(style)[..., None], plane[..., None])[..., 0]
-        return grey(plane), grey(np.clip(matched, 0.0, 1.0))
+        planes = [
+            match_moments(luma(style)[..., None], plane[..., None])[..., 0]
+            for style in styles
+        ]
+        return grey(plane), tuple(grey(np.clip(x, 0.0, 1.0)) for x in planes)
     if linear_light:
-        matched = to_srgb(_match(to_linear(style), to_linear(content), color))
+        light = to_linear(content)
+        matched = [to_srgb(_match(to_linear(x), light, color)) for x in styles]
     else:
-        matched = _match(style, content, color)
-    return content, np.clip(matched, 0.0, 1.0).astype("float32")
+        matched = [_match(style, content, color) for style in styles]
+    return content, tuple(np.clip(x, 0.0, 1.0).astype("float32") for x in matched)
 
 
 def _match(style: np.ndarray, photo: np.ndarray, color: Color) -> np.ndarray:

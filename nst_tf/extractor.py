@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from nst_tf.settings import ExtractorSettings, InputError
+from nst_tf.settings import ExtractorSettings, InputError, Padding
 from nst_tf.vgg_weights import layer_shapes, load_weights
 
 Tensor = Any
@@ -48,6 +48,29 @@ class CenteredInput(keras.layers.Layer):
         return keras.KerasTensor(
             (*images.shape[:-1], channels), dtype=self.compute_dtype
         )
+
+
+@keras.saving.register_keras_serializable("nst_tf")
+class BorderPadding(keras.layers.Layer):
+    """One position more on every side: the map mirrored, or its edge repeated.
+
+    Args:
+        padding: `"reflect"` or `"replicate"`.
+    """
+
+    def __init__(self, padding: Padding, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.padding = padding
+
+    def call(self, features: Tensor) -> Tensor:
+        """Pad `[B, h, w, C]` to `[B, h + 2, w + 2, C]`."""
+        # One position wide, a symmetric padding is the edge repeated.
+        mode = "reflect" if self.padding == "reflect" else "symmetric"
+        return ops.pad(features, ((0, 0), (1, 1), (1, 1), (0, 0)), mode=mode)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "padding": self.padding}
 
 
 def _first_kernel(kernel: np.ndarray, channels: int) -> np.ndarray:
@@ -103,8 +126,11 @@ def build_extractor(
         block, conv = int(name[5]), int(name[-1])
         if conv == 1 and block > 1:
             x = pool(x)
+        if settings.padding != "zero":
+            x = BorderPadding(settings.padding, dtype=dtype, autocast=False)(x)
+        edge = "same" if settings.padding == "zero" else "valid"
         x = keras.layers.Conv2D(
-            shape[-1], 3, padding="same", activation="relu", name=name, dtype=dtype
+            shape[-1], 3, padding=edge, activation="relu", name=name, dtype=dtype
         )(x)
         if name in layers:
             outputs[name] = x

@@ -1,6 +1,6 @@
 """The three terms of the style-transfer loss, as pure functions.
 
-Every function takes caffe-unit features (0..255 minus the mean) and returns one
+The functions take caffe-unit features (0..255 minus the mean) and return one
 float32 value a picture, `[B]`. Four published conventions differ only in their
 constants, a fifth makes every term relative to its target (B batch, h w feature-map
 size, C channels, F features, G Gram matrix):
@@ -32,10 +32,11 @@ References:
 
 from typing import Any, NamedTuple
 
-import keras
 from keras import ops
 
-from nst_tf.settings import Convention
+from nst_tf import sums
+from nst_tf.roots import FLOOR, square_root, trace_of_root
+from nst_tf.settings import Convention, LossSettings
 
 Tensor = Any
 
@@ -71,57 +72,18 @@ def default_layer_weights(convention: Convention, layers: int) -> tuple[float, .
     return (part,) * layers
 
 
+def layer_weights(settings: LossSettings) -> tuple[float, ...]:
+    """Return the lambda of each style layer of `settings`."""
+    layers = len(settings.style_layers)
+    given = settings.style_layer_weights
+    lambdas = given or default_layer_weights(settings.convention, layers)
+    bent = [x * settings.style_layer_ratio**k for k, x in enumerate(lambdas)]
+    total = 1.0 if settings.strength is not None else sum(lambdas)
+    return tuple(x * total / max(sum(bent), _LEAST) for x in bent)
+
+
 _LEAST = 1e-20
 """Energy below which a target counts as nothing to compare with."""
-_BLOCK = 1024
-"""Least positions whose half-precision product is rounded before it is summed."""
-
-
-def _square(flat: Tensor) -> Tensor:
-    """Return `F'F` of `[B, P, C]` in float32.
-
-    Half-precision products accumulate in float32 but round their result. In blocks,
-    summed in float32, that costs an error of 1e-4 to 8e-4 of the norm, a fifth or less
-    of what half-precision features have, and half the time of a float32 product.
-    """
-    batch, positions, channels = flat.shape
-    half = keras.backend.standardize_dtype(flat.dtype) != "float32"
-    count = _blocks(positions) if half and positions else 0
-    if count:
-        blocks = ops.reshape(flat, (-1, positions // count, channels))  # [B*n, P/n, C]
-        parts = ops.matmul(ops.transpose(blocks, (0, 2, 1)), blocks)
-        parts = ops.reshape(parts, (-1, count, channels, channels))  # [B, n, C, C]
-        return ops.sum(ops.cast(parts, "float32"), axis=1)
-    wide = ops.cast(flat, "float32")
-    if batch == 1:  # 3 to 13 % faster than a batch of one.
-        return ops.matmul(ops.transpose(wide[0]), wide[0])[None]
-    return ops.matmul(ops.transpose(wide, (0, 2, 1)), wide)
-
-
-def _blocks(positions: int) -> int:
-    """Return how many equal blocks to cut into, 0 if it can't be done well."""
-    most, least = positions // _BLOCK, max(4, positions // (4 * _BLOCK))
-    fitting = (n for n in range(most, least - 1, -1) if positions % n == 0)
-    return next(fitting, 0)
-
-
-@ops.custom_gradient
-def _gram(flat: Tensor) -> Any:
-    """Return `F'F` of `[B, P, C]` in float32, with one product in its gradient.
-
-    Automatic differentiation multiplies by F twice; the product is symmetric, so
-    `F (U + U')` gives the same with half the arithmetic. It runs in the dtype of the
-    features, to which the result is rounded anyway.
-    """
-    gram = _square(flat)
-
-    def grad(*args: Tensor, upstream: Tensor = None) -> Tensor:
-        if upstream is None:
-            (upstream,) = args
-        both = upstream + ops.transpose(upstream, (0, 2, 1))
-        return ops.matmul(flat, ops.cast(both, flat.dtype))
-
-    return gram, grad
 
 
 def gram_matrix(
@@ -136,13 +98,28 @@ def gram_matrix(
     Returns:
         float32 `[B, C, C]`, symmetric.
     """
-    batch, height, width, channels = ops.shape(features)
-    flat = ops.reshape(features, (batch, height * width, channels))  # [B, h*w, C]
-    # The divisor goes onto the gradient's small matrix, not onto the features.
-    divisor = ops.cast(height * width, "float32")
+    gram = gram_of(
+        sums.product_sum(features), sums.weight_sum(features), convention=convention
+    )
+    return gram[:, 0]
+
+
+def gram_of(products: Tensor, weight: Tensor, *, convention: Convention) -> Tensor:
+    """Return the Gram matrices of what `product_sum` and `weight_sum` summed.
+
+    Args:
+        products: float32 `[B, R, C, C]`, R regions.
+        weight: float32 `[B, R]`.
+        convention: See the table of this module.
+    """
     if _RULES[convention].gram_by_channels:
-        divisor = divisor * ops.cast(channels, "float32")
-    return _gram(flat) / divisor
+        weight = weight * float(products.shape[-1])
+    return products / ops.maximum(weight, _LEAST)[..., None, None]
+
+
+def mean_of(total: Tensor, weight: Tensor) -> Tensor:
+    """Return a sum over positions `[B, R, C]` divided by their weight `[B, R]`."""
+    return total / ops.maximum(weight, _LEAST)[..., None]
 
 
 def content_loss(
@@ -155,35 +132,140 @@ def content_loss(
         target: `[B, h, w, C]` of the photograph.
         convention: See the table of this module.
     """
+    energy = sums.energy_sum(target) if needs_energy(convention) else None
+    return content_of(
+        sums.gap_sum(features, target),
+        sums.value_count(features),
+        energy,
+        convention=convention,
+    )
+
+
+def needs_energy(convention: Convention) -> bool:
+    """Tell whether the content term is relative to the photograph's features."""
+    return _RULES[convention].relative
+
+
+def content_of(
+    gap: Tensor, count: Tensor, energy: Tensor | None, *, convention: Convention
+) -> Tensor:
+    """Return the content term of sums over positions, `[B]` float32.
+
+    Args:
+        gap: `[B]`, sum of squared differences to the photograph.
+        count: `[B]`, number of values that were compared.
+        energy: `[B]`, sum of the photograph's squares, if `needs_energy`.
+        convention: See the table of this module.
+    """
     rule = _RULES[convention]
-    gap = ops.cast(features, "float32") - ops.cast(target, "float32")
-    total = ops.sum(ops.square(gap), axis=(1, 2, 3))
     if rule.content_mean:
-        _, height, width, channels = ops.shape(features)
-        total = total / ops.cast(height * width * channels, "float32")
+        gap = gap / count
     if rule.relative:
-        energy = ops.sum(ops.square(ops.cast(target, "float32")), axis=(1, 2, 3))
-        total = total / ops.maximum(energy, _LEAST)
-    return rule.content_factor * total
+        gap = gap / ops.maximum(energy, _LEAST)
+    return rule.content_factor * gap
 
 
 def style_loss(
     gram: Tensor, target: Tensor, *, convention: Convention = "gatys-notebook"
 ) -> Tensor:
-    """Return the squared distance of one layer's Gram matrices, `[B]` float32.
+    """Return the squared distance of one layer's Gram matrices, `[...]` float32.
 
     Args:
-        gram: float32 `[B, C, C]` from `gram_matrix` under the same convention.
-        target: float32 `[B, C, C]` of the style.
+        gram: float32 `[..., C, C]` from `gram_matrix` under the same convention.
+        target: float32 `[..., C, C]` of the style.
         convention: See the table of this module.
     """
     rule = _RULES[convention]
     reduce = ops.mean if rule.style_mean else ops.sum
-    loss = rule.style_factor * reduce(ops.square(gram - target), axis=(1, 2))
+    loss = rule.style_factor * reduce(ops.square(gram - target), axis=(-2, -1))
     if rule.relative:
-        loss = loss / ops.maximum(ops.sum(ops.square(target), axis=(1, 2)), _LEAST)
+        energy = ops.sum(ops.square(target), axis=(-2, -1))
+        loss = loss / ops.maximum(energy, _LEAST)
     channels = gram.shape[-1]
     return loss / float(channels * channels) if rule.style_by_channels else loss
+
+
+def energy_of(target: Tensor, convention: Convention) -> Tensor:
+    """Return what a style loss of moments is divided by, `[...]` float32.
+
+    Args:
+        target: float32 `[..., C]`, mean squares of the style's features.
+        convention: The relative one divides by their mean, the others by nothing.
+    """
+    energy = ops.maximum(ops.mean(target, axis=-1), _LEAST)
+    return energy if _RULES[convention].relative else ops.ones_like(energy)
+
+
+def mean_variance_loss(
+    mean: Tensor, square: Tensor, target_mean: Tensor, target_square: Tensor
+) -> Tensor:
+    """Return the squared distance of means and deviations, a mean over channels.
+
+    Args:
+        mean: float32 `[..., C]`, mean of the picture's features over positions.
+        square: float32 `[..., C]`, mean of their squares.
+        target_mean: The same of the style.
+        target_square: The same of the style.
+
+    References:
+        Li et al. 2017, https://arxiv.org/abs/1701.01036
+        Huang, Belongie 2017, https://arxiv.org/abs/1703.06868
+    """
+    # A fraction of the style's energy bounds the gradient where a channel is flat.
+    floor = 1e-5 * target_square + 1e-6
+    deviation = ops.sqrt(ops.maximum(square - ops.square(mean), 0.0) + floor)
+    variance = ops.maximum(target_square - ops.square(target_mean), 0.0)
+    gap = ops.square(mean - target_mean)
+    gap = gap + ops.square(deviation - ops.sqrt(variance + floor))
+    return ops.mean(gap, axis=-1)
+
+
+def wasserstein_loss(
+    mean: Tensor,
+    second: Tensor,
+    target_mean: Tensor,
+    target_second: Tensor,
+    target_root: Tensor,
+    target_floor: Tensor,
+) -> Tensor:
+    """Return the squared Wasserstein-2 distance of Gaussians, a mean over channels.
+
+    `|m - n|^2 + tr(A + B - 2 (B^(1/2) A B^(1/2))^(1/2))` over C, with means m, n and
+    covariances A, B: how far features must be moved for both to agree.
+
+    Args:
+        mean: float32 `[..., C]`, mean of the picture's features over positions.
+        second: float32 `[..., C, C]`, mean of their products, not centred.
+        target_mean: The same of the style.
+        target_second: The same of the style.
+        target_root: `[..., C, C]`, from `wasserstein_root` of the style.
+        target_floor: `[...]`, from `wasserstein_root` of the style.
+
+    Reference:
+        https://github.com/crowsonkb/style-transfer-pytorch, which regularises the
+        covariance; here the root itself is, so that the loss of equals is 0 but for
+        what lies below the floor.
+    """
+    gap = ops.sum(ops.square(mean - target_mean), axis=-1)
+    covariance = _covariance(mean, second)
+    product = ops.matmul(ops.matmul(target_root, covariance), target_root)
+    total = _trace(covariance) + _trace(_covariance(target_mean, target_second))
+    gap = gap + total - 2.0 * trace_of_root(product, target_floor)
+    return gap / float(mean.shape[-1])
+
+
+def wasserstein_root(mean: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the covariance's root `[..., C, C]` and the least root told from 0."""
+    root, largest = square_root(_covariance(mean, second))
+    return root, FLOOR * largest + _LEAST
+
+
+def _covariance(mean: Tensor, second: Tensor) -> Tensor:
+    return second - mean[..., :, None] * mean[..., None, :]
+
+
+def _trace(matrix: Tensor) -> Tensor:
+    return ops.sum(ops.diagonal(matrix, axis1=-2, axis2=-1), axis=-1)
 
 
 def total_variation(image: Tensor) -> Tensor:

@@ -24,10 +24,11 @@ from nst_tf.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from nst_tf.extractor import build_extractor
 from nst_tf.images import fit, load_image, resize
 from nst_tf.lbfgs import LBFGS
-from nst_tf.losses import default_layer_weights
-from nst_tf.objective import LossParts, Objective
+from nst_tf.losses import layer_weights
+from nst_tf.objective import LossParts, Objective, Targets
 from nst_tf.pixels import PixelImage, Range
 from nst_tf.precision import in_graph, jit_compile, resolve_precision
+from nst_tf.regions import Regions, whole
 from nst_tf.settings import (
     MIN_SIDE,
     InputError,
@@ -37,6 +38,7 @@ from nst_tf.settings import (
 )
 from nst_tf.transfer import StyleTransfer
 
+Tensor = Any
 Reason = Literal["finished", "converged", "stopped", "not finite"]
 _WINDOW = 20
 """Evaluations over which the early stop compares the loss."""
@@ -58,13 +60,13 @@ class Stage(NamedTuple):
 
     Attributes:
         picture: Size of the picture.
-        style: Size of the style image.
+        styles: Size of every style image.
         steps: Evaluations.
         shallow: Whether only the shallower half of the style layers counts.
     """
 
     picture: Size
-    style: Size
+    styles: tuple[Size, ...]
     steps: int
     shallow: bool = False
 
@@ -81,6 +83,9 @@ class Step(NamedTuple):
         loss: The parts of the loss of the picture before this step.
         seconds: Time since the start, without that between runs of a resumed one.
         image: Call it for the picture after this step, float32 `[H, W, 3]`.
+        weights: Weights of the content, style and total variation terms.
+        weigh: Call it with three new ones for the steps to come; the settings must
+            have weight_changes.
     """
 
     stage: int
@@ -91,6 +96,8 @@ class Step(NamedTuple):
     loss: LossParts
     seconds: float
     image: Callable[[], np.ndarray]
+    weights: tuple[float, ...]
+    weigh: Callable[[float, float, float], None]
 
 
 class Result(NamedTuple):
@@ -103,6 +110,8 @@ class Result(NamedTuple):
         seconds: Time of the run.
         reason: Why it ended: `"finished"`, `"converged"`, `"stopped"` by the observer,
             or `"not finite"` (the picture is the last one whose loss was finite).
+        settings: Those given, with the changes of the weights that the observer made:
+            they make the same picture again.
     """
 
     pixels: np.ndarray
@@ -110,6 +119,7 @@ class Result(NamedTuple):
     evaluations: int
     seconds: float
     reason: Reason
+    settings: OptimizeSettings
 
 
 Observer = Callable[[Step], bool | None]
@@ -117,7 +127,9 @@ Observer = Callable[[Step], bool | None]
 
 
 def plan_stages(
-    content: tuple[int, int], style: tuple[int, int], settings: OptimizeSettings
+    content: tuple[int, int],
+    styles: Sequence[tuple[int, int]],
+    settings: OptimizeSettings,
 ) -> list[Stage]:
     """Return the passes from the coarsest to the final size.
 
@@ -127,15 +139,18 @@ def plan_stages(
 
     Args:
         content: Width and height of the photograph.
-        style: Width and height of the style image.
+        styles: Width and height of every style image.
         settings: Size, scales and steps.
 
     Raises:
         InputError: A picture is too narrow for the chosen size.
     """
     stages: list[Stage] = []
-    several = settings.loss.style_weight and len(settings.loss.style_layers) > 1
+    loss = settings.loss
+    several = loss.term_weights[1] and len(loss.style_layers) > 1
     shallow = settings.shallow_steps if several else 0
+    # A position cannot be mirrored about itself.
+    least = MIN_SIDE * (2 if settings.extractor.padding == "reflect" else 1)
     for index in range(settings.scales):
         ratio = settings.scale_factor**-index
         picture = Size(
@@ -143,43 +158,54 @@ def plan_stages(
         )
         if index and min(picture) < _COARSEST:
             break
-        wanted = round((settings.style_size or settings.size) * ratio)
-        painting = Size(*fit(*style, max(1, wanted), settings.side))
-        if painting.width > style[0]:
-            painting = Size(*style)
-        for name, size in (("content", picture), ("style", painting)):
-            if min(size) < MIN_SIDE:
+        wanted = (settings.style_size or settings.size) * settings.style_scale * ratio
+        paintings = tuple(_painting_size(style, wanted, settings) for style in styles)
+        named = [("content", picture), *(("style", size) for size in paintings)]
+        for name, size in named:
+            if min(size) < least:
                 raise InputError(
                     f"the {name} image would be {size.width}x{size.height} pixels; each"
-                    f" side needs {MIN_SIDE}: choose a larger size or crop the image"
+                    f" side needs {least}: choose a larger size or crop the image"
                 )
         steps = settings.coarse_steps if index else settings.steps
-        stages.insert(0, Stage(picture, painting, steps))
+        stages.insert(0, Stage(picture, paintings, steps))
         if shallow:
-            stages.insert(0, Stage(picture, painting, shallow, shallow=True))
+            stages.insert(0, Stage(picture, paintings, shallow, shallow=True))
     return stages
+
+
+def _painting_size(
+    style: tuple[int, int], wanted: float, settings: OptimizeSettings
+) -> Size:
+    size = Size(*fit(*style, max(1, round(wanted)), settings.side))
+    return Size(*style) if size.width > style[0] else size
 
 
 def optimize_image(
     content: np.ndarray,
-    style: np.ndarray,
+    style: np.ndarray | Sequence[np.ndarray],
     settings: OptimizeSettings | None = None,
     *,
+    regions: Regions | None = None,
     observer: Observer | None = None,
     checkpoint: Path | None = None,
     checkpoint_every: int = 25,
     resume: bool = False,
+    extractor: keras.Model | None = None,
 ) -> Result:
     """Paint `content` in the manner of `style`.
 
     Args:
         content: float32 `[H, W, 3]`, RGB 0..1; the photograph.
-        style: float32 `[H', W', 3]`, RGB 0..1; the painting, of any size.
+        style: float32 `[H', W', 3]`, RGB 0..1; the painting, of any size, or several.
         settings: All that decides the result; same settings, same machine, same bits.
+        regions: Which part is painted like which; without it all like a blend of all.
         observer: Called after every step.
         checkpoint: File that keeps the state, for `resume`.
         checkpoint_every: Steps between two states.
         resume: Go on from `checkpoint`; the result has the bits of an unbroken run.
+        extractor: From `build_extractor` with the layers, the network and the precision
+            of `settings`, for several runs; without it each builds its own.
 
     Returns:
         The picture and how the run ended.
@@ -194,7 +220,8 @@ def optimize_image(
         >>> save_image(Path("out.png"), result.pixels)
     """
     settings = settings or OptimizeSettings()
-    run = _Run(content, style, settings, observer, checkpoint, checkpoint_every)
+    inputs = _inputs(content, style, settings, regions)
+    run = _Run(inputs, settings, observer, checkpoint, checkpoint_every, extractor)
     state = load_checkpoint(checkpoint) if resume and checkpoint else None
     if state is not None:
         run.check(state)
@@ -204,8 +231,10 @@ def optimize_image(
 def measure_loss(
     pixels: np.ndarray,
     content: np.ndarray,
-    style: np.ndarray,
+    style: np.ndarray | Sequence[np.ndarray],
     settings: OptimizeSettings,
+    *,
+    regions: Regions | None = None,
 ) -> LossParts:
     """Return the loss of a finished picture in float32 arithmetic, as floats.
 
@@ -214,16 +243,19 @@ def measure_loss(
     Args:
         pixels: float32 `[H, W, 3]`, RGB 0..1, of the final size of `settings`.
         content: The photograph as given to `optimize_image`.
-        style: The style image as given to `optimize_image`.
+        style: The style images as given to `optimize_image`.
         settings: The settings of the run.
+        regions: The regions as given to `optimize_image`.
     """
-    stage = plan_stages(_size(content), _size(style), settings)[-1]
+    inputs = _inputs(content, style, settings, regions)
+    stage = plan_stages(inputs.size, inputs.style_sizes, settings)[-1]
     objective = _objective(settings, "float32")
-    content, style = _prepared(content, style, settings)
+    targets = inputs.targets(objective, stage, settings)
+    if settings.weight_changes:
+        weights = np.asarray(settings.weight_changes[-3:], "float32")
+        targets = targets._replace(weights=weights)
     if settings.color == "luminance":
         pixels = color.grey(color.luma(pixels))
-    photo, painting = _resized(content, style, stage, settings)
-    targets = in_graph(objective.targets)(photo, painting)
     parts = in_graph(objective)(ops.convert_to_tensor(pixels[None]), targets)
     return LossParts(*(float(ops.convert_to_numpy(part)) for part in parts))
 
@@ -232,42 +264,118 @@ def _size(image: np.ndarray) -> tuple[int, int]:
     return image.shape[1], image.shape[0]
 
 
-def _prepared(
-    content: np.ndarray, style: np.ndarray, settings: OptimizeSettings
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return both images in the colours that the settings ask for."""
-    linear = settings.linear_light
-    return color.prepare(content, style, settings.color, linear_light=linear)
+class _Inputs(NamedTuple):
+    """The pictures of a run, in the colours that the network should see.
+
+    `colors` is the photograph as it was given.
+    """
+
+    content: np.ndarray
+    styles: tuple[np.ndarray, ...]
+    regions: Regions
+    colors: np.ndarray
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return _size(self.content)
+
+    @property
+    def style_sizes(self) -> list[tuple[int, int]]:
+        return [_size(style) for style in self.styles]
+
+    @property
+    def arrays(self) -> list[np.ndarray]:
+        """All that decides the result besides the settings."""
+        chosen = self.regions
+        given = [chosen.shares, chosen.strengths, chosen.masks, *chosen.paintings]
+        pictures = [self.colors, *self.styles]
+        if len(self.styles) == 1 and chosen.masks is None:
+            return pictures
+        return pictures + [x for x in given if x is not None]
+
+    def targets(
+        self, objective: Objective, stage: Stage, settings: OptimizeSettings
+    ) -> Targets:
+        """Return what a picture must match at the sizes of `stage`."""
+        chosen, resample = self.regions, settings.resample
+        photo = resize(self.content, *stage.picture, resample=resample)
+        moments: list[dict[str, Any]] = []
+        for style, mask, size in zip(
+            self.styles, chosen.paintings, stage.styles, strict=True
+        ):
+            painting = resize(style, *size, resample=resample)
+            if mask is not None:
+                mask = resize(mask, *size, resample="bilinear")[None]
+            moments.append(in_graph(objective.style_moments)(painting[None], mask))
+        blend = {
+            key: sum(
+                _by_region(share, part[key])
+                for share, part in zip(chosen.shares, moments, strict=True)
+            )
+            for key in moments[0]
+        }
+        weights, masks = chosen.weights, chosen.masks
+        if masks is not None:
+            masks = resize(masks, *stage.picture, resample="bilinear")[None]
+        return in_graph(objective.blended)(
+            photo[None], blend, None if weights is None else weights[None], masks
+        )
+
+    def cover(self, stage: Stage) -> np.ndarray | None:
+        """Return how much of each pixel may change, `[H, W]`."""
+        cover = self.regions.cover
+        if cover is None:
+            return None
+        return resize(cover, *stage.picture, resample="bilinear")
 
 
-def _resized(
-    content: np.ndarray, style: np.ndarray, stage: Stage, settings: OptimizeSettings
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return both images at the sizes of `stage`, `[1, H, W, 3]`."""
-    photo = resize(content, *stage.picture, resample=settings.resample)
-    painting = resize(style, *stage.style, resample=settings.resample)
-    return photo[None], painting[None]
+def _by_region(share: np.ndarray, moment: Tensor) -> Tensor:
+    """Weigh a painting's moments `[1, R, ...]` or `[1, 1, ...]` by `[R]`."""
+    return np.reshape(share, (1, -1) + (1,) * (len(moment.shape) - 2)) * moment
 
 
-def _objective(settings: OptimizeSettings, dtype: str) -> Objective:
-    extractor = build_extractor(
+def _inputs(
+    content: np.ndarray,
+    style: np.ndarray | Sequence[np.ndarray],
+    settings: OptimizeSettings,
+    regions: Regions | None,
+) -> _Inputs:
+    styles = (style,) if isinstance(style, np.ndarray) else tuple(style)
+    if regions is None:
+        regions = whole(len(styles), settings.style_shares)
+    photo, styles = color.prepare(
+        content, styles, settings.color, linear_light=settings.linear_light
+    )
+    return _Inputs(photo, styles, regions, content)
+
+
+def _objective(
+    settings: OptimizeSettings, dtype: str, extractor: keras.Model | None = None
+) -> Objective:
+    extractor = extractor or build_extractor(
         settings.loss.layers, settings=settings.extractor, dtype=dtype
     )
-    return Objective(extractor, settings.loss)
+    loss = settings.loss
+    if settings.weight_changes and not loss.tv_weight:
+        # Without weight it would not be computed, but it may get some.
+        loss = dataclasses.replace(loss, tv_weight=1.0)
+    return Objective(extractor, loss)
 
 
 def _shallow(loss: LossSettings) -> LossSettings:
     """Return the part of a loss that its shallower style layers make."""
-    lambdas = loss.style_layer_weights or default_layer_weights(
-        loss.convention, len(loss.style_layers)
-    )
+    lambdas = layer_weights(loss)
     pairs = sorted(zip(loss.style_layers, lambdas, strict=True))  # Names sort by depth.
     pairs = pairs[: max(1, len(pairs) // 2)]
     if not pairs:
         return loss
     names, lambdas = zip(*pairs, strict=True)
     return dataclasses.replace(
-        loss, content_layers=(), style_layers=names, style_layer_weights=lambdas
+        loss,
+        content_layers=(),
+        style_layers=names,
+        style_layer_weights=lambdas,
+        style_layer_ratio=1.0,
     )
 
 
@@ -276,25 +384,26 @@ class _Run:
 
     def __init__(
         self,
-        content: np.ndarray,
-        style: np.ndarray,
+        inputs: _Inputs,
         settings: OptimizeSettings,
         observer: Observer | None,
         checkpoint: Path | None,
         checkpoint_every: int,
+        extractor: keras.Model | None,
     ) -> None:
-        self.settings, self.colors = settings, content
-        self.content, self.style = _prepared(content, style, settings)
+        self.extractor = extractor
+        self.inputs, self.settings = inputs, settings
         self.observer, self.checkpoint = observer, checkpoint
         self.checkpoint_every = checkpoint_every
         self.dtype = resolve_precision(settings.precision)
-        self.stages = plan_stages(_size(content), _size(style), settings)
+        self.stages = plan_stages(inputs.size, inputs.style_sizes, settings)
         init = settings.init
         if init not in ("content", "noise", "style") and not Path(init).is_file():
             raise InputError(
                 f"init must be content, noise, style or an image file; got {init}"
             )
         self.evaluations = 0
+        self.changes = settings.weight_changes
         self.losses: list[float] = []
         self.reason: Reason = "finished"
         self.parts = LossParts(math.nan, math.nan, math.nan, math.nan)
@@ -304,11 +413,20 @@ class _Run:
     def seconds(self) -> float:
         return time.monotonic() - self.started
 
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Weights of the terms at the next evaluation."""
+        weights: tuple[float, ...] = self.settings.loss.term_weights
+        for start in range(0, len(self.changes), 4):
+            if self.changes[start] <= self.evaluations:
+                weights = self.changes[start + 1 : start + 4]
+        return weights
+
     @functools.cached_property
     def identity(self) -> dict[str, Any]:
         """Return what two runs must share for one to continue the other."""
         images = hashlib.sha256()
-        for image in (self.colors, self.style):
+        for image in self.inputs.arrays:
             images.update(repr(image.shape).encode())
             images.update(np.ascontiguousarray(image).tobytes())
         settings = to_dict(self.settings)
@@ -334,32 +452,37 @@ class _Run:
             )
 
     def __call__(self, state: Checkpoint | None) -> Result:
-        whole = _objective(self.settings, self.dtype)
-        shallow = Objective(whole.extractor, _shallow(self.settings.loss))
+        whole = _objective(self.settings, self.dtype, self.extractor)
+        shallow = Objective(whole.extractor, _shallow(whole.settings))
         first, picture, previous, moments = 0, None, None, None
         if state is not None:
             meta = state.meta
             first, self.evaluations = meta["stage"], meta["evaluations"]
             self.losses = [float(x) for x in meta["losses"]]
             self.parts = LossParts(*meta["parts"])
+            self.changes = tuple(meta["weight_changes"])
             self.started -= meta["seconds"]
         for index in range(first, len(self.stages)):
             stage = self.stages[index]
-            photo, painting = _resized(self.content, self.style, stage, self.settings)
+            photo = self._resized(self.inputs.content, stage.picture)
             objective = shallow if stage.shallow else whole
             if picture is None or previous is None:
-                start = self._start(photo[0], painting[0])
+                start = self._start(photo, stage)
             else:
-                start = self._refine(picture, photo[0], previous)
-            previous = photo[0]
+                start = self._refine(picture, photo, previous)
+            previous = photo
             generator = PixelImage(
                 start,
                 constrained=self.settings.constrained,
+                backdrop=photo,
+                cover=self.inputs.cover(stage),
                 greys=self._greys(stage),
             )
-            model = StyleTransfer(
-                generator, objective, in_graph(objective.targets)(photo, painting)
-            )
+            targets = self.inputs.targets(objective, stage, self.settings)
+            if self.changes:
+                weights = np.asarray(self.weights, "float32")
+                targets = targets._replace(weights=weights)
+            model = StyleTransfer(generator, objective, targets)
             optimizer = self._optimizer(index)
             optimizer.build(model.trainable_variables)
             if moments is not None:
@@ -386,31 +509,33 @@ class _Run:
             self.evaluations,
             self.seconds,
             self.reason,
+            dataclasses.replace(self.settings, weight_changes=self.changes),
         )
 
     def _greys(self, stage: Stage) -> Range | None:
         """Return the luminances that the photograph's colours allow, if only those."""
         if self.settings.color != "luminance":
             return None
-        return color.luma_range(self._colors(stage.picture))
-
-    def _colors(self, size: Size) -> np.ndarray:
-        return resize(self.colors, *size, resample=self.settings.resample)
+        return color.luma_range(self._resized(self.inputs.colors, stage.picture))
 
     def colored(self, picture: np.ndarray) -> np.ndarray:
         """Return a picture of the optimisation as the viewer should see it."""
         if self.settings.color != "luminance":
             return picture
-        height, width = picture.shape[:2]
-        return color.keep_colors(picture, self._colors(Size(width, height)))
+        size = Size(*_size(picture))
+        return color.keep_colors(picture, self._resized(self.inputs.colors, size))
 
-    def _start(self, photo: np.ndarray, painting: np.ndarray) -> np.ndarray:
+    def _resized(self, image: np.ndarray, size: Size) -> np.ndarray:
+        return resize(image, *size, resample=self.settings.resample)
+
+    def _start(self, photo: np.ndarray, stage: Stage) -> np.ndarray:
         """Return the first picture of the run, `[H, W, 3]`."""
         init = self.settings.init
         height, width = photo.shape[:2]
         if init == "content":
             return photo
         if init == "style":
+            painting = self._resized(self.inputs.styles[0], stage.styles[0])
             return resize(painting, width, height)
         if init == "noise":
             draw = np.random.default_rng(self.settings.seed).standard_normal(
@@ -426,9 +551,12 @@ class _Run:
 
         Without the detail the fine layers' Gram matrices start from almost nothing:
         91 instead of 167 million at short side 256, and 3 % less loss after 60
-        evaluations (reference pair, weights of the notebook).
+        evaluations (reference pair, weights of the notebook). Where content does not
+        count, its detail is not wanted either.
         """
         height, width = photo.shape[:2]
+        if not self.settings.loss.term_weights[0]:
+            return resize(picture, width, height)
         detail = photo - resize(previous, width, height)
         return np.clip(resize(picture, width, height) + detail, 0.0, 1.0)
 
@@ -475,6 +603,7 @@ class _Run:
             "losses": self.losses,
             "parts": list(self.parts),
             "seconds": self.seconds,
+            "weight_changes": self.changes,
         }
         variables = _state_variables(model.generator, model.optimizer)
         save_checkpoint(self.checkpoint, meta, [np.asarray(v) for v in variables])
@@ -491,7 +620,9 @@ class _Watcher(keras.callbacks.Callback):
         self, batch: int, logs: dict[str, float] | None = None
     ) -> None:
         """Handle the step that just ended."""
+        _ = self.model  # Under JAX this brings the variables up to date.
         run, logs = self.run, logs or {}
+        before = run.weights
         run.evaluations += 1
         self.done += 1
         parts = LossParts(*(float(logs[name]) for name in LossParts._fields))
@@ -511,9 +642,13 @@ class _Watcher(keras.callbacks.Callback):
                 parts,
                 run.seconds,
                 lambda: run.colored(self.transfer.generator.picture()),
+                before,
+                self._weigh,
             )
             if run.observer(step):
                 run.reason = "stopped"
+        if run.weights != before:
+            self._apply()
         last = self.done == run.stages[self.index].steps
         if self._converged():
             # The stage counts as complete, for a resumed run too.
@@ -528,6 +663,26 @@ class _Watcher(keras.callbacks.Callback):
             self.transfer.stop_training = True
         if last or run.reason == "stopped" or self.done % run.checkpoint_every == 0:
             run.save(self.transfer, self.index, self.done)
+
+    def _weigh(self, *weights: float) -> None:
+        """Note other weights for the evaluations to come."""
+        run = self.run
+        if not run.changes:
+            raise InputError("these settings have no weight_changes")
+        earlier = len(run.changes)
+        while earlier and run.changes[earlier - 4] >= run.evaluations:
+            earlier -= 4  # What was planned for later, or said a moment ago.
+        changes = (*run.changes[:earlier], float(run.evaluations), *weights)
+        dataclasses.replace(run.settings, weight_changes=changes)  # Checks them.
+        run.changes = changes
+
+    def _apply(self) -> None:
+        """Let new weights act: the losses before do not compare, nor the gradients."""
+        run = self.run
+        run.losses = []
+        self.transfer.targets.weigh(run.weights)
+        if isinstance(self.transfer.optimizer, LBFGS):
+            self.transfer.optimizer.reset()
 
     def _converged(self) -> bool:
         losses, tolerance = self.run.losses, self.run.settings.tolerance

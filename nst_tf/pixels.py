@@ -40,7 +40,10 @@ class PixelImage(keras.layers.Layer):
     Args:
         image: float32 `[H, W, 3]`, RGB 0..1; the start.
         constrained: Keep the pixels in 0..1 after every step.
-        greys: Keep them grey and in this range instead.
+        backdrop: float32 `[H, W, 3]`, what shows where `cover` is not 1.
+        cover: float32 `[H, W]`, 0..1; the picture is `cover` of the image and the rest
+            of the backdrop. Where it is 0 the backdrop stays to the bit.
+        greys: Keep the pixels grey and in this range instead.
     """
 
     def __init__(
@@ -48,14 +51,19 @@ class PixelImage(keras.layers.Layer):
         image: np.ndarray,
         *,
         constrained: bool = True,
+        backdrop: np.ndarray | None = None,
+        cover: np.ndarray | None = None,
         greys: Range | None = None,
     ) -> None:
         super().__init__(dtype="float32", name="pixels")
         start = np.clip(image, 0.0, 1.0) if constrained else image
         constraint: Any = UnitRange() if constrained else None
         if greys is not None:
-            low, high = (self._hold(value) for value in greys)
-            constraint = GreyRange(low, high)
+            low, high = greys
+            constraint = GreyRange(
+                self._constant(low[None, ..., None], "low"),
+                self._constant(high[None, ..., None], "high"),
+            )
             start = np.asarray(constraint(start[None]))[0]
         self.constrained = constrained
         self.image = self.add_weight(
@@ -69,18 +77,26 @@ class PixelImage(keras.layers.Layer):
         )
         self.image.assign(start[None])
         self.finite.assign(start[None])
+        self.cover: Any = None
+        self.behind: Any = None
+        if cover is not None and backdrop is not None:
+            self.cover = self._constant(cover[None, ..., None], "cover")
+            rest = (1.0 - cover[None, ..., None]) * backdrop[None]
+            self.behind = self._constant(rest, "behind")
         self.built = True
 
-    def _hold(self, plane: np.ndarray) -> keras.Variable:
-        """Keep `[H, W]` as a variable `[1, H, W, 1]`: state, no constant of a graph."""
-        shape = (1, *plane.shape, 1)
-        weight = self.add_weight(shape=shape, initializer="zeros", trainable=False)
-        weight.assign(plane[None, ..., None])
+    def _constant(self, value: np.ndarray, name: str) -> keras.Variable:
+        weight = self.add_weight(
+            shape=value.shape, initializer="zeros", trainable=False, name=name
+        )
+        weight.assign(value)
         return weight
 
     def call(self, inputs: Tensor) -> Tensor:
         """Return the picture, float32 `[1, H, W, 3]`; `inputs` only count the steps."""
-        return ops.copy(self.image)
+        if self.cover is None:
+            return ops.copy(self.image)
+        return self.cover * self.image + self.behind
 
     def remember(self, image: Tensor, loss: Tensor) -> None:
         """Keep `image` as the last good one if its `loss` is finite."""
@@ -91,6 +107,8 @@ class PixelImage(keras.layers.Layer):
     def picture(self) -> np.ndarray:
         """Return the picture as it is now, float32 `[H, W, 3]`."""
         pixels = np.array(self.image[0])
+        if self.cover is not None:
+            pixels = np.array(self.cover[0]) * pixels + np.array(self.behind[0])
         # Keras averages (EMA) the steps as they were before the constraint.
         return np.clip(pixels, 0.0, 1.0) if self.constrained else pixels
 

@@ -16,6 +16,8 @@ Network = Literal["vgg19", "vgg16"]
 Pooling = Literal["max", "average"]
 Convention = Literal["gatys-notebook", "gatys-2015", "ng-course", "johnson", "relative"]
 Border = Literal["whole", "inner"]
+Padding = Literal["zero", "reflect", "replicate"]
+StyleLoss = Literal["gram", "mean-variance", "wasserstein"]
 Optimizer = Literal["lbfgs", "adam"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Side = Literal["long", "short"]
@@ -33,6 +35,11 @@ Color = Literal[
 
 MIN_SIDE = 16
 """Pixels below which the fifth block of VGG has no feature left."""
+
+
+REFERENCE_STYLE, REFERENCE_TV = 1.0, 1e-3
+"""Style and total variation over content, each divided by its reference, at strength
+0.5 and tv_weight 1: there the result looks like that of the default weights."""
 
 
 class InputError(ValueError):
@@ -62,6 +69,9 @@ class ExtractorSettings:
     """The ImageNet classifier whose layers are compared."""
     pooling: Pooling = "max"
     """Max pooling as trained, or average pooling as in the paper of 2015."""
+    padding: Padding = "zero"
+    """What lies beyond the border: zeros as trained, or the image mirrored or its edge
+    repeated, against frames painted along the border."""
     vgg_weights: Path | None = None
     """An HDF5 weight file; without it NST_VGG19_WEIGHTS (or NST_VGG16_WEIGHTS), else
     the Keras download."""
@@ -82,9 +92,18 @@ class LossSettings:
         "block4_conv1",
         "block5_conv1",
     )
-    """Keras names of the layers compared by their Gram matrices."""
+    """Keras names of the layers compared by the statistics of style_loss."""
+    style_loss: StyleLoss = "gram"
+    """What is compared: Gram matrices, every channel's mean and deviation, or means and
+    covariances by the Wasserstein distance of Gaussians."""
     style_layer_weights: tuple[float, ...] | None = None
     """One lambda a style layer; without it the convention's own."""
+    style_layer_ratio: float = 1.0
+    """Each style layer's lambda over that of the layer before; their sum stays."""
+    strength: float | None = None
+    """Style over content from 0 (the photograph) to 1 (style alone), of like effect at
+    any size, for any style, layers and style_loss: every term is divided by its value
+    at a reference. Takes the place of content_weight, style_weight and convention."""
     border: Border = "whole"
     """Compare whole feature maps, or the inner part that the extractor's zero padding
     does not reach: against frames painted along the border."""
@@ -108,6 +127,11 @@ class LossSettings:
                 )
             for value in lambdas:
                 problems += _finite("style_layer_weights", value)
+        ratio = self.style_layer_ratio
+        if not (math.isfinite(ratio) and ratio > 0):
+            problems.append(f"style_layer_ratio must exceed 0, got {ratio:g}")
+        if self.strength is not None and not 0 <= self.strength <= 1:
+            problems.append(f"strength must be in 0..1, got {self.strength:g}")
         for name in ("content_layers", "style_layers"):
             layers = getattr(self, name)
             if len(set(layers)) != len(layers):
@@ -117,6 +141,14 @@ class LossSettings:
         if self.content_weight == 0 and self.style_weight == 0:
             problems.append("content_weight and style_weight can't both be 0")
         _reject(problems)
+
+    @property
+    def term_weights(self) -> tuple[float, float, float]:
+        """Weights of the content, style and total variation terms."""
+        if self.strength is None:
+            return self.content_weight, self.style_weight, self.tv_weight
+        part = self.strength
+        return (1 - part) ** 2, REFERENCE_STYLE * part**2, REFERENCE_TV * self.tv_weight
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -154,6 +186,11 @@ class OptimizeSettings:
     """Whether size is the long or the short side of the result."""
     style_size: int | None = None
     """The same side of the style image in pixels; without it, size. Never enlarged."""
+    style_scale: float = 1.0
+    """Size of the style images relative to the result's: smaller, finer brushwork."""
+    style_shares: tuple[float, ...] | None = None
+    """One number a style image: its share of the blend, or, where each has a mask, the
+    strength of its region (0: stays the photograph). Without it, 1 each."""
     resample: Resample = "lanczos"
     """Filter that resizes both images."""
     scales: int = 2
@@ -190,6 +227,10 @@ class OptimizeSettings:
     """Match the colours as amounts of light instead of as sRGB values."""
     tolerance: float = 0.0
     """Stop a scale when the loss fell by less than this fraction in 20 evaluations."""
+    weight_changes: tuple[float, ...] = ()
+    """Weights of the terms that change on the way, four numbers a change: the
+    evaluation after which (0: from the start), content, style and total variation
+    weight. A live run writes down here what it was told."""
     precision: Precision = "auto"
     """Arithmetic of the extractor; Gram matrices and losses are always float32."""
     loss: LossSettings = dataclasses.field(default_factory=LossSettings)
@@ -202,6 +243,12 @@ class OptimizeSettings:
         problems += _at_least("size", self.size, MIN_SIDE)
         if self.style_size is not None:
             problems += _at_least("style_size", self.style_size, MIN_SIDE)
+        if not (math.isfinite(self.style_scale) and self.style_scale > 0):
+            problems.append(f"style_scale must exceed 0, got {self.style_scale:g}")
+        for share in self.style_shares or ():
+            problems += _finite("style_shares", share)
+        if self.style_shares is not None and not any(self.style_shares):
+            problems.append("style_shares can't all be 0")
         problems += _at_least("scales", self.scales, 1)
         problems += _at_least("steps", self.steps, 1)
         problems += _at_least("coarse_steps", self.coarse_steps, 1)
@@ -218,12 +265,32 @@ class OptimizeSettings:
         rate = self.learning_rate
         if rate is not None and not (math.isfinite(rate) and rate > 0):
             problems.append(f"learning_rate must exceed 0, got {rate:g}")
+        problems += _check_changes(self.weight_changes)
         if self.linear_light and not self.color.startswith("match-"):
             problems.append(
                 "linear_light says how colours are matched: choose a color of"
                 f" match-..., got {self.color}"
             )
         _reject(problems)
+
+
+def _check_changes(values: tuple[float, ...]) -> list[str]:
+    if len(values) % 4:
+        return [f"weight_changes needs four numbers a change, got {len(values)}"]
+    problems, latest = [], -1.0
+    for start in range(0, len(values), 4):
+        after, *weights = values[start : start + 4]
+        if after != int(after) or after < latest:
+            problems.append(
+                "weight_changes needs evaluations in order, from 0; got"
+                f" {after:g} after {latest:g}"
+            )
+        latest = max(after, latest)
+        for name, value in zip(("content", "style", "tv"), weights, strict=True):
+            problems += _finite(f"weight_changes: the {name} weight", value)
+        if not any(weights[:2]):
+            problems.append("weight_changes: content and style can't both weigh 0")
+    return problems
 
 
 _GATYS = OptimizeSettings(
@@ -337,8 +404,8 @@ def _typed(cls: type[Any], values: dict[str, Any]) -> Any:
             bool in plain or not isinstance(value, bool)
         )
         if isinstance(value, tuple):
-            item = float if name == "style_layer_weights" else str
-            allowed = (float, int) if item is float else (str,)
+            numbers = any(float in typing.get_args(kind) for kind in kinds)
+            allowed = (float, int) if numbers else (str,)
             fits = fits and all(isinstance(entry, allowed) for entry in value)
         if not fits:
             raise TypeError(f"{name} can't be {value!r}")

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from nst_tf.objective import Objective, Targets
+from nst_tf.settings import InputError
 
 Tensor = Any
 
@@ -22,28 +23,41 @@ class FixedTargets(keras.layers.Layer):
 
     def __init__(self, targets: Targets) -> None:
         super().__init__(dtype="float32", trainable=False, name="targets")
-        self._content = {k: self._hold(v, k) for k, v in targets.content.items()}
-        self._style = {k: self._hold(v, f"{k}_gram") for k, v in targets.style.items()}
+        self._held = Targets(*(self._hold(v, k) for k, v in targets._asdict().items()))
         self.built = True
 
-    def _hold(self, value: Tensor, name: str) -> keras.Variable:
+    def weigh(self, weights: Sequence[float]) -> None:
+        """Change the weights of the terms, if the targets have any."""
+        self._held.weights.assign(ops.convert_to_tensor(weights, "float32"))
+
+    def _hold(self, value: Any, name: str) -> Any:
+        if value is None:
+            return None
+        if isinstance(value, dict):
+            return {
+                key: self._hold(part, f"{name}_{key}") for key, part in value.items()
+            }
         weight = self.add_weight(
             shape=value.shape,
             dtype=keras.backend.standardize_dtype(value.dtype),
             initializer="zeros",
             trainable=False,
             autocast=False,
-            name=name,
+            name=name.replace("/", "_"),
         )
         weight.assign(value)
         return weight
 
     def call(self, inputs: Tensor) -> Targets:
         """Return the targets, whatever the inputs."""
-        return Targets(
-            {k: ops.convert_to_tensor(v) for k, v in self._content.items()},
-            {k: ops.convert_to_tensor(v) for k, v in self._style.items()},
-        )
+        return Targets(*(_read(value) for value in self._held))
+
+
+def _read(value: Any) -> Any:
+    """Return the tensors of the variables that `FixedTargets` holds."""
+    if isinstance(value, dict):
+        return {key: _read(part) for key, part in value.items()}
+    return None if value is None else ops.convert_to_tensor(value)
 
 
 class MixedTargets(keras.layers.Layer):
@@ -70,6 +84,11 @@ class MixedTargets(keras.layers.Layer):
         super().__init__(dtype="float32", trainable=False, name="targets")
         self.objective = objective
         settings, extractor = objective.settings, objective.extractor
+        if settings.strength is not None:
+            raise InputError(
+                "strength is for the optimisation of one picture; in training each"
+                " style has a strength of its own"
+            )
         # No deeper than the content: a sixth less of the step's arithmetic.
         self.content = keras.Model(
             extractor.input,
@@ -77,10 +96,13 @@ class MixedTargets(keras.layers.Layer):
         )
         factors = [float(value) for value in strengths or [1.0] * len(styles)]
         self._strengths = self._hold(ops.convert_to_tensor(factors), "strengths")
-        painted = [objective.grams(style[None]) for style in styles]
+        painted = [objective.style_moments(style[None]) for style in styles]
         self._grams = {
-            name: self._hold(ops.concatenate([g[name] for g in painted]), name)
-            for name in settings.style_layers
+            name: self._hold(
+                ops.concatenate([gram[name] for gram in painted]),
+                name.replace("/", "_"),
+            )
+            for name in painted[0]
         }
         self.built = True
 
@@ -95,9 +117,10 @@ class MixedTargets(keras.layers.Layer):
         """Return the targets of `image` `[B, H, W, 3]` and `style` `[B, N + 1]`."""
         mix = inputs["style"][:, 1:]
         style = {
-            name: ops.einsum("bn,ncd->bcd", mix, ops.convert_to_tensor(grams))
+            name: ops.einsum("bn,n...->b...", mix, ops.convert_to_tensor(grams))
             for name, grams in self._grams.items()
         }
+        style = self.objective.style_targets(style)
         strength = ops.matmul(mix, ops.convert_to_tensor(self._strengths))
         content = self.objective.inner(self.content(inputs["image"]))
         return Targets(content, style, strength)

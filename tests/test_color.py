@@ -122,7 +122,7 @@ def test_linear_light_is_the_srgb_standards():
 
 
 def test_in_linear_light_the_amounts_of_light_match():
-    _, style = prepare(PHOTO, STYLE, "match-symmetric", linear_light=True)
+    _, (style,) = prepare(PHOTO, [STYLE], "match-symmetric", linear_light=True)
     got, wanted = moments(to_linear(style)), moments(to_linear(PHOTO))
     np.testing.assert_allclose(got[0], wanted[0], atol=1e-4)
     np.testing.assert_allclose(got[1], wanted[1], atol=1e-5)
@@ -155,7 +155,7 @@ def test_the_range_of_luminance_is_where_the_gamut_ends():
 
 
 def test_for_luminance_the_painting_gets_the_photographs_mean_and_deviation():
-    photo, style = prepare(PHOTO, STYLE, "luminance")
+    photo, (style,) = prepare(PHOTO, [STYLE], "luminance")
     for picture in (photo, style):
         assert np.ptp(picture, axis=-1).max() == 0
         assert picture.mean() == pytest.approx((PHOTO @ WEIGHTS).mean(), abs=1e-5)

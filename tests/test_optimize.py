@@ -225,27 +225,27 @@ def test_coarse_scales_precede_the_final_one():
     settings = OptimizeSettings(
         size=512, scales=3, steps=7, coarse_steps=9, shallow_steps=0
     )
-    scales = plan_stages((1000, 500), (300, 900), settings)
+    scales = plan_stages((1000, 500), [(300, 900)], settings)
     assert [tuple(s.picture) for s in scales] == [(128, 64), (256, 128), (512, 256)]
     assert [s.steps for s in scales] == [9, 9, 7]
-    assert [max(s.style) for s in scales] == [128, 256, 512]
+    assert [max(*s.styles[0]) for s in scales] == [128, 256, 512]
 
 
 def test_the_style_image_is_never_enlarged():
     settings = OptimizeSettings(size=512, scales=1, shallow_steps=0)
-    (scale,) = plan_stages((1000, 500), (300, 200), settings)
-    assert tuple(scale.style) == (300, 200)
+    (scale,) = plan_stages((1000, 500), [(300, 200)], settings)
+    assert tuple(scale.styles[0]) == (300, 200)
 
 
 def test_the_short_side_can_be_chosen():
     settings = OptimizeSettings(size=512, side="short", scales=1, shallow_steps=0)
-    (scale,) = plan_stages((1024, 768), (1000, 800), settings)
+    (scale,) = plan_stages((1024, 768), [(1000, 800)], settings)
     assert tuple(scale.picture) == (683, 512)
 
 
 def test_a_picture_too_narrow_for_the_network_is_refused():
     with pytest.raises(InputError, match=r"content image would be 64x5"):
-        plan_stages((2000, 160), (64, 64), changed(size=64))
+        plan_stages((2000, 160), [(64, 64)], changed(size=64))
 
 
 @pytest.mark.parametrize("init", ["noise", "style"])

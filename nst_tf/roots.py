@@ -1,0 +1,64 @@
+"""Square roots of symmetric positive semi-definite matrices, for Gaussians.
+
+References:
+    Dowson, Landau 1982 (the distance), https://doi.org/10.1016/0047-259X(82)90077-X
+    Crowson (as a style loss), https://github.com/crowsonkb/style-transfer-pytorch
+"""
+
+from typing import Any
+
+from keras import ops
+
+Tensor = Any
+
+FLOOR = 3e-3
+"""Smallest root told from 0, as a fraction of the style's largest eigenvalue. Float32
+keeps eigenvalues of the product to 1e-6 of the largest, hence roots to 1e-3 of it."""
+
+
+def square_root(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the square root and the largest eigenvalue.
+
+    Args:
+        matrix: float32 `[..., C, C]`, symmetric; negative eigenvalues count as 0.
+
+    Returns:
+        float32 `[..., C, C]` and `[...]`.
+    """
+    values, vectors = ops.eigh(matrix)
+    values = ops.maximum(values, 0.0)
+    root = ops.matmul(vectors * ops.sqrt(values)[..., None, :], _transpose(vectors))
+    return root, values[..., -1]
+
+
+@ops.custom_gradient
+def trace_of_root(matrix: Tensor, floor: Tensor) -> Any:
+    """Return the sum of the roots of the eigenvalues, `sqrt(v + floor^2) - floor`.
+
+    Its gradient needs the eigenvectors but not theirs: `U diag(f'(v)) U'`. So equal
+    eigenvalues do no harm, and the floor bounds it where they vanish.
+
+    Args:
+        matrix: float32 `[..., C, C]`, symmetric.
+        floor: float32 `[...]`, a constant.
+    """
+    # A solver that is given NaN fails instead of returning it.
+    sound = ops.all(ops.isfinite(matrix), axis=(-2, -1), keepdims=True)
+    values, vectors = ops.eigh(ops.where(sound, matrix, ops.zeros_like(matrix)))
+    roots = ops.sqrt(ops.maximum(values, 0.0) + ops.square(floor)[..., None])
+    total = ops.sum(roots - floor[..., None], axis=-1)
+    total = ops.where(sound[..., 0, 0], total, float("nan"))
+
+    def grad(*args: Tensor, upstream: Tensor = None) -> Any:
+        if upstream is None:
+            (upstream,) = args
+        slope = ops.where(values > 0, 0.5, 0.0) / ops.maximum(roots, 1e-30)
+        whole = ops.matmul(vectors * slope[..., None, :], _transpose(vectors))
+        return upstream[..., None, None] * whole, ops.zeros_like(floor)
+
+    return total, grad
+
+
+def _transpose(matrix: Tensor) -> Tensor:
+    axes = (*range(len(matrix.shape) - 2), len(matrix.shape) - 1, len(matrix.shape) - 2)
+    return ops.transpose(matrix, axes)

@@ -1,0 +1,131 @@
+"""Sums over the positions of a feature map, which is all that the loss looks at.
+
+Every function returns float32 sums with a leading batch dimension. The sums of disjoint
+parts of a map add up to those of the whole, which lets a picture be measured in tiles.
+Where R regions are told apart, a mask float32 `[B, h, w, R]`, 0..1, weighs the
+positions; without one there is one region that holds them all (R = 1).
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+Tensor = Any
+
+_BLOCK = 1024
+"""Least positions whose half-precision product is rounded before it is summed."""
+
+
+def _square(flat: Tensor) -> Tensor:
+    """Return `F'F` of `[B, P, C]` in float32.
+
+    Half-precision products accumulate in float32 but round their result. In blocks,
+    summed in float32, that costs an error of 1e-4 to 8e-4 of the norm, a fifth or less
+    of what half-precision features have, and half the time of a float32 product.
+    """
+    batch, positions, channels = flat.shape
+    half = keras.backend.standardize_dtype(flat.dtype) != "float32"
+    count = _blocks(positions) if half and positions else 0
+    if count:
+        blocks = ops.reshape(flat, (-1, positions // count, channels))  # [B*n, P/n, C]
+        parts = ops.matmul(ops.transpose(blocks, (0, 2, 1)), blocks)
+        parts = ops.reshape(parts, (-1, count, channels, channels))  # [B, n, C, C]
+        return ops.sum(ops.cast(parts, "float32"), axis=1)
+    wide = ops.cast(flat, "float32")
+    if batch == 1:  # 3 to 13 % faster than a batch of one.
+        return ops.matmul(ops.transpose(wide[0]), wide[0])[None]
+    return ops.matmul(ops.transpose(wide, (0, 2, 1)), wide)
+
+
+def _blocks(positions: int) -> int:
+    """Return how many equal blocks to cut into, 0 if it can't be done well."""
+    most, least = positions // _BLOCK, max(4, positions // (4 * _BLOCK))
+    fitting = (n for n in range(most, least - 1, -1) if positions % n == 0)
+    return next(fitting, 0)
+
+
+@ops.custom_gradient
+def _gram(flat: Tensor) -> Any:
+    """Return `F'F` of `[B, P, C]` in float32, with one product in its gradient.
+
+    Automatic differentiation multiplies by F twice; the product is symmetric, so
+    `F (U + U')` gives the same with half the arithmetic. It runs in the dtype of the
+    features, to which the result is rounded anyway.
+    """
+    gram = _square(flat)
+
+    def grad(*args: Tensor, upstream: Tensor = None) -> Tensor:
+        if upstream is None:
+            (upstream,) = args
+        both = upstream + ops.transpose(upstream, (0, 2, 1))
+        return ops.matmul(flat, ops.cast(both, flat.dtype))
+
+    return gram, grad
+
+
+def _flat(features: Tensor) -> Tensor:
+    batch, height, width, channels = ops.shape(features)
+    return ops.reshape(features, (batch, height * width, channels))  # [B, h*w, C]
+
+
+def product_sum(
+    features: Tensor, mask: Tensor | None = None, *, exact: bool = False
+) -> Tensor:
+    """Return the sum of `f f'` over positions: the undivided Gram matrix.
+
+    Args:
+        features: Any float dtype `[B, h, w, C]`.
+        mask: See this module.
+        exact: Multiply in float32 even half-precision features, for covariances, which
+            are differences.
+
+    Returns:
+        float32 `[B, R, C, C]`, symmetric.
+    """
+    flat = _flat(ops.cast(features, "float32") if exact else features)
+    if mask is None:
+        return _gram(flat)[:, None]
+    # The root, since every position enters twice.
+    roots = ops.cast(ops.sqrt(_flat(mask)), flat.dtype)  # [B, h*w, R]
+    parts = [_gram(flat * roots[:, :, r, None]) for r in range(mask.shape[-1])]
+    return ops.stack(parts, axis=1)
+
+
+def feature_sum(features: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Return the sum of features over positions, float32 `[B, R, C]`."""
+    wide = ops.cast(features, "float32")
+    if mask is None:
+        return ops.sum(wide, axis=(1, 2))[:, None]
+    return ops.matmul(ops.transpose(_flat(mask), (0, 2, 1)), _flat(wide))
+
+
+def square_sum(features: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Return the sum of squared features over positions, float32 `[B, R, C]`."""
+    return feature_sum(ops.square(ops.cast(features, "float32")), mask)
+
+
+def weight_sum(features: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Return the number of positions, or the sum of the mask, float32 `[B, R]`."""
+    if mask is not None:
+        return ops.sum(mask, axis=(1, 2))
+    batch, height, width, _ = ops.shape(features)
+    return ops.broadcast_to(ops.cast(height * width, "float32"), (batch, 1))
+
+
+def gap_sum(features: Tensor, target: Tensor) -> Tensor:
+    """Return the sum of squared differences to `target` `[B, h, w, C]`, `[B]`."""
+    gap = ops.cast(features, "float32") - ops.cast(target, "float32")
+    return ops.sum(ops.square(gap), axis=(1, 2, 3))
+
+
+def energy_sum(features: Tensor) -> Tensor:
+    """Return the sum of squares, float32 `[B]`."""
+    return ops.sum(ops.square(ops.cast(features, "float32")), axis=(1, 2, 3))
+
+
+def value_count(features: Tensor) -> Tensor:
+    """Return the number of values of every picture, `hwC`, float32 `[B]`."""
+    batch, height, width, channels = ops.shape(features)
+    count = ops.cast(height * width, "float32") * float(channels)
+    return ops.broadcast_to(count, (batch,))
