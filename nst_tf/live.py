@@ -36,8 +36,8 @@ _LONGEST = 4096
 _NAMES = ("content", "style", "tv")
 _HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'self' 'unsafe-inline'; img-src blob: data:;"
-    " frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Content-Security-Policy": "default-src 'self' 'unsafe-inline'; img-src blob: data:"
+    "; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }

@@ -28,7 +28,8 @@ class FixedTargets(keras.layers.Layer):
 
     def weigh(self, weights: Sequence[float]) -> None:
         """Change the weights of the terms, if the targets have any."""
-        self._held.weights.assign(ops.convert_to_tensor(weights, "float32"))
+        variable: Any = self._held.weights
+        variable.assign(ops.convert_to_tensor(weights, "float32"))
 
     def _hold(self, value: Any, name: str) -> Any:
         if value is None:
