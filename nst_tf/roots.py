@@ -33,10 +33,10 @@ def square_root(matrix: Tensor) -> tuple[Tensor, Tensor]:
 
 @ops.custom_gradient
 def trace_of_root(matrix: Tensor, floor: Tensor) -> Any:
-    """Return the sum of the roots of the eigenvalues, `sqrt(v + floor^2) - floor`.
+    """Return the sum of the roots of the eigenvalues, as `v / sqrt(v + floor^2)`.
 
-    Its gradient needs the eigenvectors but not theirs: `U diag(f'(v)) U'`. So equal
-    eigenvalues do no harm, and the floor bounds it where they vanish.
+    The gradient needs the eigenvectors but not theirs: `U diag(f'(v)) U'`. So equal
+    eigenvalues do no harm, and the floor bounds it where they vanish: `1 / floor` at 0.
 
     Args:
         matrix: float32 `[..., C, C]`, symmetric.
@@ -45,14 +45,16 @@ def trace_of_root(matrix: Tensor, floor: Tensor) -> Any:
     # A solver that is given NaN fails instead of returning it.
     sound = ops.all(ops.isfinite(matrix), axis=(-2, -1), keepdims=True)
     values, vectors = ops.eigh(ops.where(sound, matrix, ops.zeros_like(matrix)))
-    roots = ops.sqrt(ops.maximum(values, 0.0) + ops.square(floor)[..., None])
-    total = ops.sum(roots - floor[..., None], axis=-1)
+    values = ops.maximum(values, 0.0)
+    least = ops.square(floor)[..., None]
+    roots = ops.maximum(ops.sqrt(values + least), 1e-30)
+    total = ops.sum(values / roots, axis=-1)
     total = ops.where(sound[..., 0, 0], total, float("nan"))
 
     def grad(*args: Tensor, upstream: Tensor = None) -> Any:
         if upstream is None:
             (upstream,) = args
-        slope = ops.where(values > 0, 0.5, 0.0) / ops.maximum(roots, 1e-30)
+        slope = (0.5 * values + least) / ops.square(roots) / roots
         whole = ops.matmul(vectors * slope[..., None, :], _transpose(vectors))
         return upstream[..., None, None] * whole, ops.zeros_like(floor)
 

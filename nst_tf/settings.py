@@ -37,9 +37,13 @@ MIN_SIDE = 16
 """Pixels below which the fifth block of VGG has no feature left."""
 
 
-REFERENCE_STYLE, REFERENCE_TV = 1.0, 1e-3
-"""Style and total variation over content, each divided by its reference, at strength
-0.5 and tv_weight 1: there the result looks like that of the default weights."""
+REFERENCE_STYLE: Mapping[StyleLoss, float] = types.MappingProxyType(
+    {"gram": 20.0, "mean-variance": 20.0, "wasserstein": 8.0}
+)
+"""Style over content, each divided by its reference, at strength 0.5: there results
+look like those of the default weights, and alike (Wasserstein is hardest to lower)."""
+REFERENCE_TV = 1e-3
+"""Total variation over content, each divided by its reference, at tv_weight 1."""
 
 
 class InputError(ValueError):
@@ -147,8 +151,9 @@ class LossSettings:
         """Weights of the content, style and total variation terms."""
         if self.strength is None:
             return self.content_weight, self.style_weight, self.tv_weight
-        part = self.strength
-        return (1 - part) ** 2, REFERENCE_STYLE * part**2, REFERENCE_TV * self.tv_weight
+        content, style = 2 - 2 * self.strength, 2 * self.strength
+        factor = REFERENCE_STYLE[self.style_loss]
+        return content**2, factor * style**2, REFERENCE_TV * self.tv_weight
 
     @property
     def layers(self) -> tuple[str, ...]:
