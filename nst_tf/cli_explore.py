@@ -34,7 +34,7 @@ class Job:
     """The painting."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """The sheet; .png, .jpg, .webp, .tif or .bmp chooses the format."""
-    strengths: tuple[float, ...] = (0.3, 0.5, 0.7, 0.9)
+    strengths: tuple[float, ...] = (0.3, 0.6, 0.9)
     """From left to right."""
     style_scales: tuple[float, ...] = (0.5, 1.0)
     """Sizes of the painting relative to the result's."""
