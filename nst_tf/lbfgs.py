@@ -161,7 +161,7 @@ class LBFGS(keras.optimizers.Optimizer):
 
     def _first_length(self, g: Tensor) -> Tensor:
         """Return the factor of the negative gradient at the very first step."""
-        total = ops.sum(ops.abs(g)) + 1e-38
+        total = ops.maximum(ops.sum(ops.abs(g)), 1e-28)  # At rest: 0, not inf * 0.
         if self.first_change:
             return self.first_change * float(g.shape[0]) / total
         return ops.minimum(1.0, 1.0 / total)

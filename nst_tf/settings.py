@@ -42,7 +42,7 @@ REFERENCE_STYLE: Mapping[StyleLoss, float] = types.MappingProxyType(
 )
 """Style over content, each divided by its reference, at strength 0.5: there results
 look like those of the default weights, and alike (Wasserstein is hardest to lower)."""
-REFERENCE_TV = 1e-3
+REFERENCE_TV = 4e-3
 """Total variation over content, each divided by its reference, at tv_weight 1."""
 
 
