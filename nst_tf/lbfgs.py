@@ -124,10 +124,10 @@ class LBFGS(keras.optimizers.Optimizer):
 
     def reset(self) -> None:
         """Forget the history: the function that is minimised has changed."""
-        for variable in (*self._s.blocks, *self._y.blocks, self._sy, self._yy):
-            variable.assign(ops.zeros_like(variable))
-        for variable in (self._head, self._scale, self._cuts, self._started):
-            variable.assign(ops.zeros_like(variable))
+        kept = {id(self.iterations), id(self._learning_rate)}
+        for variable in self.variables:
+            if id(variable) not in kept:
+                variable.assign(ops.zeros_like(variable))
 
     def _next_point(self, x: Tensor, g: Tensor, rate: Tensor) -> Tensor:
         last_x, last_g = ops.copy(self._last_x), ops.copy(self._last_g)
