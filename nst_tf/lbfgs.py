@@ -127,7 +127,7 @@ class LBFGS(keras.optimizers.Optimizer):
         kept = {id(self.iterations), id(self._learning_rate)}
         for variable in self.variables:
             if id(variable) not in kept:
-                variable.assign(ops.zeros_like(variable))
+                variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     def _next_point(self, x: Tensor, g: Tensor, rate: Tensor) -> Tensor:
         last_x, last_g = ops.copy(self._last_x), ops.copy(self._last_g)
