@@ -3,11 +3,10 @@
 import argparse
 import contextlib
 import dataclasses
-import hashlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +17,7 @@ from nst_tf.console import (
     INTERRUPTED,
     PROGRAM,
     Log,
+    fingerprint,
     import_quietly,
     interruptible,
     precise,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nst_tf.images import Picture
+    from nst_tf.live import LiveView
     from nst_tf.optimize import Result, Stage, Step
     from nst_tf.regions import Regions
 
@@ -70,6 +71,11 @@ class Job:
     """Steps between two saved states (0: none; then there is no --resume)."""
     resume: bool = False
     """Go on with the interrupted run of the same command."""
+    live: bool = False
+    """Serve a page on this machine that shows the picture as it evolves and the loss,
+    pauses the run and changes the weights."""
+    live_port: int = 0
+    """Port of the page (0: any that is free)."""
     quiet: bool = False
     """Draw no progress and print no summary."""
 
@@ -77,6 +83,8 @@ class Job:
         for name in ("preview_every", "checkpoint_every"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} must be at least 0")
+        if not 0 <= self.live_port <= 65535:
+            raise InputError(f"live_port must be in 0..65535, got {self.live_port}")
         if self.style_masks and not self.masks:
             raise InputError("--style-masks needs --masks")
         if self.map and not self.style_maps:
@@ -147,6 +155,14 @@ def _dispatch(arguments: list[str]) -> int:
         if arguments[0] == "styles":
             return cli_stylize.styles(arguments[1:])
         return cli_stylize.stylize(cli_stylize.parse(arguments[1:]))
+    if arguments and arguments[0] == "explore":
+        from nst_tf import cli_explore
+
+        return cli_explore.explore(cli_explore.parse(arguments[1:]))
+    if arguments and arguments[0] == "features":
+        from nst_tf import cli_features
+
+        return cli_features.features(*cli_features.parse(arguments[1:]))
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Neural style transfer on TensorFlow and Keras 3.",
@@ -158,6 +174,8 @@ def _dispatch(arguments: list[str]) -> int:
     commands.add_parser(
         "optimize", help="paint a photograph in the manner of a painting"
     )
+    commands.add_parser("explore", help="paint small pictures at many settings")
+    commands.add_parser("features", help="show what a layer of the network sees")
     commands.add_parser("train", help="train a network that paints in an instant")
     commands.add_parser("evaluate", help="score a trained network on photographs")
     commands.add_parser("export", help="write a trained network as files for apps")
@@ -258,6 +276,9 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
 
     if job.doodle:
         settings = doodled(settings)
+    if job.live and not settings.weight_changes:
+        first = (0.0, *settings.loss.term_weights)
+        settings = dataclasses.replace(settings, weight_changes=first)
     check_output(job.output)
     if job.preview_every:
         check_output(job.output.with_suffix(".preview.png"))
@@ -290,6 +311,7 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
         progress(
             total, done, fields=("size", "loss", "speed"), quiet=job.quiet
         ) as show,
+        _viewed(job, settings, total, log) as view,
     ):
         last = 0.0
 
@@ -300,6 +322,8 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
             last = step.seconds
             if job.preview_every and step.evaluation % job.preview_every == 0:
                 _save(job.output.with_suffix(".preview.png"), step.image(), content)
+            if view is not None:
+                view.observe(step, stopped=lambda: stop.is_set)
             return stop.is_set
 
         result = optimize_image(
@@ -312,7 +336,27 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
             checkpoint_every=job.checkpoint_every or 1,
             resume=resume,
         )
-        return _finish(job, settings, content, (styles, regions), result, log)
+        if view is not None:
+            view.finish(result.reason, result.pixels)
+        return _finish(job, result.settings, content, (styles, regions), result, log)
+
+
+@contextlib.contextmanager
+def _viewed(
+    job: Job, settings: OptimizeSettings, total: int, log: Log
+) -> Iterator["LiveView | None"]:
+    """Serve the live view, if it is wanted, and say where."""
+    if not job.live:
+        yield None
+        return
+    from nst_tf.live import LiveView
+
+    name, weights = job.output.name, settings.loss.term_weights
+    with LiveView(
+        total=total, weights=weights, name=name, port=job.live_port, note=log.write
+    ) as view:
+        print(f"live view: {view.address}", file=sys.stderr, flush=True)
+        yield view
 
 
 def _announce(
@@ -347,15 +391,15 @@ def _finish(
     facts = {
         "program": f"nst-tf {__version__}",
         "settings": to_dict(settings),
-        "content": _fingerprint(job.content),
-        "style": _fingerprint(job.style),
+        "content": fingerprint(job.content),
+        "style": fingerprint(job.style),
         "evaluations": result.evaluations,
     }
     for name in ("styles", "masks", "style_masks", "style_maps"):
         if getattr(job, name):
-            facts[name] = [_fingerprint(path) for path in getattr(job, name)]
+            facts[name] = [fingerprint(path) for path in getattr(job, name)]
     if job.map:
-        facts["map"] = _fingerprint(job.map)
+        facts["map"] = fingerprint(job.map)
     _save(job.output, result.pixels, content, facts)
     if result.reason == "not finite":
         raise InputError(
@@ -427,11 +471,6 @@ def _save(
     if alpha is not None:
         alpha = resize(alpha, pixels.shape[1], pixels.shape[0])
     save_image(path, pixels, alpha=alpha, settings=facts)
-
-
-def _fingerprint(path: Path) -> dict[str, str]:
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return {"name": path.name, "sha256": digest}
 
 
 def _texts(step: "Step", took: float) -> dict[str, str]:

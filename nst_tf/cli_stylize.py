@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import tyro
 
-from nst_export.runtime import Engine, Stylizer, bundled, keep_colors, mix_weights
+from nst_export.runtime import Engine, Stylizer, bundled, mix_weights
+from nst_tf.color import keep_colors
 from nst_tf.console import INTERRUPTED, PROGRAM, interruptible, progress, silence
 from nst_tf.settings import MIN_SIDE, InputError
 

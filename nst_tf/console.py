@@ -1,6 +1,7 @@
 """What the programs share: a log, signals, a quiet start."""
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -113,6 +114,12 @@ def interruptible() -> Iterator[Flag]:
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
+
+
+def fingerprint(path: Path) -> dict[str, str]:
+    """Return what tells an input file from another, for a picture's metadata."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"name": path.name, "sha256": digest}
 
 
 def precise(value: float) -> str:

@@ -288,6 +288,13 @@ def to_bytes(pixels: np.ndarray) -> np.ndarray:
     return rounded
 
 
+def to_jpeg(pixels: np.ndarray) -> bytes:
+    """Return a picture, float32 `[H, W, 3]`, RGB 0..1, as a JPEG file to look at."""
+    stream = io.BytesIO()
+    Image.fromarray(to_bytes(pixels)).save(stream, format="JPEG", quality=90)
+    return stream.getvalue()
+
+
 def check_output(path: Path) -> None:
     """Make sure, before any work, that a picture can be written to `path`.
 

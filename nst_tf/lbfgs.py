@@ -136,6 +136,13 @@ class LBFGS(keras.optimizers.Optimizer):
             variable.assign(ops.cast(part, variable.dtype))
             start = stop
 
+    def reset(self) -> None:
+        """Forget the history: the function that is minimised has changed."""
+        kept = {id(self.iterations), id(self._learning_rate)}
+        for variable in self.variables:
+            if id(variable) not in kept:
+                variable.assign(ops.zeros(variable.shape, variable.dtype))
+
     def _next_point(self, x: Tensor, g: Tensor, rate: Tensor) -> Tensor:
         started = ops.equal(self._started, 1)
         finite = ops.isfinite(ops.sum(g))

@@ -27,6 +27,8 @@ class Targets(NamedTuple):
             style layers belongs to each region, or None for one region.
         reference: `[B]` each, what the terms are divided by for `strength` in the
             settings, from `Objective.reference`; else None.
+        weights: Weights of the content, style and total variation terms, `[3]`, where
+            they may change on the way; None for those of the settings.
     """
 
     content: dict[str, Tensor]
@@ -34,6 +36,7 @@ class Targets(NamedTuple):
     strength: Tensor | None = None
     masks: dict[str, Tensor] | None = None
     reference: dict[str, Tensor] | None = None
+    weights: Tensor | None = None
 
 
 class LossParts(NamedTuple):
@@ -321,7 +324,9 @@ class Objective(keras.layers.Layer):
         if reference is not None:
             content = content / max(1, len(settings.content_layers))
             tv = tv / ops.mean(reference["tv"])
-        weights = settings.term_weights
+        weights: Any = settings.term_weights
+        if targets.weights is not None:
+            weights = ops.unstack(targets.weights, 3)
         parts = [
             w * term for w, term in zip(weights, (content, style, tv), strict=True)
         ]

@@ -19,13 +19,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from nst_tf import color
 from nst_tf.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from nst_tf.extractor import build_extractor
 from nst_tf.images import fit, load_image, resize
 from nst_tf.lbfgs import LBFGS
 from nst_tf.losses import layer_weights
 from nst_tf.objective import LossParts, Objective, Targets
-from nst_tf.pixels import PixelImage
+from nst_tf.pixels import PixelImage, Range
 from nst_tf.planner import MemoryPlan, Need, plan_memory
 from nst_tf.precision import in_graph, jit_compile, resolve_precision
 from nst_tf.regions import Regions, whole
@@ -86,6 +87,9 @@ class Step(NamedTuple):
         loss: The parts of the loss of the picture before this step.
         seconds: Time since the start, without that between runs of a resumed one.
         image: Call it for the picture after this step, float32 `[H, W, 3]`.
+        weights: Weights of the content, style and total variation terms.
+        weigh: Call it with three new ones for the steps to come; the settings must
+            have weight_changes.
     """
 
     stage: int
@@ -96,6 +100,8 @@ class Step(NamedTuple):
     loss: LossParts
     seconds: float
     image: Callable[[], np.ndarray]
+    weights: tuple[float, ...]
+    weigh: Callable[[float, float, float], None]
 
 
 class Result(NamedTuple):
@@ -108,6 +114,8 @@ class Result(NamedTuple):
         seconds: Time of the run.
         reason: Why it ended: `"finished"`, `"converged"`, `"stopped"` by the observer,
             or `"not finite"` (the picture is the last one whose loss was finite).
+        settings: Those given, with the changes of the weights that the observer made:
+            they make the same picture again.
     """
 
     pixels: np.ndarray
@@ -115,6 +123,7 @@ class Result(NamedTuple):
     evaluations: int
     seconds: float
     reason: Reason
+    settings: OptimizeSettings
 
 
 Observer = Callable[[Step], bool | None]
@@ -186,6 +195,7 @@ def optimize_image(
     checkpoint: Path | None = None,
     checkpoint_every: int = 25,
     resume: bool = False,
+    extractor: keras.Model | None = None,
 ) -> Result:
     """Paint `content` in the manner of `style`.
 
@@ -198,6 +208,8 @@ def optimize_image(
         checkpoint: File that keeps the state, for `resume`.
         checkpoint_every: Steps between two states.
         resume: Go on from `checkpoint`; the result has the bits of an unbroken run.
+        extractor: From `build_extractor` with the layers, the network and the precision
+            of `settings`, for several runs; without it each builds its own.
 
     Returns:
         The picture and how the run ended.
@@ -213,7 +225,7 @@ def optimize_image(
     """
     settings = settings or OptimizeSettings()
     inputs = _inputs(content, style, settings, regions)
-    run = _Run(inputs, settings, observer, checkpoint, checkpoint_every)
+    run = _Run(inputs, settings, observer, checkpoint, checkpoint_every, extractor)
     state = load_checkpoint(checkpoint) if resume and checkpoint else None
     if state is not None:
         run.check(state)
@@ -230,6 +242,8 @@ def measure_loss(
 ) -> LossParts:
     """Return the loss of a finished picture in float32 arithmetic, as floats.
 
+    Of its luminance, if that alone is painted.
+
     Args:
         pixels: float32 `[H, W, 3]`, RGB 0..1, of the final size of `settings`.
         content: The photograph as given to `optimize_image`.
@@ -242,6 +256,11 @@ def measure_loss(
     plan = memory_plan([stage], settings, inputs.regions, "float32")
     objective = tiled(_objective(settings, "float32"), plan.stages[0].tile)
     targets = inputs.targets(objective, stage, settings)
+    if settings.weight_changes:
+        weights = np.asarray(settings.weight_changes[-3:], "float32")
+        targets = targets._replace(weights=weights)
+    if settings.color == "luminance":
+        pixels = color.grey(color.luma(pixels))
     if isinstance(objective, TiledObjective):
         parts = objective.measure(pixels[None], targets)
     else:
@@ -304,11 +323,15 @@ def _size(image: np.ndarray) -> tuple[int, int]:
 
 
 class _Inputs(NamedTuple):
-    """The pictures of a run as they were given."""
+    """The pictures of a run, in the colours that the network should see.
+
+    `colors` is the photograph as it was given.
+    """
 
     content: np.ndarray
     styles: tuple[np.ndarray, ...]
     regions: Regions
+    colors: np.ndarray
 
     @property
     def size(self) -> tuple[int, int]:
@@ -323,7 +346,7 @@ class _Inputs(NamedTuple):
         """All that decides the result besides the settings."""
         chosen = self.regions
         given = [chosen.shares, chosen.strengths, chosen.masks, *chosen.paintings]
-        pictures = [self.content, *self.styles]
+        pictures = [self.colors, *self.styles]
         if len(self.styles) == 1 and chosen.masks is None:
             return pictures
         return pictures + [x for x in given if x is not None]
@@ -379,14 +402,23 @@ def _inputs(
     styles = (style,) if isinstance(style, np.ndarray) else tuple(style)
     if regions is None:
         regions = whole(len(styles), settings.style_shares)
-    return _Inputs(content, styles, regions)
+    photo, styles = color.prepare(
+        content, styles, settings.color, linear_light=settings.linear_light
+    )
+    return _Inputs(photo, styles, regions, content)
 
 
-def _objective(settings: OptimizeSettings, dtype: str) -> Objective:
-    extractor = build_extractor(
+def _objective(
+    settings: OptimizeSettings, dtype: str, extractor: keras.Model | None = None
+) -> Objective:
+    extractor = extractor or build_extractor(
         settings.loss.layers, settings=settings.extractor, dtype=dtype
     )
-    return Objective(extractor, settings.loss)
+    loss = settings.loss
+    if settings.weight_changes and not loss.tv_weight:
+        # Without weight it would not be computed, but it may get some.
+        loss = dataclasses.replace(loss, tv_weight=1.0)
+    return Objective(extractor, loss)
 
 
 def _shallow(loss: LossSettings) -> LossSettings:
@@ -416,7 +448,9 @@ class _Run:
         observer: Observer | None,
         checkpoint: Path | None,
         checkpoint_every: int,
+        extractor: keras.Model | None,
     ) -> None:
+        self.extractor = extractor
         self.inputs, self.settings = inputs, settings
         self.observer, self.checkpoint = observer, checkpoint
         self.checkpoint_every = checkpoint_every
@@ -429,6 +463,7 @@ class _Run:
                 f"init must be content, noise, style or an image file; got {init}"
             )
         self.evaluations = 0
+        self.changes = settings.weight_changes
         self.losses: list[float] = []
         self.reason: Reason = "finished"
         self.parts = LossParts(math.nan, math.nan, math.nan, math.nan)
@@ -437,6 +472,15 @@ class _Run:
     @property
     def seconds(self) -> float:
         return time.monotonic() - self.started
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Weights of the terms at the next evaluation."""
+        weights: tuple[float, ...] = self.settings.loss.term_weights
+        for start in range(0, len(self.changes), 4):
+            if self.changes[start] <= self.evaluations:
+                weights = self.changes[start + 1 : start + 4]
+        return weights
 
     @functools.cached_property
     def identity(self) -> dict[str, Any]:
@@ -468,14 +512,15 @@ class _Run:
             )
 
     def __call__(self, state: Checkpoint | None) -> Result:
-        whole = _objective(self.settings, self.dtype)
-        shallow = Objective(whole.extractor, _shallow(self.settings.loss))
+        whole = _objective(self.settings, self.dtype, self.extractor)
+        shallow = Objective(whole.extractor, _shallow(whole.settings))
         first, picture, previous, moments = 0, None, None, None
         if state is not None:
             meta = state.meta
             first, self.evaluations = meta["stage"], meta["evaluations"]
             self.losses = [float(x) for x in meta["losses"]]
             self.parts = LossParts(*meta["parts"])
+            self.changes = tuple(meta["weight_changes"])
             self.started -= meta["seconds"]
         for index in range(first, len(self.stages)):
             stage = self.stages[index]
@@ -492,12 +537,13 @@ class _Run:
                 constrained=self.settings.constrained,
                 backdrop=photo,
                 cover=self.inputs.cover(stage),
+                greys=self._greys(stage),
             )
-            model = StyleTransfer(
-                generator,
-                objective,
-                self.inputs.targets(objective, stage, self.settings),
-            )
+            targets = self.inputs.targets(objective, stage, self.settings)
+            if self.changes:
+                weights = np.asarray(self.weights, "float32")
+                targets = targets._replace(weights=weights)
+            model = StyleTransfer(generator, objective, targets)
             optimizer = self._optimizer(index)
             optimizer.build(model.trainable_variables)
             if moments is not None:
@@ -523,12 +569,26 @@ class _Run:
                 break
         assert picture is not None
         return Result(
-            resize(picture, *self.stages[-1].picture),
+            self.colored(resize(picture, *self.stages[-1].picture)),
             self.parts,
             self.evaluations,
             self.seconds,
             self.reason,
+            dataclasses.replace(self.settings, weight_changes=self.changes),
         )
+
+    def _greys(self, stage: Stage) -> Range | None:
+        """Return the luminances that the photograph's colours allow, if only those."""
+        if self.settings.color != "luminance":
+            return None
+        return color.luma_range(self._resized(self.inputs.colors, stage.picture))
+
+    def colored(self, picture: np.ndarray) -> np.ndarray:
+        """Return a picture of the optimisation as the viewer should see it."""
+        if self.settings.color != "luminance":
+            return picture
+        size = Size(*_size(picture))
+        return color.keep_colors(picture, self._resized(self.inputs.colors, size))
 
     def _resized(self, image: np.ndarray, size: Size) -> np.ndarray:
         return resize(image, *size, resample=self.settings.resample)
@@ -609,6 +669,7 @@ class _Run:
             "losses": self.losses,
             "parts": list(self.parts),
             "seconds": self.seconds,
+            "weight_changes": self.changes,
         }
         variables = _state_variables(model.generator, model.optimizer)
         save_checkpoint(self.checkpoint, meta, (_plain(v) for v in variables))
@@ -625,7 +686,9 @@ class _Watcher(keras.callbacks.Callback):
         self, batch: int, logs: dict[str, float] | None = None
     ) -> None:
         """Handle the step that just ended."""
+        _ = self.model  # Under JAX this brings the variables up to date.
         run, logs = self.run, logs or {}
+        before = run.weights
         run.evaluations += 1
         self.done += 1
         parts = LossParts(*(float(logs[name]) for name in LossParts._fields))
@@ -644,10 +707,14 @@ class _Watcher(keras.callbacks.Callback):
                 run.evaluations,
                 parts,
                 run.seconds,
-                self.transfer.generator.picture,
+                lambda: run.colored(self.transfer.generator.picture()),
+                before,
+                self._weigh,
             )
             if run.observer(step):
                 run.reason = "stopped"
+        if run.weights != before:
+            self._apply()
         last = self.done == run.stages[self.index].steps
         if self._converged():
             # The stage counts as complete, for a resumed run too.
@@ -662,6 +729,26 @@ class _Watcher(keras.callbacks.Callback):
             self.transfer.stop_training = True
         if last or run.reason == "stopped" or self.done % run.checkpoint_every == 0:
             run.save(self.transfer, self.index, self.done)
+
+    def _weigh(self, *weights: float) -> None:
+        """Note other weights for the evaluations to come."""
+        run = self.run
+        if not run.changes:
+            raise InputError("these settings have no weight_changes")
+        earlier = len(run.changes)
+        while earlier and run.changes[earlier - 4] >= run.evaluations:
+            earlier -= 4  # What was planned for later, or said a moment ago.
+        changes = (*run.changes[:earlier], float(run.evaluations), *weights)
+        dataclasses.replace(run.settings, weight_changes=changes)  # Checks them.
+        run.changes = changes
+
+    def _apply(self) -> None:
+        """Let new weights act: the losses before do not compare, nor the gradients."""
+        run = self.run
+        run.losses = []
+        self.transfer.targets.weigh(run.weights)
+        if isinstance(self.transfer.optimizer, LBFGS):
+            self.transfer.optimizer.reset()
 
     def _converged(self) -> bool:
         losses, tolerance = self.run.losses, self.run.settings.tolerance

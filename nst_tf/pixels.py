@@ -9,6 +9,10 @@ from keras import ops
 Tensor = Any
 
 
+Range = tuple[np.ndarray, np.ndarray]
+"""Least and greatest value of every pixel, float32 `[H, W]` each."""
+
+
 @keras.saving.register_keras_serializable("nst_tf")
 class UnitRange(keras.constraints.Constraint):
     """Project every value onto 0..1, the gamut of an image file."""
@@ -16,6 +20,18 @@ class UnitRange(keras.constraints.Constraint):
     def __call__(self, w: Tensor) -> Tensor:
         """Return `w` clipped."""
         return ops.clip(w, 0.0, 1.0)
+
+
+class GreyRange(keras.constraints.Constraint):
+    """Project a picture `[1, H, W, 3]` onto the greys in a range of every pixel."""
+
+    def __init__(self, low: Any, high: Any) -> None:
+        self.low, self.high = low, high
+
+    def __call__(self, w: Tensor) -> Tensor:
+        """Return `w` with its three channels averaged and clipped."""
+        plane = ops.mean(w, axis=-1, keepdims=True)
+        return ops.repeat(ops.clip(plane, self.low, self.high), 3, axis=-1)
 
 
 class PixelImage(keras.layers.Layer):
@@ -27,6 +43,7 @@ class PixelImage(keras.layers.Layer):
         backdrop: float32 `[H, W, 3]`, what shows where `cover` is not 1.
         cover: float32 `[H, W]`, 0..1; the picture is `cover` of the image and the rest
             of the backdrop. Where it is 0 the backdrop stays to the bit.
+        greys: Keep the pixels grey and in this range instead.
     """
 
     def __init__(
@@ -36,14 +53,23 @@ class PixelImage(keras.layers.Layer):
         constrained: bool = True,
         backdrop: np.ndarray | None = None,
         cover: np.ndarray | None = None,
+        greys: Range | None = None,
     ) -> None:
         super().__init__(dtype="float32", name="pixels")
         start = np.clip(image, 0.0, 1.0) if constrained else image
+        constraint: Any = UnitRange() if constrained else None
+        if greys is not None:
+            low, high = greys
+            constraint = GreyRange(
+                self._constant(low[None, ..., None], "low"),
+                self._constant(high[None, ..., None], "high"),
+            )
+            start = np.asarray(constraint(start[None]))[0]
         self.constrained = constrained
         self.image = self.add_weight(
             shape=(1, *image.shape),
             initializer="zeros",
-            constraint=UnitRange() if constrained else None,
+            constraint=constraint,
             name="image",
         )
         self.finite = self.add_weight(

@@ -24,6 +24,15 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Side = Literal["long", "short"]
 Resample = Literal["lanczos", "bilinear"]
 Lowering = Literal["native", "multiples", "slices"]
+Part = Literal["content", "style"]
+Color = Literal[
+    "off",
+    "luminance",
+    "match-cholesky",
+    "match-pca",
+    "match-symmetric",
+    "match-histogram",
+]
 
 MIN_SIDE = 16
 """Pixels below which the fifth block of VGG has no feature left."""
@@ -235,8 +244,18 @@ class OptimizeSettings:
     """Momentum of Adam's moving average of the picture; 0 takes the last iterate."""
     constrained: bool = True
     """Keep every pixel in 0..1 at each step, so that the file is what was optimised."""
+    color: Color = "off"
+    """Keep the photograph's colours: paint its luminance alone, or match the style's
+    colours to it first, their mean and covariance in one of three forms, or their
+    histogram."""
+    linear_light: bool = False
+    """Match the colours as amounts of light instead of as sRGB values."""
     tolerance: float = 0.0
     """Stop a scale when the loss fell by less than this fraction in 20 evaluations."""
+    weight_changes: tuple[float, ...] = ()
+    """Weights of the terms that change on the way, four numbers a change: the
+    evaluation after which (0: from the start), content, style and total variation
+    weight. A live run writes down here what it was told."""
     precision: Precision = "auto"
     """Arithmetic of the extractor; Gram matrices and losses are always float32."""
     memory: str | None = None
@@ -279,7 +298,32 @@ class OptimizeSettings:
         rate = self.learning_rate
         if rate is not None and not (math.isfinite(rate) and rate > 0):
             problems.append(f"learning_rate must exceed 0, got {rate:g}")
+        problems += _check_changes(self.weight_changes)
+        if self.linear_light and not self.color.startswith("match-"):
+            problems.append(
+                "linear_light says how colours are matched: choose a color of"
+                f" match-..., got {self.color}"
+            )
         _reject(problems)
+
+
+def _check_changes(values: tuple[float, ...]) -> list[str]:
+    if len(values) % 4:
+        return [f"weight_changes needs four numbers a change, got {len(values)}"]
+    problems, latest = [], -1.0
+    for start in range(0, len(values), 4):
+        after, *weights = values[start : start + 4]
+        if after != int(after) or after < latest:
+            problems.append(
+                "weight_changes needs evaluations in order, from 0; got"
+                f" {after:g} after {latest:g}"
+            )
+        latest = max(after, latest)
+        for name, value in zip(("content", "style", "tv"), weights, strict=True):
+            problems += _finite(f"weight_changes: the {name} weight", value)
+        if not any(weights[:2]):
+            problems.append("weight_changes: content and style can't both weigh 0")
+    return problems
 
 
 _GATYS = OptimizeSettings(

@@ -26,6 +26,11 @@ class FixedTargets(keras.layers.Layer):
         self._held = Targets(*(self._hold(v, k) for k, v in targets._asdict().items()))
         self.built = True
 
+    def weigh(self, weights: Sequence[float]) -> None:
+        """Change the weights of the terms, if the targets have any."""
+        variable: Any = self._held.weights
+        variable.assign(ops.convert_to_tensor(weights, "float32"))
+
     def _hold(self, value: Any, name: str) -> Any:
         if value is None:
             return None

@@ -161,3 +161,18 @@ def test_the_network_passes_its_tests_on_jax():
     names = "padding or normalisation or lowerings or johnsons"
     out = on_jax("-m", "pytest", "-q", "tests/test_network.py", "-k", names)
     assert "passed" in out
+
+
+def test_weights_change_on_the_way_on_jax_too(tmp_path, random_vgg):
+    changes = (0.0, 1.0, 100.0, 5.0, 3.0, 2.0, 10.0, 0.0)
+    chosen = dataclasses.replace(SETTINGS, weight_changes=changes, steps=5)
+    content, style = scene(40, 56, seed=1), scene(48, 48, seed=7)
+    np.savez(tmp_path / "pair.npz", content=content, style=style)
+    text = json.dumps(settings.to_dict(chosen))
+    pair, out = str(tmp_path / "pair.npz"), str(tmp_path / "out.npy")
+    got = json.loads(on_jax("-c", PROGRAM, pair, text, out))
+    seen = []
+    optimize_image(
+        content, style, chosen, observer=lambda step: seen.append(step.loss.total)
+    )
+    np.testing.assert_allclose(got, seen, rtol=2e-3)

@@ -220,3 +220,21 @@ def test_its_configuration_makes_an_equal_optimizer():
 def test_impossible_options_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         LBFGS(**bad)
+
+
+def test_after_a_reset_the_path_is_that_of_a_new_optimizer():
+    variable = keras.Variable(np.linspace(-1, 1, 6).astype("float32"))
+    optimizer = LBFGS(history=4)
+
+    def step(optimizer, variable):
+        gradient = quadratic(np.asarray(variable).astype("float64"))
+        optimizer.apply([ops.convert_to_tensor(gradient.astype("float32"))], [variable])
+
+    for _ in range(5):
+        step(optimizer, variable)
+    optimizer.reset()
+    other, fresh = keras.Variable(np.asarray(variable)), LBFGS(history=4)
+    for _ in range(6):
+        step(optimizer, variable)
+        step(fresh, other)
+        np.testing.assert_array_equal(np.asarray(variable), np.asarray(other))

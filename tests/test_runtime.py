@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nst_export.runtime import Stylizer, keep_colors, mix_weights
+from nst_export.runtime import Stylizer, mix_weights
 from nst_tf import InputError, build_network, load_image, save_image
 from nst_tf.cli import main
 from nst_tf.settings import NetworkSettings
@@ -57,18 +57,6 @@ def test_weights_are_shares_times_the_strength():
 def test_mixes_that_make_no_sense_are_refused(mix, strength, message):
     with pytest.raises(InputError, match=message):
         mix_weights(STYLES, mix, strength=strength)
-
-
-def test_kept_colors_are_the_photographs_and_the_luma_the_pictures():
-    photo = 0.3 + 0.4 * scene(20, 24, seed=1)
-    picture = np.clip(photo + 0.1 * np.sin(np.arange(24))[None, :, None], 0, 1)
-    got = keep_colors(picture.astype("float32"), photo)
-    luma = np.array([0.299, 0.587, 0.114])
-    np.testing.assert_allclose(got @ luma, picture @ luma, atol=1e-5)
-    # Differences between channels are what colour is.
-    np.testing.assert_allclose(
-        got[..., 0] - got[..., 2], photo[..., 0] - photo[..., 2], atol=1e-5
-    )
 
 
 def test_any_size_from_16_pixels_is_painted_in_range(model):

@@ -189,21 +189,6 @@ def mix_weights(
     return [1.0 - strength, *shares]
 
 
-def keep_colors(picture: np.ndarray, photo: np.ndarray) -> np.ndarray:
-    """Return the photograph's colours with the picture's luminance.
-
-    Args:
-        picture: float32 `[H, W, 3]`, RGB 0..1; what was painted.
-        photo: float32 `[H, W, 3]`, RGB 0..1.
-
-    Reference:
-        Gatys et al. 2016 (luminance-only transfer), https://arxiv.org/abs/1606.05897
-    """
-    luma = np.array([0.299, 0.587, 0.114], "float32")
-    change = (picture - photo) @ luma
-    return np.clip(photo + change[..., None], 0.0, 1.0).astype("float32")
-
-
 def _engine(path: Path, engine: Engine) -> Engine:
     """Choose the engine for a file, or check the choice."""
     fitting: dict[str, tuple[Engine, ...]] = {
