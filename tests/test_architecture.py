@@ -20,6 +20,7 @@ ALLOWED = {
     "vgg_weights": {"settings"},
     "losses": {"settings"},
     "pixels": set(),
+    "scene": set(),
     "lbfgs": set(),
     "network": {"settings"},
     "extractor": {"settings", "vgg_weights"},
@@ -58,7 +59,8 @@ def test_every_module_has_its_place_in_the_architecture():
     modules = {path.stem for path in (ROOT / "nst_tf").glob("*.py")}
     assert modules == {
         *ALLOWED,
-        *("cli", "cli_evaluate", "cli_export", "cli_stylize", "cli_train"),
+        *("cli", "cli_evaluate", "cli_export", "cli_serve", "cli_stylize"),
+        "cli_train",
         "__init__",
     }
 
