@@ -21,15 +21,20 @@ from nst_export.server.openapi import document
 from nst_export.server.service import HttpError, Service, json_response
 from nst_export.server.settings import ServeSettings
 from nst_export.server.workers import Workers
+from nst_tf.images import encode_image
+from nst_tf.scene import landscape
 
 LOG = logging.getLogger("nst.serve")
 WEB = Path(__file__).parents[1] / "web"
 """The page's files, as the browser-only folder has them too."""
+EXAMPLE = (512, 768)
+"""Height and width of the scene that the page offers as an example."""
 _PAGES = {
     "/": ("index.html", "text/html"),
     "/docs": ("docs.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
+    "/docs.css": ("docs.css", "text/css"),
     "/docs.js": ("docs.js", "text/javascript"),
     "/engine.js": ("engine_server.js", "text/javascript"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
@@ -63,6 +68,11 @@ def make_app(paths: Sequence[Path], settings: ServeSettings | None = None) -> St
     service = Service(models, Workers(settings.workers, settings.queue), settings)
     metrics = Metrics(service)
 
+    example = encode_image(landscape(*EXAMPLE), "JPEG")
+
+    async def scene(_: Request) -> Response:
+        return Response(example, 200, _SAFE, "image/jpeg")
+
     async def healthz(_: Request) -> Response:
         return json_response({"status": "ok"})
 
@@ -82,6 +92,7 @@ def make_app(paths: Sequence[Path], settings: ServeSettings | None = None) -> St
 
     routes = [
         *(Route(path, _page(*file)) for path, file in _PAGES.items()),
+        Route("/scene.jpg", scene),
         Route("/healthz", healthz),
         Route("/metrics", show_metrics),
         Route("/openapi.json", openapi),
