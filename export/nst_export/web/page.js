@@ -81,7 +81,8 @@ function fillStyles() {
     canvas.setAttribute("aria-hidden", "true");
     const name = document.createElement("b"), credit = document.createElement("small");
     name.textContent = title(style.name);
-    credit.textContent = style.credit;
+    credit.textContent = style.credit.split(",")[0]; // The painter; all on hovering.
+    label.title = style.credit;
     label.append(radio, canvas, name, credit);
     find("styles").append(label);
     radio.addEventListener("change", () => { offerSecond(); changed(); });
@@ -222,6 +223,7 @@ function source(one, size) {
 function present(done, figures) {
   const { width, height } = done.image;
   draw(after, done.image, width, height);
+  find("picture").style.setProperty("--ratio", width / height);
   done.image.close();
   draw(before, live ? done.frame : photo.bitmap, width, height);
   find("figures").textContent = figures;
