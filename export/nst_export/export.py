@@ -16,6 +16,7 @@ from nst_export.runtime import MULTIPLE
 from nst_export.saved_model import write_saved_model
 from nst_export.settings import ExportSettings
 from nst_export.verify import Sample, verify
+from nst_export.web_export import write_web
 from nst_tf.images import resize, save_image
 from nst_tf.network import build_network
 from nst_tf.settings import InputError, NetworkSettings
@@ -113,6 +114,13 @@ def _write(
             path = folder / f"{name}.onnx"
             path.write_bytes(to_onnx(native, card, styles=styles))
             check(path, "float32", engine="onnxruntime")
+        elif chosen == "web":
+            path = folder / "web" / "model.tflite"
+            path.parent.mkdir()
+            data = to_litert(slices, styles=styles)
+            path.write_bytes(embed(data, make_card(trained)))
+            check(path, "float32")
+            write_web(path, path.parent)
         else:
             kind = cast(Kind, chosen.removeprefix("litert").lstrip("-") or "float32")
             suffix = "" if kind == "float32" else f"-{kind}"

@@ -6,7 +6,9 @@ from typing import Literal
 
 from nst_tf.settings import InputError
 
-Format = Literal["saved_model", "litert", "litert-float16", "litert-int8", "onnx"]
+Format = Literal[
+    "saved_model", "litert", "litert-float16", "litert-int8", "onnx", "web"
+]
 FORMATS: tuple[Format, ...] = (
     "saved_model",
     "litert",
@@ -22,7 +24,8 @@ class ExportSettings:
     """Which files are made of a trained model."""
 
     formats: tuple[Format, ...] = FORMATS
-    """What to write: saved_model, litert, litert-float16, litert-int8, onnx."""
+    """What to write: saved_model, litert, litert-float16, litert-int8, onnx; web is a
+    folder that paints in the browser, for which npm fetches LiteRT.js."""
     sizes: tuple[str, ...] = ()
     """WIDTHxHEIGHT of LiteRT files with a fixed size (browsers, GPUs), besides the one
     for any size."""

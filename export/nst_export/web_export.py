@@ -20,6 +20,8 @@ from nst_tf.images import save_image
 from nst_tf.scene import landscape
 from nst_tf.settings import InputError
 
+RULES = "sizes.json"
+"""Name of the file with the rules of `size_rules`."""
 PAGE = Path(__file__).parent / "web"
 _PACKAGES = {
     "@litertjs/core@2.5.3": "PlGmbMOq9WitX7FO0jhbdJw9GthatsyuCQXjTt/wJZo0FLaw48q4tz8I"
@@ -35,6 +37,34 @@ _SHAPE_FIELDS = (4, 18)
 """Of a tensor in the `.tflite` schema: shape, shape_signature."""
 MAX_SIZE = 1024
 """Largest long side that the page offers."""
+
+
+def export_web(model: Path, folder: Path) -> None:
+    """Write a static folder that paints in the browser, whole or not at all.
+
+    Args:
+        model: A `.tflite` for any size.
+        folder: Where the page goes; what is there is replaced if it was written by this
+            function.
+
+    Raises:
+        InputError: As `write_web`, or the folder holds other things.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: choose a new folder")
+    if folder.exists() and any(folder.iterdir()) and not (folder / RULES).exists():
+        raise InputError(f"{folder} holds other things: choose a new folder")
+    part = folder.with_name(f".part.{folder.name}")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        write_web(model, part)
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.replace(folder)
+    except OSError as error:
+        raise InputError(f"can't write {folder}: {error}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def write_web(model: Path, folder: Path) -> None:
@@ -59,7 +89,7 @@ def write_web(model: Path, folder: Path) -> None:
             shutil.copyfile(PAGE / name, folder / name)
         shutil.copyfile(PAGE / "engine_browser.js", folder / "engine.js")
         (folder / "model.tflite").write_bytes(data)
-        (folder / "sizes.json").write_text(json.dumps(rules, separators=(",", ":")))
+        (folder / RULES).write_text(json.dumps(rules, separators=(",", ":")))
         styles = []
         scene = landscape(192, 288)
         for index, entry in enumerate(stylizer.card["styles"]):
