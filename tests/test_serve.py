@@ -549,6 +549,18 @@ def test_a_slow_upload_is_ended_at_the_deadline(tmp_path):
         assert httpx.get(f"{where}/healthz").status_code == 200
 
 
+def test_a_head_that_never_ends_is_closed_at_the_deadline(tmp_path):
+    with (
+        serving(tmp_path, "--deadline", "1") as (_, where),
+        connect(where) as slow,
+    ):
+        start = time.monotonic()
+        slow.sendall(b"GET /healthz HTTP/1.1\r\nHost:")
+        assert slow.recv(100) == b""
+        assert 0.5 < time.monotonic() - start < 10
+        assert httpx.get(f"{where}/healthz").status_code == 200
+
+
 def test_clients_that_hang_up_leave_the_server_working(address, http):
     data = encoded(height=128, width=128)
     for sent in (data[:100], data):

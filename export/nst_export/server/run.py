@@ -1,10 +1,12 @@
 """Listening: uvicorn, until a signal ends it."""
 
+import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from nst_export.server.app import make_app
 from nst_export.server.settings import ServeSettings
@@ -45,7 +47,7 @@ def serve(
             ready(f"http://{host}:{listener.getsockname()[1]}/")
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=_protocol(settings.deadline),
             ws="none",
             lifespan="on",
             log_level="warning",
@@ -54,3 +56,37 @@ def serve(
             timeout_graceful_shutdown=int(settings.deadline) + 1,
         )
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _protocol(seconds: float) -> type[HttpToolsProtocol]:
+    """Return uvicorn's protocol, but with an end for heads that never end."""
+
+    class Protocol(HttpToolsProtocol):
+        timer: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self.wait()
+
+        def on_headers_complete(self) -> None:
+            self.rest()
+            super().on_headers_complete()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            self.wait()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self.rest()
+            super().connection_lost(exc)
+
+        def wait(self) -> None:
+            """Give the next head its time."""
+            self.rest()
+            self.timer = self.loop.call_later(seconds, self.transport.close)
+
+        def rest(self) -> None:
+            if self.timer is not None:
+                self.timer.cancel()
+
+    return Protocol
