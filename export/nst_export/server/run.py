@@ -52,6 +52,9 @@ def serve(
             lifespan="on",
             log_level="warning",
             access_log=False,
+            # Longer than clients keep idle connections, so that the server's end of
+            # one does not cross a request; the protocol's own end comes first.
+            timeout_keep_alive=int(settings.deadline) + 60,
             server_header=False,
             timeout_graceful_shutdown=int(settings.deadline) + 1,
         )
