@@ -102,8 +102,8 @@ def overhead(rounds: int, each: int = 12) -> None:
             print(
                 f"Overhead of a {SIDE}x{SIDE} {kind}: median"
                 f" {np.median(around):.1f} ms, 90 % within"
-                f" {np.percentile(around, 90):.1f} (<= 25); whole request / bare runtime"
-                f" {np.median(ratios):.3f}"
+                f" {np.percentile(around, 90):.1f} (<= 25); whole request / bare"
+                f" runtime {np.median(ratios):.3f}"
             )
 
 

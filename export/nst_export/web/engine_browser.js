@@ -42,7 +42,7 @@ export async function open(progress) {
   return {
     styles: model.styles,
     maxSize: model.maxSize,
-    where: `painted in this browser (${accelerator === "webgpu" ? "WebGPU" : "WebAssembly"});`
+    where: `in this browser (${accelerator === "webgpu" ? "WebGPU" : "WebAssembly"});`
       + " no picture leaves it",
     paint,
   };
