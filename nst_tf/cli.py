@@ -149,6 +149,10 @@ def _dispatch(arguments: list[str]) -> int:
         from nst_tf import cli_export
 
         return cli_export.export(*cli_export.parse(arguments[1:]))
+    if arguments and arguments[0] == "serve":
+        from nst_tf import cli_serve
+
+        return cli_serve.serve(*cli_serve.parse(arguments[1:]))
     if arguments and arguments[0] in ("stylize", "styles"):
         from nst_tf import cli_stylize
 
@@ -181,6 +185,7 @@ def _dispatch(arguments: list[str]) -> int:
     commands.add_parser("export", help="write a trained network as files for apps")
     commands.add_parser("stylize", help="paint photographs with an exported model")
     commands.add_parser("styles", help="list the styles of an exported model")
+    commands.add_parser("serve", help="serve exported models over HTTP")
     parser.parse_args(arguments)
     return 0
 

@@ -22,11 +22,13 @@ class Job:
     """What `nst export` reads, writes and shows."""
 
     model: tyro.conf.Positional[Path]
-    """Folder that nst train wrote."""
-    photos: Path
-    """Folder of photographs that it was not trained on, to compare the files on."""
+    """Folder that nst train wrote; for --formats web alone a .tflite will do, and
+    gallery is the bundled one."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder for the files and the model card."""
+    photos: Path | None = None
+    """Folder of photographs that it was not trained on, to compare the files on; needed
+    for a folder that nst train wrote."""
     recipe: Path | None = None
     """The recipe it was trained by, which names the paintings: then the card compares
     files and network by the loss that was trained, too."""
@@ -59,6 +61,10 @@ def parse(arguments: list[str]) -> tuple[Job, ExportSettings]:
 
 def export(job: Job, settings: ExportSettings) -> int:
     """Run `nst export`; return the exit code."""
+    if settings.formats == ("web",) and not job.model.is_dir():
+        return _web(job)
+    if job.photos is None:
+        raise InputError("give --photos, to compare the files on")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from nst_tf.images import fit, load_image, resize
     from nst_training.data import Folder
@@ -121,3 +127,16 @@ def _scorecard(folder: Path) -> dict[str, Any]:
         return {"scorecard": {key: values[key] for key in ("size", "evaluations")}}
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"can't read the scorecard {file}: {error}") from error
+
+
+def _web(job: Job) -> int:
+    """Write the page around a file that is there already."""
+    from nst_export.runtime import bundled
+    from nst_export.web_export import export_web
+
+    model = bundled() if job.model == Path("gallery") else job.model
+    with silence():
+        export_web(model, job.output)
+    if not job.quiet:
+        print(f"{job.output}: any static server will do, such as python -m http.server")
+    return 0

@@ -16,6 +16,7 @@ from nst_export.runtime import MULTIPLE
 from nst_export.saved_model import write_saved_model
 from nst_export.settings import ExportSettings
 from nst_export.verify import Loss, Sample, verify
+from nst_export.web_export import write_web
 from nst_tf.images import resize, save_image
 from nst_tf.network import build_network
 from nst_tf.settings import InputError, Lowering, NetworkSettings
@@ -136,6 +137,14 @@ def _write(
                 tiled = _rebuild(network, len(every), "slices", tiles=True)
                 path.write_bytes(embed(to_litert(tiled, kind="float16"), bare))
                 check(path, "float16")
+        elif chosen == "web":
+            if only is not None:
+                raise InputError("web shows several styles: leave out --style")
+            path = folder / "web" / "model.tflite"
+            path.parent.mkdir()
+            path.write_bytes(embed(to_litert(slices), bare))
+            check(path, "float32")
+            write_web(path, path.parent)
         else:
             kind = cast(Kind, chosen.removeprefix("litert").lstrip("-") or "float32")
             suffix = "" if kind == "float32" else f"-{kind}"

@@ -1,0 +1,31 @@
+package io.github.nst
+
+import android.graphics.BitmapFactory
+import android.os.Bundle
+import android.widget.ImageView
+import androidx.activity.ComponentActivity
+import androidx.activity.result.PickVisualMediaRequest
+import androidx.activity.result.contract.ActivityResultContracts.PickVisualMedia
+import kotlin.concurrent.thread
+
+/** A touch chooses a photograph; it is painted in the next style each time. */
+class MainActivity : ComponentActivity() {
+    private var count = 0
+
+    override fun onCreate(state: Bundle?) {
+        super.onCreate(state)
+        val view = ImageView(this)
+        setContentView(view)
+        val pick = registerForActivityResult(PickVisualMedia()) { uri ->
+            uri ?: return@registerForActivityResult
+            val style = Stylizer.STYLES[count++ % Stylizer.STYLES.size]
+            thread {
+                val photo = contentResolver.openInputStream(uri)!!.use(BitmapFactory::decodeStream)
+                val picture = Stylizer(this).use { it.paint(photo, style) }
+                runOnUiThread { view.setImageBitmap(picture) }
+            }
+        }
+        view.setOnClickListener { pick.launch(PickVisualMediaRequest(PickVisualMedia.ImageOnly)) }
+        view.contentDescription = "Touch to choose a photograph"
+    }
+}

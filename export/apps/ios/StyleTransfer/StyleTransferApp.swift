@@ -1,0 +1,46 @@
+import PhotosUI
+import SwiftUI
+
+@main
+struct StyleTransferApp: App {
+    var body: some Scene {
+        WindowGroup { ContentView() }
+    }
+}
+
+struct ContentView: View {
+    @State private var item: PhotosPickerItem?
+    @State private var style = Stylizer.styles[0]
+    @State private var photo: CGImage?
+    @State private var picture: CGImage?
+    @State private var problem = ""
+
+    var body: some View {
+        VStack {
+            if let picture {
+                Image(decorative: picture, scale: 1).resizable().scaledToFit()
+            }
+            Text(problem)
+            PhotosPicker("Choose a photograph", selection: $item, matching: .images)
+            Picker("Style", selection: $style) {
+                ForEach(Stylizer.styles, id: \.self) { Text($0) }
+            }
+        }
+        .task(id: item) {
+            let data = try? await item?.loadTransferable(type: Data.self)
+            photo = data.flatMap { UIImage(data: $0)?.preparingForDisplay()?.cgImage }
+            paint()
+        }
+        .onChange(of: style) { _ in paint() }
+    }
+
+    private func paint() {
+        guard let photo else { return }
+        do {
+            picture = try Stylizer().paint(photo, style: style)
+            problem = ""
+        } catch {
+            problem = error.localizedDescription
+        }
+    }
+}

@@ -1,0 +1,1 @@
+"""Exported models behind HTTP: pictures, TensorFlow Serving's REST, KServe v2."""

@@ -1,0 +1,143 @@
+"""The models that are served, and their replacement when their files change."""
+
+import logging
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from nst_export.runtime import Stylizer
+from nst_tf.settings import InputError
+
+LOG = logging.getLogger("nst.serve")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+class Served:
+    """One version of one model: a `Stylizer` a worker, never changed.
+
+    Requests keep the version that they began with, so that a newer one takes nothing
+    from them.
+    """
+
+    def __init__(
+        self, path: Path, *, version: int, workers: int, threads: int, stamp: object
+    ) -> None:
+        self.path, self.version, self.stamp = path, version, stamp
+        self.name = model_name(path)
+        self.stylizers = [Stylizer.load(path, threads=threads) for _ in range(workers)]
+        self.card, self.styles = self.stylizers[0].card, self.stylizers[0].styles
+        self.thumbnails: dict[str, bytes] = {}
+        """JPEG of the scene in each style, as far as they were asked for."""
+
+    def credit(self, style: str) -> str:
+        """Return whose work a style is, "" if the card does not say."""
+        entry = self.card["styles"][self.styles.index(style)]
+        return str(entry.get("credit", ""))
+
+
+class Models:
+    """All models by name; the first is the default.
+
+    Args:
+        paths: What `nst export` wrote.
+        workers: Copies of each.
+        threads: Threads of each copy.
+
+    Raises:
+        InputError: A path is no model, or two have the same name.
+    """
+
+    def __init__(self, paths: Sequence[Path], *, workers: int, threads: int) -> None:
+        self._workers, self._threads = workers, threads
+        self._failed: dict[str, object] = {}
+        found = [self._load(path, 1) for path in paths]
+        self._served = {model.name: model for model in found}
+        if len(self._served) < len(found):
+            names = ", ".join(model.name for model in found)
+            raise InputError(f"models need different file names, got {names}")
+        self.default = found[0].name
+
+    def __iter__(self) -> Iterator[Served]:
+        return iter(list(self._served.values()))
+
+    def get(self, name: str | None = None) -> Served:
+        """Return the newest version of a model, the default's without a name.
+
+        Raises:
+            KeyError: There is none of that name.
+        """
+        return self._served[name or self.default]
+
+    def refresh(self) -> None:
+        """Load the models anew whose files changed; a damaged file changes nothing."""
+        for model in list(self._served.values()):
+            stamp = _stamp(model.path)
+            if stamp in (model.stamp, self._failed.get(model.name)):
+                continue
+            try:
+                newer = self._load(model.path, model.version + 1)
+            except InputError as error:
+                self._failed[model.name] = stamp
+                LOG.warning(
+                    "%s stays at version %d: %s", model.name, model.version, error
+                )
+            else:
+                self._served[model.name] = newer
+                LOG.info("%s is now at version %d", newer.name, newer.version)
+
+    def _load(self, path: Path, version: int) -> Served:
+        return Served(
+            path,
+            version=version,
+            workers=self._workers,
+            threads=self._threads,
+            stamp=_stamp(path),
+        )
+
+
+class Watcher:
+    """A thread that calls `refresh` every `seconds` until closed."""
+
+    def __init__(self, models: Models, *, seconds: float = 2.0) -> None:
+        self._models, self._seconds = models, seconds
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._seconds):
+            self._models.refresh()
+
+
+def model_name(path: Path) -> str:
+    """Return what a model is called in addresses: its file's name without ending.
+
+    A SavedModel is called like the folder above its version.
+
+    Raises:
+        InputError: The name can't stand in an address.
+    """
+    path = path.resolve()
+    name = path.parent.name if path.name.isdigit() else path.stem
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"the model's file name becomes part of an address: use letters, digits,"
+            f" '.', '_' and '-', not {name!r}"
+        )
+    return name
+
+
+def _stamp(path: Path) -> object:
+    """Return what changes when a model's file does."""
+    file = path / "saved_model.pb" if path.is_dir() else path
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -1,0 +1,58 @@
+"""Settings of `nst serve`."""
+
+import dataclasses
+import os
+
+from nst_tf.settings import MIN_SIDE, InputError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServeSettings:
+    """Where to listen, and how much to take on."""
+
+    host: str = "127.0.0.1"
+    """The address to listen on; 0.0.0.0 for every network."""
+    port: int = 8000
+    """The port; 0 chooses a free one."""
+    workers: int = 2
+    """Pictures painted at the same time."""
+    threads: int | None = None
+    """Threads a picture; without it the cores divided among the workers."""
+    queue: int = 32
+    """Requests that may wait for a worker; more get 503."""
+    deadline: float = 30.0
+    """Seconds that a request may take, upload and waiting included."""
+    max_bytes: int = 20_000_000
+    """Largest body of a request."""
+    max_pixels: int = 40_000_000
+    """Largest photograph that is decoded, in pixels."""
+    max_size: int = 1024
+    """Largest long side in pixels that is painted; about 2.5 kB of memory a pixel."""
+    cors: tuple[str, ...] = ()
+    """Web origins whose pages may call; without it only the server's own."""
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name} must be at least {least}, got {getattr(self, name)}"
+            for name, least in (
+                ("workers", 1),
+                ("queue", 1),
+                ("deadline", 0.1),
+                ("max_bytes", 1000),
+                ("max_pixels", MIN_SIDE**2),
+                ("max_size", MIN_SIDE),
+            )
+            # Not a number is not at least anything.
+            if not getattr(self, name) >= least
+        ]
+        if self.threads is not None and self.threads < 1:
+            problems.append(f"threads must be at least 1, got {self.threads}")
+        if not 0 <= self.port <= 65535:
+            problems.append(f"port must be in 0..65535, got {self.port}")
+        if problems:
+            raise InputError("; ".join(problems))
+
+    @property
+    def threads_each(self) -> int:
+        """Threads of one worker's interpreter."""
+        return self.threads or max(1, (os.cpu_count() or 1) // self.workers)

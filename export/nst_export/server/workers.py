@@ -1,0 +1,115 @@
+"""Worker threads behind a bounded queue."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, NamedTuple
+
+
+class FullError(Exception):
+    """The queue is full, or the server is stopping."""
+
+
+class LateError(Exception):
+    """The deadline passed before a worker was free."""
+
+
+class _Job(NamedTuple):
+    work: Callable[[int], Any]
+    future: "Future[Any]"
+    deadline: float
+
+
+class Workers:
+    """Threads that each run one job at a time.
+
+    Args:
+        count: Number of threads.
+        size: Jobs that may wait.
+        clock: Seconds that deadlines are compared with.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        size: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.count, self.clock = count, clock
+        self.busy = 0
+        self.seconds = 0.0
+        """Moving average of a job's duration."""
+        self._jobs: queue.Queue[_Job | None] = queue.Queue(size)
+        self._open = True
+        self._lock = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._run, args=(index,), name=f"worker-{index}")
+            for index in range(count)
+        ]
+
+    def start(self) -> None:
+        """Start the threads; jobs that were submitted before have waited."""
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Number of jobs that wait."""
+        return self._jobs.qsize()
+
+    @property
+    def retry_after(self) -> int:
+        """Seconds after which the present queue will be done, at least 1."""
+        jobs = self.waiting + self.busy
+        return max(1, round(jobs * self.seconds / self.count))
+
+    def submit(self, work: Callable[[int], Any], deadline: float) -> "Future[Any]":
+        """Queue `work`, which gets the number of the thread that runs it.
+
+        The future's `cancel` takes a job back that has not begun. A job whose deadline
+        passed while it waited fails with `LateError`.
+
+        Raises:
+            FullError: No place is left.
+        """
+        future: Future[Any] = Future()
+        with self._lock:
+            if not self._open:
+                raise FullError
+            try:
+                self._jobs.put_nowait(_Job(work, future, deadline))
+            except queue.Full:
+                raise FullError from None
+        return future
+
+    def close(self) -> None:
+        """Refuse new jobs, finish those accepted, end the threads."""
+        with self._lock:
+            self._open = False
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, index: int) -> None:
+        while (job := self._jobs.get()) is not None:
+            if not job.future.set_running_or_notify_cancel():
+                continue
+            start = self.clock()
+            if start > job.deadline:
+                job.future.set_exception(LateError())
+                continue
+            with self._lock:
+                self.busy += 1
+            try:
+                job.future.set_result(job.work(index))
+            except BaseException as error:
+                job.future.set_exception(error)
+            took = self.clock() - start
+            with self._lock:
+                self.busy -= 1
+                self.seconds += 0.2 * (took - self.seconds) if self.seconds else took
+            del job  # Else it keeps its pictures until the next one comes.

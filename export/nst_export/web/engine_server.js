@@ -1,0 +1,42 @@
+// Paints on the server that this page came from.
+
+export async function open() {
+  const found = await (await ask("styles")).json();
+  const styles = found.models.flatMap((model) =>
+    model.styles.map((style) => ({ ...style, model: model.name })));
+  return { styles, maxSize: found.limits.max_size, where: "painted by this server", paint };
+}
+
+// photo: { canvas } and, where there is one, its file as { blob }.
+async function paint(photo, { model, mix, strength, keepColors, size }) {
+  const form = new FormData();
+  const blob = photo.blob
+    ?? await new Promise((done) => photo.canvas.toBlob(done, "image/jpeg", 0.92));
+  form.set("image", blob);
+  form.set("model", model);
+  form.set("mix", Object.entries(mix).map((pair) => pair.join("=")).join(","));
+  form.set("strength", strength);
+  form.set("size", size);
+  if (keepColors) form.set("keep_colors", "true");
+  const answer = await (await ask("stylize", { method: "POST", body: form })).blob();
+  return { image: await createImageBitmap(answer), blob: answer };
+}
+
+async function ask(path, options) {
+  for (let tries = 0; ; tries += 1) {
+    let answer;
+    try {
+      answer = await fetch(path, options);
+    } catch {
+      throw new Error("the server can't be reached");
+    }
+    if (answer.ok) return answer;
+    if (answer.status === 503 && tries < 4) { // Busy: it says when to come again.
+      const seconds = Math.min(5, Number(answer.headers.get("Retry-After")) || 1);
+      await new Promise((done) => setTimeout(done, 1000 * seconds));
+      continue;
+    }
+    const said = await answer.json().catch(() => null);
+    throw new Error(said?.error ?? `the server answered ${answer.status}`);
+  }
+}

@@ -1,0 +1,148 @@
+"""Two thousand damaged requests against one server."""
+
+import base64
+import json
+import random
+import re
+import socket
+import struct
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import numpy as np
+
+from tests.serving import encoded, serving
+
+COUNT = 2000
+ANSWERS = {200, 400, 404, 405, 408, 413, 415, 422, 503}
+"""What a request may get; a head that is no HTTP may also get nothing but a close."""
+
+
+def request(path, kind, body, *headers):
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "Host: 127.0.0.1",
+        f"Content-Type: {kind}",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+        *headers,
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def whole_requests():
+    """Return one good request of every kind."""
+    styles = [0, 0.5, 0, 0, 0.5, 0, 0]
+    raw = [
+        request("/stylize?style=udnie&size=48", f"image/{kind.lower()}", encoded(kind))
+        for kind in ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
+    ]
+    form = b"--x\r\n" + b"\r\n--x\r\n".join(
+        [
+            b'Content-Disposition: form-data; name="image"; filename="a.png"\r\n'
+            b"Content-Type: image/png\r\n\r\n" + encoded(),
+            b'Content-Disposition: form-data; name="mix"\r\n\r\nudnie=1,the_scream=2',
+            b'Content-Disposition: form-data; name="strength"\r\n\r\n0.5',
+        ]
+    )
+    raw.append(
+        request("/stylize", "multipart/form-data; boundary=x", form + b"\r\n--x--")
+    )
+    image = np.round(np.full((1, 16, 16, 3), 0.5), 2)
+    b64 = {"b64": base64.b64encode(encoded("JPEG")).decode()}
+    for body in (
+        {"instances": [{"image": image[0].tolist(), "style": styles}]},
+        {
+            "signature_name": "bytes",
+            "inputs": {"image_bytes": [b64], "style": [styles]},
+        },
+    ):
+        data = json.dumps(body).encode()
+        raw.append(request("/v1/models/gallery:predict", "application/json", data))
+    tensors = [
+        ("image", image.astype("float32")),
+        ("style", np.array([styles], "float32")),
+    ]
+    inputs = [
+        {
+            "name": name,
+            "datatype": "FP32",
+            "shape": value.shape,
+            "parameters": {"binary_data_size": value.nbytes},
+        }
+        for name, value in tensors
+    ]
+    head = json.dumps({"inputs": inputs}).encode()
+    body = head + b"".join(value.tobytes() for _, value in tensors)
+    length = f"Inference-Header-Content-Length: {len(head)}"
+    path = "/v2/models/gallery/infer"
+    raw.append(request(path, "application/octet-stream", body, length))
+    return raw
+
+
+def mutated(data, draw):
+    """Return a request damaged at one to eight places, more often in its head."""
+    data = bytearray(data)
+    head = data.index(b"\r\n\r\n")
+    for _ in range(draw.randint(1, 8)):
+        end = head if draw.random() < 0.3 else len(data)
+        place = draw.randrange(max(1, min(end, len(data))))
+        match draw.randrange(6):
+            case 0:
+                data[place : place + 1] = bytes([draw.randrange(256)])
+            case 1:
+                del data[place : place + draw.randint(1, 40)]
+            case 2:
+                data[place:place] = draw.randbytes(draw.randint(1, 20))
+            case 3:
+                data[place : place + 4] = struct.pack(
+                    ">I", draw.choice([0, 2**31, 2**32 - 1])
+                )
+            case 4:
+                data[place:place] = data[place : place + draw.randint(1, 200)]
+            case 5:
+                token = draw.choice(
+                    [b"null", b"-1", b"1e999", b"[]", b"{", b'"', b"NaN", b"\0"]
+                )
+                data[place:place] = token
+    return bytes(data)
+
+
+def ask(port, data):
+    """Return the status, None if the server only closed."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+        answer = b""
+        try:
+            client.sendall(data)
+            while block := client.recv(65536):
+                answer += block
+        except ConnectionError:
+            pass  # It closed on a head that is no HTTP before all was sent.
+        except TimeoutError:
+            raise AssertionError(f"no answer to {data[:300]}") from None
+    found = re.match(rb"HTTP/1\.1 (\d+)", answer)
+    if found is None:
+        assert answer == b""
+        return None
+    return int(found[1])
+
+
+def test_damaged_requests_leave_the_server_healthy(tmp_path):
+    draw = random.Random(5)
+    good = whole_requests()
+    with serving(tmp_path, "--deadline", "3", "--max-size", "64") as (process, where):
+        port = int(where.rpartition(":")[2])
+        before = [ask(port, data) for data in good]
+        assert before == [200] * len(good)
+        damaged = [mutated(draw.choice(good), draw) for _ in range(COUNT)]
+        with ThreadPoolExecutor(16) as pool:
+            found = Counter(pool.map(lambda data: ask(port, data), damaged))
+        assert set(found) <= ANSWERS | {None}, found
+        # The damage reaches every part: some still paint, most are refused by kind.
+        assert {200, 400, 404, 415, 422} <= set(found), found
+        assert process.poll() is None
+        assert [ask(port, data) for data in good] == before
+        metrics = httpx.get(f"{where}/metrics").text
+        assert "nst_queue_waiting 0.0" in metrics
+        assert "nst_workers_busy 0.0" in metrics
