@@ -68,8 +68,51 @@ def test_optimisation_on_jax_follows_that_on_tensorflow(tmp_path, random_vgg):
     assert np.abs(np.load(tmp_path / "out.npy") - result.pixels).mean() < 0.01
 
 
+CONTROL = """
+import json, sys
+import numpy as np
+from nst_tf import LossSettings, ExtractorSettings, OptimizeSettings, optimize_image
+from nst_tf.regions import from_masks
+from tests.helpers import scene
+mask = np.zeros((40, 56), "float32")
+mask[:, 30:] = 1.0
+regions = from_masks((56, 40), [(48, 48), (48, 48)], [mask, 0.5 - 0.5 * mask])
+losses = []
+settings = OptimizeSettings(
+    size=56, scales=1, steps=4, shallow_steps=2, precision="float32",
+    extractor=ExtractorSettings(padding="reflect"),
+    loss=LossSettings(
+        strength=0.5, style_loss=sys.argv[1], content_layers=("block2_conv2",),
+        style_layers=("block1_conv1", "block2_conv1"),
+    ),
+)
+optimize_image(
+    scene(40, 56, seed=1), [scene(48, 48, seed=7), scene(48, 48, seed=8)], settings,
+    regions=regions, observer=lambda step: losses.append(step.loss.total),
+)
+import keras
+print(keras.backend.backend(), json.dumps(losses))
+"""
+
+
+@pytest.mark.parametrize("style_loss", ["mean-variance", "wasserstein"])
+def test_regions_strength_and_style_losses_on_jax_follow_tensorflow(
+    random_vgg, style_loss
+):
+    found = {}
+    for backend in ("jax", "tensorflow"):
+        out = on_backend(backend, "-c", CONTROL, style_loss)
+        name, text = out.strip().splitlines()[-1].split(" ", 1)
+        found[name] = json.loads(text)
+    np.testing.assert_allclose(found["jax"], found["tensorflow"], rtol=0.03)
+    assert found["jax"][-1] < 0.99 * found["jax"][2]
+
+
 def test_losses_pass_their_tests_on_jax():
     assert "passed" in on_jax("-m", "pytest", "-q", "tests/test_losses.py")
+    names = "scipys or agree or finite or matched or deviations"
+    out = on_jax("-m", "pytest", "-q", "tests/test_style_losses.py", "-k", names)
+    assert "passed" in out
 
 
 def test_lbfgs_trains_keras_models_on_jax():

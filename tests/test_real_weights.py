@@ -8,11 +8,13 @@ import pytest
 from nst_tf import (
     RECIPES,
     ExtractorSettings,
+    LossSettings,
     load_image,
     measure_loss,
     optimize_image,
 )
 from nst_tf.images import fit, resize
+from nst_tf.regions import from_masks
 
 pytestmark = pytest.mark.weights
 
@@ -61,3 +63,53 @@ def test_a_short_run_lowers_the_loss_by_ninety_percent_in_gamut(reference, real_
     assert (result.pixels.max(axis=-1) - result.pixels.min(axis=-1)).mean() > 0.05
     correlation = np.corrcoef(result.pixels.mean(-1).ravel(), content.mean(-1).ravel())
     assert correlation[0, 1] > 0.3
+
+
+@pytest.mark.parametrize("style_loss", ["gram", "mean-variance", "wasserstein"])
+def test_half_a_picture_is_painted_by_any_loss_and_half_stays(
+    reference, real_vgg, style_loss
+):
+    settings = dataclasses.replace(
+        RECIPES["default"],
+        size=64,
+        scales=1,
+        steps=15,
+        shallow_steps=0,
+        style_scale=0.75,
+        extractor=ExtractorSettings(vgg_weights=real_vgg, padding="replicate"),
+        loss=LossSettings(strength=0.6, style_loss=style_loss),
+    )
+    content, style = reference
+    mask = np.zeros(content.shape[:2], "float32")
+    mask[:, : content.shape[1] // 2] = 1.0
+    sizes = [(image.shape[1], image.shape[0]) for image in (content, style, style)]
+    regions = from_masks(sizes[0], sizes[1:2], [mask])
+    before = []
+    result = optimize_image(
+        content,
+        style,
+        settings,
+        regions=regions,
+        observer=lambda step: before.append(step.loss.total),
+    )
+    assert result.loss.total < 0.5 * before[0]
+    photo = resize(content, *fit(*sizes[0], 64, "long"))
+    np.testing.assert_array_equal(result.pixels[:, 33:], photo[:, 33:])
+    assert np.abs(result.pixels - photo)[:, :30].mean() > 10 / 255
+
+
+def test_a_strength_makes_like_pictures_at_two_sizes(reference, real_vgg):
+    found = {}
+    for size in (128, 256):
+        settings = dataclasses.replace(
+            RECIPES["default"],
+            size=size,
+            scales=1,
+            steps=30,
+            shallow_steps=0,
+            extractor=ExtractorSettings(vgg_weights=real_vgg),
+            loss=LossSettings(strength=0.5),
+        )
+        parts = optimize_image(*reference, settings).loss
+        found[size] = parts.content / parts.style
+    assert found[128] == pytest.approx(found[256], rel=0.5)
