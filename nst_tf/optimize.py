@@ -486,13 +486,15 @@ class _Run:
                 start = self._start(photo, stage)
             else:
                 start = self._refine(picture, photo, previous)
-            previous = photo
             generator = PixelImage(
                 start,
                 constrained=self.settings.constrained,
                 backdrop=photo,
                 cover=self.inputs.cover(stage),
             )
+            # Large pictures are many of these: only what is used again is kept.
+            previous = photo if index + 1 < len(self.stages) else None
+            del start, photo
             model = StyleTransfer(
                 generator,
                 objective,
@@ -517,7 +519,7 @@ class _Run:
             else:
                 picture = generator.picture()
             moments = optimizer if self.settings.optimizer == "adam" else None
-            del model, generator
+            del model, generator, optimizer
             gc.collect()  # A stage's graph and its variables hang in reference cycles.
             if self.reason in ("stopped", "not finite"):
                 break

@@ -93,22 +93,21 @@ class TiledObjective(Objective):
 
         @ops.custom_gradient
         def evaluate(image: Tensor) -> Any:
-            pixels = ops.convert_to_numpy(image)
-            found, slope = untaped(self.loss_and_gradient, pixels, targets)
+            found, slope = untaped(self.loss_and_gradient, image, targets)
             parts.extend(found)
 
             def grad(*args: Tensor, upstream: Tensor = None) -> Tensor:
                 if upstream is None:
                     (upstream,) = args
-                return upstream * slope
+                return upstream * ops.convert_to_tensor(slope)
 
             return parts[0], grad
 
         return LossParts(evaluate(image), *parts[1:])
 
     def loss_and_gradient(
-        self, image: np.ndarray, targets: Targets
-    ) -> tuple[LossParts, Tensor]:
+        self, image: Tensor, targets: Targets
+    ) -> tuple[LossParts, np.ndarray]:
         """Return the loss and the gradient of its total, `[B, H, W, 3]`."""
         sums = self._sums(image, targets)
 
@@ -116,19 +115,19 @@ class TiledObjective(Objective):
             return self._loss(sums, targets, image.shape).total
 
         parts, slopes = self._loss(sums, targets, image.shape), gradient(loss, sums)
-        whole = np.zeros_like(image)
+        whole = np.zeros(image.shape, "float32")
         for tile in self._tiles(image):
             run = self._program("backward", tile)
             found = run(tile.crop(image), self._cut(targets, tile), slopes)
             part = tile.crop(whole)
             part += ops.convert_to_numpy(found)
-        return parts, ops.convert_to_tensor(whole)
+        return parts, whole
 
-    def measure(self, image: np.ndarray, targets: Targets) -> LossParts:
+    def measure(self, image: Tensor, targets: Targets) -> LossParts:
         """Return the loss alone."""
         return self._loss(self._sums(image, targets), targets, image.shape)
 
-    def _sums(self, image: np.ndarray, targets: Targets) -> Sums:
+    def _sums(self, image: Tensor, targets: Targets) -> Sums:
         total: Sums = {}
         for tile in self._tiles(image):
             run = self._program("forward", tile)
