@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,20 +26,26 @@ class Checkpoint(NamedTuple):
 
 
 def save_checkpoint(
-    path: Path, meta: dict[str, Any], arrays: Sequence[np.ndarray]
+    path: Path, meta: dict[str, Any], arrays: Iterable[np.ndarray]
 ) -> None:
     """Write the state through a temporary file, so that `path` is always whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    contents = {f"array{index:04d}": array for index, array in enumerate(arrays)}
-    contents["meta"] = np.frombuffer(json.dumps(meta).encode(), "uint8")
+    facts = np.frombuffer(json.dumps(meta).encode(), "uint8")
     try:
-        with temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **contents)
+        with zipfile.ZipFile(temporary, "w") as file:  # NumPy's .npz, one at a time.
+            _write(file, "meta", facts)
+            for index, array in enumerate(arrays):
+                _write(file, f"array{index:04d}", array)
         temporary.replace(path)
     except OSError as error:
         raise InputError(f"can't write the checkpoint {path}: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _write(file: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
+    with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
+        np.lib.format.write_array(entry, array, allow_pickle=False)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from nst_tf.images import Picture
     from nst_tf.live import LiveView
-    from nst_tf.optimize import Result, Step
+    from nst_tf.optimize import Result, Stage, Step
     from nst_tf.regions import Regions
 
 
@@ -297,6 +297,8 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
 
     size, *sizes = [(x.shape[1], x.shape[0]) for x in (content.pixels, *styles)]
     stages = plan_stages(size, sizes, settings)
+    if settings.memory is not None:
+        _announce(stages, settings, regions, quiet=job.quiet)
     done = 0
     if resume:
         from nst_tf.checkpoint import read_meta
@@ -355,6 +357,23 @@ def _viewed(
     ) as view:
         print(f"live view: {view.address}", file=sys.stderr, flush=True)
         yield view
+
+
+def _announce(
+    stages: "list[Stage]",
+    settings: OptimizeSettings,
+    regions: "Regions",
+    *,
+    quiet: bool,
+) -> None:
+    """Say what the largest stage will take, or refuse it."""
+    from nst_tf.optimize import memory_plan, step_seconds
+    from nst_tf.planner import describe
+
+    plan = memory_plan(stages, settings, regions)
+    if not quiet:
+        text = describe(plan, settings, step_seconds(settings))
+        print(text, file=sys.stderr, flush=True)
 
 
 def _finish(

@@ -16,6 +16,8 @@ import numpy as np
 from keras import ops
 
 Tensor = Any
+_CHUNK = 1 << 22
+"""Numbers that are worked on at a time, for little memory besides the history."""
 _SUFFICIENT = 1e-4
 """Fraction of the predicted descent that a step must keep (Nocedal, Wright, 3.1)."""
 
@@ -49,6 +51,7 @@ class LBFGS(keras.optimizers.Optimizer):
         first_change: When positive, the first step changes the variables by this much
             on average (mean absolute change) instead. The default rule's step is lost
             in the rounding of a half-precision model, and the pair made of noise.
+        history_dtype: Of the pairs; in `"bfloat16"` they take half the memory.
         name: Name of the optimizer.
         **kwargs: Passed to `keras.optimizers.Optimizer`.
 
@@ -65,6 +68,7 @@ class LBFGS(keras.optimizers.Optimizer):
         curvature_tolerance: float = 1e-10,
         backtracking: int = 0,
         first_change: float = 0.0,
+        history_dtype: str = "float32",
         name: str = "lbfgs",
         **kwargs: Any,
     ) -> None:
@@ -77,6 +81,7 @@ class LBFGS(keras.optimizers.Optimizer):
         self.curvature_tolerance = curvature_tolerance
         self.backtracking = backtracking
         self.first_change = first_change
+        self.history_dtype = history_dtype
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
         """Create the history for `variables`, joined to one vector of n numbers."""
@@ -91,8 +96,9 @@ class LBFGS(keras.optimizers.Optimizer):
 
         # One row to spare, _head, which the next pair is written to: a refused pair
         # overwrites none. Rows not yet used are 0 and add nothing.
-        self._s = _Rows([zeros(shape, "s") for shape in _Rows.shapes(m + 1, n)])
-        self._y = _Rows([zeros(shape, "y") for shape in _Rows.shapes(m + 1, n)])
+        self._chunks = [slice(a, min(a + _CHUNK, n)) for a in range(0, n, _CHUNK)]
+        self._s = [self._rows("s", m + 1, chunk) for chunk in self._chunks]
+        self._y = [self._rows("y", m + 1, chunk) for chunk in self._chunks]
         self._head = zeros((), "head", "int32")
         # In order of age, oldest first.
         self._sy = zeros((m, m), "sy")
@@ -101,8 +107,16 @@ class LBFGS(keras.optimizers.Optimizer):
         self._cuts = zeros((), "cuts", "int32")
         self._started = zeros((), "started", "int32")
         self._newest = np.eye(m, dtype="float32")[-1]
-        self._last_x = zeros((n,), "last_x")
-        self._last_g = zeros((n,), "last_g")
+        self._last_x = [zeros((_length(chunk),), "last_x") for chunk in self._chunks]
+        self._last_g = [zeros((_length(chunk),), "last_g") for chunk in self._chunks]
+
+    def _rows(self, name: str, slots: int, chunk: slice) -> "_Rows":
+        return _Rows(
+            [
+                self.add_variable(shape=shape, dtype=self.history_dtype, name=name)
+                for shape in _Rows.shapes(slots, _length(chunk))
+            ]
+        )
 
     def _backend_update_step(
         self, grads: Sequence[Tensor], variables: Sequence[Any], learning_rate: Tensor
@@ -130,34 +144,68 @@ class LBFGS(keras.optimizers.Optimizer):
                 variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     def _next_point(self, x: Tensor, g: Tensor, rate: Tensor) -> Tensor:
-        last_x, last_g = ops.copy(self._last_x), ops.copy(self._last_g)
         started = ops.equal(self._started, 1)
-        s, y = x - last_x, g - last_g
         finite = ops.isfinite(ops.sum(g))
-
-        old_slope, new_slope = _dot(s, last_g), _dot(s, g)
+        old_slope, new_slope, products = self._observe(x, g, finite)
         too_far = new_slope > (1.0 - 2.0 * _SUFFICIENT) * ops.abs(old_slope)
         cut = started & too_far & (self._cuts < self.backtracking)
         kept = started & ~cut & finite
         curvature = new_slope - old_slope
         accept = kept & (curvature > self.curvature_tolerance)
-        y = _choose(finite, y, ops.zeros_like(y))
-        products = self._remember(s, y, accept, g)
+        products = self._remember(products, accept)
         first = ops.cond(
             self._scale > 0, lambda: ops.ones(()), lambda: self._first_length(g)
         )
-        step = self._step(g, products, rate * first)
-        ahead = _choose(finite, x + step, x)
+        on_s, on_y, on_g = self._factors(products, rate * first)
+        secant = -old_slope / ops.maximum(curvature, 1e-38)
+        shortened = ops.clip(secant, 0.1, 0.5)
         if self.backtracking:
-            secant = -old_slope / ops.maximum(curvature, 1e-38)
-            back = last_x + ops.clip(secant, 0.1, 0.5) * s
-            ahead = _choose(cut, back, ahead)
             self._cuts.assign(ops.where(cut, self._cuts + 1, 0))
-            x, g = _choose(cut, last_x, x), _choose(cut, last_g, g)
-        self._last_x.assign(_choose(finite, x, last_x))
-        self._last_g.assign(_choose(finite, g, last_g))
+        points = []
+        for index in range(len(self._chunks)):
+            here, slope, last_x, last_g = self._at(index, x, g)
+            history = self._s[index].combine(on_s) + self._y[index].combine(on_y)
+            ahead = _choose(finite, here + (history - on_g * slope), here)
+            if self.backtracking:
+                back = last_x + shortened * (here - last_x)
+                ahead = _choose(cut, back, ahead)
+                here, slope = _choose(cut, last_x, here), _choose(cut, last_g, slope)
+            self._last_x[index].assign(_choose(finite, here, last_x))
+            self._last_g[index].assign(_choose(finite, slope, last_g))
+            points.append(ahead)
         self._started.assign(ops.cast(started | finite, "int32"))
-        return ahead
+        return points[0] if len(points) == 1 else ops.concatenate(points)
+
+    def _at(self, index: int, x: Tensor, g: Tensor) -> tuple[Tensor, ...]:
+        """Return a chunk of the point, the gradient and the last ones of both."""
+        if len(self._chunks) > 1:
+            x, g = x[self._chunks[index]], g[self._chunks[index]]
+        return x, g, ops.copy(self._last_x[index]), ops.copy(self._last_g[index])
+
+    def _observe(
+        self, x: Tensor, g: Tensor, finite: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Write the pair of the last step to the spare row.
+
+        Returns:
+            The slopes along that step before and after it, and the products of every
+            row of s and of y with the new y and with `g`, `[2, 2, slots]`.
+        """
+        old_slope = new_slope = products = 0.0
+        for index, (rows_s, rows_y) in enumerate(zip(self._s, self._y, strict=True)):
+            here, slope, last_x, last_g = self._at(index, x, g)
+            s, y = here - last_x, slope - last_g
+            old_slope = old_slope + _dot(s, last_g)
+            new_slope = new_slope + _dot(s, slope)
+            y = _choose(finite, y, ops.zeros_like(y))
+            y = ops.cast(ops.cast(y, self.history_dtype), "float32")
+            rows_s.write(self._head, s)
+            rows_y.write(self._head, y)
+            # Both vectors at once: the history is read once, not twice.
+            pair = ops.stack([y, slope])
+            found = ops.stack([rows_s.product(pair), rows_y.product(pair)])
+            products = products + found
+        return old_slope, new_slope, products
 
     def _first_length(self, g: Tensor) -> Tensor:
         """Return the factor of the negative gradient at the very first step."""
@@ -166,19 +214,20 @@ class LBFGS(keras.optimizers.Optimizer):
             return self.first_change * float(g.shape[0]) / total
         return ops.minimum(1.0, 1.0 / total)
 
-    def _remember(self, s: Tensor, y: Tensor, accept: Tensor, g: Tensor) -> Tensor:
-        """Write a pair, and let it replace the oldest if `accept` holds.
+    def _remember(self, products: Tensor, accept: Tensor) -> Tensor:
+        """Let the pair in the spare row replace the oldest if `accept` holds.
 
         Returns:
-            The products of every s with `g` and of every y with `g`, `[2, m]`.
+            The products of every s and of every y in use with the gradient, oldest
+            first, `[2, m]`.
         """
+        slots = self.history + 1
         head = ops.copy(self._head)
-        self._s.write(head, s)
-        self._y.write(head, y)
-        self._head.assign(ops.where(accept, (head + 1) % (self.history + 1), head))
-        # Both vectors at once: the history is read once, not twice.
-        pair = ops.stack([y, g])
-        (sy, sg), (yy, yg) = self._product(self._s, pair), self._product(self._y, pair)
+        head = ops.where(accept, (head + 1) % slots, head)
+        self._head.assign(head)
+        order = (head + 1 + ops.arange(self.history)) % slots
+        products = ops.take(products, order, axis=2)  # [2, 2, m]
+        sy, sg, yy, yg = (products[i, j] for i in (0, 1) for j in (0, 1))
         # In order of age s'y is upper triangular: no product with an older y counts.
         for matrix, column in ((self._sy, sy), (self._yy, yy)):
             aged = ops.pad(matrix[1:, 1:], ((0, 1), (0, 1)))
@@ -188,8 +237,15 @@ class LBFGS(keras.optimizers.Optimizer):
         self._scale.assign(ops.where(accept, scale, ops.copy(self._scale)))
         return ops.stack([sg, yg])
 
-    def _step(self, g: Tensor, products: Tensor, length: Tensor) -> Tensor:
-        """Return `-length H g` by the compact form of the inverse Hessian."""
+    def _factors(
+        self, products: Tensor, length: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `-length H g` by the compact form of the inverse Hessian.
+
+        Returns:
+            What to multiply every row of s and of y with, `[slots]`, and the gradient,
+            which is subtracted.
+        """
         sy, yy = ops.copy(self._sy), ops.copy(self._yy)
         pivots = ops.diagonal(sy)
         upper = sy + ops.diag(ops.cast(ops.equal(pivots, 0.0), "float32"))
@@ -201,21 +257,11 @@ class LBFGS(keras.optimizers.Optimizer):
         inner = pivots * on_y + scale * (ops.matmul(gram, on_y) - yg)
         on_s = _solve(ops.transpose(upper), inner, lower=True)
         # Signs and length go onto the small vectors, not onto those of n numbers.
-        on_s, on_y = -length * on_s, length * scale * on_y
-        history = self._combine(on_s, self._s) + self._combine(on_y, self._y)
-        return history - length * scale * g
-
-    def _product(self, rows: "_Rows", pair: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the products of the rows in use with two vectors, oldest first."""
-        order = (self._head + 1 + ops.arange(self.history)) % (self.history + 1)
-        first, second = rows.product(pair)
-        return ops.take(first, order), ops.take(second, order)
-
-    def _combine(self, factors: Tensor, rows: "_Rows") -> Tensor:
-        """Return the sum of the rows in use times `factors`, oldest first."""
         slots = self.history + 1
         age = (ops.arange(slots) - self._head - 1) % slots
-        return rows.combine(ops.take(ops.pad(factors, (0, 1)), age))
+        on_s = ops.take(ops.pad(-length * on_s, (0, 1)), age)
+        on_y = ops.take(ops.pad(length * scale * on_y, (0, 1)), age)
+        return on_s, on_y, length * scale
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
@@ -225,6 +271,7 @@ class LBFGS(keras.optimizers.Optimizer):
             "curvature_tolerance": self.curvature_tolerance,
             "backtracking": self.backtracking,
             "first_change": self.first_change,
+            "history_dtype": self.history_dtype,
         }
 
 
@@ -233,6 +280,10 @@ def _size(variable: Any) -> int:
     for side in variable.shape:
         size *= int(side)
     return size
+
+
+def _length(chunk: slice) -> int:
+    return int(chunk.stop - chunk.start)
 
 
 def _join(tensors: Sequence[Any]) -> Tensor:
@@ -271,6 +322,7 @@ class _Rows:
 
     def write(self, index: Tensor, row: Tensor) -> None:
         """Replace row `index`."""
+        row = ops.cast(row, self.blocks[0].dtype)
         for block in self.blocks:
             count = block.shape[0]
             here = (index >= 0) & (index < count)
@@ -286,23 +338,19 @@ class _Rows:
             )
             index = index - count
 
-    def product(self, pair: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the products of every row with both of `pair`, `[slots]` each."""
+    def product(self, pair: Tensor) -> Tensor:
+        """Return the products of both of `pair` with every row, `[2, slots]`."""
         parts = [
-            ops.matmul(pair, ops.transpose(ops.convert_to_tensor(block)))
+            ops.matmul(pair, ops.transpose(ops.cast(block, "float32")))
             for block in self.blocks
         ]
-        products = ops.concatenate(parts, axis=1)
-        return products[0], products[1]
+        return ops.concatenate(parts, axis=1)
 
     def combine(self, factors: Tensor) -> Tensor:
         """Return the sum of the rows times `factors`, `[n]`."""
         total, start = 0.0, 0
         for block in self.blocks:
             stop = start + block.shape[0]
-            total = (
-                total
-                + ops.matmul(factors[None, start:stop], ops.convert_to_tensor(block))[0]
-            )
-            start = stop
+            part = ops.matmul(factors[None, start:stop], ops.cast(block, "float32"))
+            total, start = total + part[0], stop
         return total

@@ -27,6 +27,7 @@ from nst_tf.lbfgs import LBFGS
 from nst_tf.losses import layer_weights
 from nst_tf.objective import LossParts, Objective, Targets
 from nst_tf.pixels import PixelImage, Range
+from nst_tf.planner import MemoryPlan, Need, plan_memory
 from nst_tf.precision import in_graph, jit_compile, resolve_precision
 from nst_tf.regions import Regions, whole
 from nst_tf.settings import (
@@ -36,12 +37,15 @@ from nst_tf.settings import (
     OptimizeSettings,
     to_dict,
 )
+from nst_tf.tiled import TiledObjective, tiled
 from nst_tf.transfer import StyleTransfer
 
 Tensor = Any
 Reason = Literal["finished", "converged", "stopped", "not finite"]
 _WINDOW = 20
 """Evaluations over which the early stop compares the loss."""
+_TRIAL = 256
+"""Side of the picture on which the speed is measured, in pixels."""
 _COARSEST = 64
 """Short side in pixels below which no coarser scale is worth a pass."""
 _FIRST_CHANGE = (4 / 255, 1 / 255)
@@ -249,15 +253,69 @@ def measure_loss(
     """
     inputs = _inputs(content, style, settings, regions)
     stage = plan_stages(inputs.size, inputs.style_sizes, settings)[-1]
-    objective = _objective(settings, "float32")
+    plan = memory_plan([stage], settings, inputs.regions, "float32")
+    objective = tiled(_objective(settings, "float32"), plan.stages[0].tile)
     targets = inputs.targets(objective, stage, settings)
     if settings.weight_changes:
         weights = np.asarray(settings.weight_changes[-3:], "float32")
         targets = targets._replace(weights=weights)
     if settings.color == "luminance":
         pixels = color.grey(color.luma(pixels))
-    parts = in_graph(objective)(ops.convert_to_tensor(pixels[None]), targets)
+    if isinstance(objective, TiledObjective):
+        parts = objective.measure(pixels[None], targets)
+    else:
+        parts = in_graph(objective)(ops.convert_to_tensor(pixels[None]), targets)
     return LossParts(*(float(ops.convert_to_numpy(part)) for part in parts))
+
+
+def memory_plan(
+    stages: Sequence[Stage],
+    settings: OptimizeSettings,
+    regions: Regions,
+    dtype: str | None = None,
+) -> MemoryPlan:
+    """Return how the stages of a run fit into `settings.memory`.
+
+    Raises:
+        InputError: They don't; the message names the least limit that would do.
+    """
+    count = 0 if regions.masks is None else regions.masks.shape[-1]
+    needs = [
+        Need(
+            stage.picture,
+            stage.styles,
+            _shallow(settings.loss) if stage.shallow else settings.loss,
+            count,
+        )
+        for stage in stages
+    ]
+    return plan_memory(needs, settings, dtype or resolve_precision(settings.precision))
+
+
+def step_seconds(settings: OptimizeSettings, seed: int = 0) -> float:
+    """Measure how long a tiled evaluation takes on this machine.
+
+    It takes some seconds itself: a small picture is evaluated twice.
+
+    Returns:
+        Seconds for one number of `StageMemory.work`.
+    """
+    size, dtype = (_TRIAL, _TRIAL), resolve_precision(settings.precision)
+    extractor = _objective(settings, dtype).extractor
+    objective = TiledObjective(extractor, settings.loss, tile=_TRIAL)
+    image = np.random.default_rng(seed).random((1, *size, 3)).astype("float32")
+    targets = objective.targets(image, image)
+    objective.loss_and_gradient(image, targets)
+    start = time.monotonic()
+    objective.loss_and_gradient(image, targets)
+    seconds = time.monotonic() - start
+    free = dataclasses.replace(settings, memory=None)
+    return seconds / plan_memory([Need(size, (), settings.loss)], free, dtype).work
+
+
+def _in_graph(objective: Objective, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of an objective as a graph, if it does not tile itself."""
+    return function if isinstance(objective, TiledObjective) else in_graph(function)
 
 
 def _size(image: np.ndarray) -> tuple[int, int]:
@@ -306,7 +364,8 @@ class _Inputs(NamedTuple):
             painting = resize(style, *size, resample=resample)
             if mask is not None:
                 mask = resize(mask, *size, resample="bilinear")[None]
-            moments.append(in_graph(objective.style_moments)(painting[None], mask))
+            extract = _in_graph(objective, objective.style_moments)
+            moments.append(extract(painting[None], mask))
         blend = {
             key: sum(
                 _by_region(share, part[key])
@@ -317,7 +376,7 @@ class _Inputs(NamedTuple):
         weights, masks = chosen.weights, chosen.masks
         if masks is not None:
             masks = resize(masks, *stage.picture, resample="bilinear")[None]
-        return in_graph(objective.blended)(
+        return _in_graph(objective, objective.blended)(
             photo[None], blend, None if weights is None else weights[None], masks
         )
 
@@ -397,6 +456,7 @@ class _Run:
         self.checkpoint_every = checkpoint_every
         self.dtype = resolve_precision(settings.precision)
         self.stages = plan_stages(inputs.size, inputs.style_sizes, settings)
+        self.plan = memory_plan(self.stages, settings, inputs.regions, self.dtype)
         init = settings.init
         if init not in ("content", "noise", "style") and not Path(init).is_file():
             raise InputError(
@@ -465,12 +525,12 @@ class _Run:
         for index in range(first, len(self.stages)):
             stage = self.stages[index]
             photo = self._resized(self.inputs.content, stage.picture)
-            objective = shallow if stage.shallow else whole
+            tile = self.plan.stages[index].tile
+            objective = tiled(shallow if stage.shallow else whole, tile)
             if picture is None or previous is None:
                 start = self._start(photo, stage)
             else:
                 start = self._refine(picture, photo, previous)
-            previous = photo
             generator = PixelImage(
                 start,
                 constrained=self.settings.constrained,
@@ -478,11 +538,15 @@ class _Run:
                 cover=self.inputs.cover(stage),
                 greys=self._greys(stage),
             )
+            # Large pictures are many of these: only what is used again is kept.
+            previous = photo if index + 1 < len(self.stages) else None
+            del start, photo
             targets = self.inputs.targets(objective, stage, self.settings)
             if self.changes:
                 weights = np.asarray(self.weights, "float32")
                 targets = targets._replace(weights=weights)
             model = StyleTransfer(generator, objective, targets)
+            del targets
             optimizer = self._optimizer(index)
             optimizer.build(model.trainable_variables)
             if moments is not None:
@@ -491,14 +555,18 @@ class _Run:
             if state is not None:
                 done = _restore(state, generator, optimizer)
                 state = None
-            model.compile(optimizer=optimizer, jit_compile=jit_compile())
+            model.compile(
+                optimizer=optimizer,
+                jit_compile=jit_compile() if tile is None else False,
+                run_eagerly=tile is not None,
+            )
             self._fit(model, index, done)
             if self.reason == "not finite":
                 picture = generator.last_finite()
             else:
                 picture = generator.picture()
             moments = optimizer if self.settings.optimizer == "adam" else None
-            del model, generator
+            del model, generator, optimizer
             gc.collect()  # A stage's graph and its variables hang in reference cycles.
             if self.reason in ("stopped", "not finite"):
                 break
@@ -571,7 +639,8 @@ class _Run:
             )
         return LBFGS(
             settings.learning_rate or 1.0,
-            history=settings.history,
+            history=self.plan.history,
+            history_dtype=self.plan.history_dtype,
             backtracking=settings.backtracking,
             first_change=_FIRST_CHANGE[min(index, 1)],
         )
@@ -606,7 +675,7 @@ class _Run:
             "weight_changes": self.changes,
         }
         variables = _state_variables(model.generator, model.optimizer)
-        save_checkpoint(self.checkpoint, meta, [np.asarray(v) for v in variables])
+        save_checkpoint(self.checkpoint, meta, (_plain(v) for v in variables))
 
 
 class _Watcher(keras.callbacks.Callback):
@@ -695,6 +764,12 @@ def _state_variables(
     generator: PixelImage, optimizer: keras.optimizers.Optimizer
 ) -> list[keras.Variable]:
     return [*generator.variables, *optimizer.variables]
+
+
+def _plain(variable: keras.Variable) -> np.ndarray:
+    """Return the value in a dtype that every NumPy reads."""
+    half = keras.backend.standardize_dtype(variable.dtype) == "bfloat16"
+    return np.asarray(variable, "float32" if half else None)
 
 
 def _restore(

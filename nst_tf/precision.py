@@ -1,5 +1,6 @@
 """Which arithmetic the extractor runs in, and how it is compiled."""
 
+import concurrent.futures
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,7 @@ def in_graph(function: Callable[..., Any]) -> Callable[..., Any]:
     graphs: dict[str, Callable[..., Any]] = {}
 
     def run(*inputs: Any) -> Any:
-        tensors = tf.nest.map_structure(
-            lambda x: x if x is None else tf.convert_to_tensor(x), inputs
-        )
+        tensors = _tensors(inputs)
         # Called itself, a tf.function would warn of every new shape.
         key = str(tf.nest.map_structure(lambda x: x is not None and x.shape, tensors))
         if key not in graphs:
@@ -76,3 +75,60 @@ def in_graph(function: Callable[..., Any]) -> Callable[..., Any]:
         return graphs[key](*tensors)
 
     return run
+
+
+def _tensors(inputs: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.nest.map_structure(
+        lambda x: x if x is None else tf.convert_to_tensor(x), inputs
+    )
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `function` compiled, once for all inputs of the same shapes."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jitted: Callable[..., Any] = jax.jit(function)
+        return jitted
+    import tensorflow as tf
+
+    graphs: dict[str, Callable[..., Any]] = {}
+
+    def run(*inputs: Any) -> Any:
+        tensors = _tensors(inputs)
+        key = str(
+            tf.nest.map_structure(lambda x: None if x is None else x.shape, tensors)
+        )
+        if key not in graphs:  # Left to itself, a tf.function warns of many shapes.
+            traced = tf.function(function, autograph=False)
+            graphs[key] = traced.get_concrete_function(*tensors)
+        return graphs[key](*tensors)
+
+    return run
+
+
+def gradient(function: Callable[[Any], Any], at: Any) -> Any:
+    """Return the gradient of a scalar function at a tensor or a dict of tensors."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.grad(function)(at)
+    import tensorflow as tf
+
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(at)
+        value = function(at)
+    return tape.gradient(value, at, unconnected_gradients="zero")
+
+
+def untaped(function: Callable[..., Any], *inputs: Any) -> Any:
+    """Call `function` where no gradient tape of TensorFlow's sees it.
+
+    A tape would hold all that a compiled function computes; it belongs to a thread.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return function(*inputs)
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        return thread.submit(function, *inputs).result()

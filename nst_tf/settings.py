@@ -6,6 +6,7 @@ tests read them from these classes. Standard library only.
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -63,6 +64,24 @@ def _finite(name: str, value: float, *, least: float = 0.0) -> list[str]:
 
 def _at_least(name: str, value: int, least: int) -> list[str]:
     return [] if value >= least else [f"{name} must be at least {least}, got {value}"]
+
+
+_UNITS = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+
+
+def parse_memory(text: str) -> int:
+    """Return the bytes that `4GB`, `3.5GiB` or `800MB` means.
+
+    Raises:
+        InputError: It means nothing.
+    """
+    found = re.fullmatch(r"\s*(\d+\.?\d*)\s*([kmg]i?b)\s*", text.lower())
+    if not found or float(found[1]) == 0:
+        raise InputError(
+            f"memory must be a number and a unit such as 4GB, 3.5GiB or 800MB, got"
+            f" {text!r}"
+        )
+    return int(float(found[1]) * _UNITS[found[2]])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -239,6 +258,9 @@ class OptimizeSettings:
     weight. A live run writes down here what it was told."""
     precision: Precision = "auto"
     """Arithmetic of the extractor; Gram matrices and losses are always float32."""
+    memory: str | None = None
+    """Most memory that the program may take, such as 4GB or 800MB: larger pictures are
+    worked on in tiles, with the same result, and L-BFGS keeps fewer pairs."""
     loss: LossSettings = dataclasses.field(default_factory=LossSettings)
     """The loss."""
     extractor: ExtractorSettings = dataclasses.field(default_factory=ExtractorSettings)
@@ -268,6 +290,11 @@ class OptimizeSettings:
         problems += _finite("tolerance", self.tolerance)
         if not 0 <= self.ema < 1:
             problems.append(f"ema must be in 0..1 (1 excluded), got {self.ema:g}")
+        if self.memory is not None:
+            try:
+                parse_memory(self.memory)
+            except InputError as error:
+                problems.append(str(error))
         rate = self.learning_rate
         if rate is not None and not (math.isfinite(rate) and rate > 0):
             problems.append(f"learning_rate must exceed 0, got {rate:g}")

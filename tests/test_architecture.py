@@ -35,6 +35,9 @@ ALLOWED = {
     "extractor": {"settings", "vgg_weights"},
     "objective": {"settings", "losses", "sums"},
     "targets": {"objective", "settings"},
+    "tiles": set(),
+    "tiled": {"objective", "precision", "settings", "tiles"},
+    "planner": {"settings", "tiles", "vgg_weights"},
     "transfer": {"objective", "pixels", "targets"},
     "optimize": {
         "checkpoint",
@@ -45,9 +48,11 @@ ALLOWED = {
         "losses",
         "objective",
         "pixels",
+        "planner",
         "precision",
         "regions",
         "settings",
+        "tiled",
         "transfer",
     },
 }
