@@ -42,7 +42,7 @@ class Job:
     """What is compared."""
     size: int = 160
     """Long side of each picture in pixels."""
-    steps: int = 40
+    steps: int = 30
     """Evaluations of each picture."""
     quiet: bool = False
     """Draw no progress and print nothing."""

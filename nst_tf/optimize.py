@@ -531,7 +531,6 @@ class _Run:
                 start = self._start(photo, stage)
             else:
                 start = self._refine(picture, photo, previous)
-            previous = photo
             generator = PixelImage(
                 start,
                 constrained=self.settings.constrained,
@@ -539,11 +538,15 @@ class _Run:
                 cover=self.inputs.cover(stage),
                 greys=self._greys(stage),
             )
+            # Large pictures are many of these: only what is used again is kept.
+            previous = photo if index + 1 < len(self.stages) else None
+            del start, photo
             targets = self.inputs.targets(objective, stage, self.settings)
             if self.changes:
                 weights = np.asarray(self.weights, "float32")
                 targets = targets._replace(weights=weights)
             model = StyleTransfer(generator, objective, targets)
+            del targets
             optimizer = self._optimizer(index)
             optimizer.build(model.trainable_variables)
             if moments is not None:
@@ -563,7 +566,7 @@ class _Run:
             else:
                 picture = generator.picture()
             moments = optimizer if self.settings.optimizer == "adam" else None
-            del model, generator
+            del model, generator, optimizer
             gc.collect()  # A stage's graph and its variables hang in reference cycles.
             if self.reason in ("stopped", "not finite"):
                 break

@@ -14,6 +14,9 @@ from nst_tf.tiles import Part, Tile, convolutions, cut, halos, split, tile_featu
 
 Tensor = Any
 Sums = dict[str, Tensor]
+_FORWARD = 2
+"""Length of tiles without back-propagation, relative to those with it: a forward pass
+holds two maps at a time, a quarter of the activations, and halos cost it less."""
 
 
 class TiledObjective(Objective):
@@ -78,7 +81,7 @@ class TiledObjective(Objective):
         """Return the moments of `style`, float32 `[1, H, W, 3]`, RGB 0..1."""
         layers = self.layer_masks(masks) if masks is not None else None
         total: Sums = {}
-        for tile in self._tiles(style):
+        for tile in self._tiles(style, _FORWARD):
             features = self._features(tile, self.settings.style_layers, style)
             mine = self._mine(layers, tile) if layers is not None else None
             total = _add(total, self.style_statistics(features, mine))
@@ -93,22 +96,21 @@ class TiledObjective(Objective):
 
         @ops.custom_gradient
         def evaluate(image: Tensor) -> Any:
-            pixels = ops.convert_to_numpy(image)
-            found, slope = untaped(self.loss_and_gradient, pixels, targets)
+            found, slope = untaped(self.loss_and_gradient, image, targets)
             parts.extend(found)
 
             def grad(*args: Tensor, upstream: Tensor = None) -> Tensor:
                 if upstream is None:
                     (upstream,) = args
-                return upstream * slope
+                return upstream * ops.convert_to_tensor(slope)
 
             return parts[0], grad
 
         return LossParts(evaluate(image), *parts[1:])
 
     def loss_and_gradient(
-        self, image: np.ndarray, targets: Targets
-    ) -> tuple[LossParts, Tensor]:
+        self, image: Tensor, targets: Targets
+    ) -> tuple[LossParts, np.ndarray]:
         """Return the loss and the gradient of its total, `[B, H, W, 3]`."""
         sums = self._sums(image, targets)
 
@@ -116,27 +118,27 @@ class TiledObjective(Objective):
             return self._loss(sums, targets, image.shape).total
 
         parts, slopes = self._loss(sums, targets, image.shape), gradient(loss, sums)
-        whole = np.zeros_like(image)
+        whole = np.zeros(image.shape, "float32")
         for tile in self._tiles(image):
             run = self._program("backward", tile)
             found = run(tile.crop(image), self._cut(targets, tile), slopes)
             part = tile.crop(whole)
             part += ops.convert_to_numpy(found)
-        return parts, ops.convert_to_tensor(whole)
+        return parts, whole
 
-    def measure(self, image: np.ndarray, targets: Targets) -> LossParts:
+    def measure(self, image: Tensor, targets: Targets) -> LossParts:
         """Return the loss alone."""
         return self._loss(self._sums(image, targets), targets, image.shape)
 
-    def _sums(self, image: np.ndarray, targets: Targets) -> Sums:
+    def _sums(self, image: Tensor, targets: Targets) -> Sums:
         total: Sums = {}
-        for tile in self._tiles(image):
+        for tile in self._tiles(image, _FORWARD):
             run = self._program("forward", tile)
             total = _add(total, run(tile.crop(image), self._cut(targets, tile)))
         return total
 
-    def _tiles(self, image: Tensor) -> list[Tile]:
-        return split(image.shape[1], image.shape[2], self.tile, self.halo)
+    def _tiles(self, image: Tensor, times: int = 1) -> list[Tile]:
+        return split(image.shape[1], image.shape[2], times * self.tile, self.halo)
 
     def _parts(self, tile: Tile, layers: Iterable[str]) -> dict[str, Part]:
         return {name: tile.part(name, self.rings.get(name, 0)) for name in layers}
@@ -144,7 +146,7 @@ class TiledObjective(Objective):
     def _content(self, photo: Tensor) -> dict[str, Tensor]:
         whole: dict[str, Any] = {}
         layers = self.settings.content_layers
-        for tile in self._tiles(photo) if layers else ():
+        for tile in self._tiles(photo, _FORWARD) if layers else ():
             features = self._features(tile, layers, photo)
             for name, part in self._parts(tile, layers).items():
                 found = ops.convert_to_numpy(features[name])

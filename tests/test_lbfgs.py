@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from nst_tf import LBFGS
+from nst_tf import LBFGS, lbfgs
 
 
 def reference(function, x, steps, *, history=20, project=lambda x: x, rate=1.0):
@@ -64,6 +64,20 @@ def test_steps_on_a_quadratic_are_those_of_the_two_loop_recursion():
     np.testing.assert_allclose(
         run(quadratic, start, 15), reference(quadratic, start, 15), atol=2e-5
     )
+
+
+@pytest.mark.parametrize("backtracking", [0, 2])
+def test_in_chunks_the_steps_are_the_same(monkeypatch, backtracking):
+    start = np.linspace(-1, 1, 6)
+    whole = run(quadratic, start, 8, history=3, backtracking=backtracking)
+    monkeypatch.setattr(lbfgs, "_CHUNK", 4)  # A chunk of four and one of two.
+    parts = run(quadratic, start, 8, history=3, backtracking=backtracking)
+    np.testing.assert_allclose(parts, whole, rtol=1e-5, atol=1e-6)
+
+
+def test_pairs_in_bfloat16_still_lead_to_the_minimum():
+    path = run(quadratic, np.linspace(-1, 1, 6), 40, history_dtype="bfloat16")
+    np.testing.assert_allclose(path[-1], 0.4, atol=1e-4)
 
 
 def test_steps_on_rosenbrock_are_those_of_the_two_loop_recursion():

@@ -22,6 +22,7 @@ from nst_tf.objective import LossParts
 from nst_tf.optimize import Size, Step
 from tests.helpers import SMALL, scene
 from tests.test_cli import FLAGS, ROOT, lines
+from tests.test_tiles import in_tiles
 
 CONTENT, STYLE = scene(40, 56, seed=1), scene(48, 48, seed=7)
 WEIGHTS = (1.0, 100.0, 5.0)
@@ -247,6 +248,22 @@ def test_a_run_that_was_steered_repeats_and_resumes_with_equal_bits(
     )
     np.testing.assert_array_equal(resumed.pixels, whole.pixels)
     assert resumed.settings == whole.settings
+
+
+@pytest.mark.usefixtures("random_vgg")
+def test_in_tiles_weights_change_and_colours_stay_too(monkeypatch):
+    settings = dataclasses.replace(
+        SMALL, weight_changes=(0, *WEIGHTS, 3, 2, 300, 9), steps=6, color="luminance"
+    )
+    runs = []
+    for tile in (None, 32):
+        seen = []
+        if tile:
+            in_tiles(monkeypatch, tile)
+        result = optimize_image(CONTENT, STYLE, settings, observer=seen.append)
+        runs.append(([step.loss for step in seen], result.pixels))
+    np.testing.assert_allclose(runs[1][0], runs[0][0], rtol=1e-3)
+    assert np.abs(runs[1][1] - runs[0][1]).mean() < 1e-3
 
 
 @pytest.mark.usefixtures("random_vgg")
