@@ -13,7 +13,7 @@ from nst_tf.settings import InputError, LossSettings, OptimizeSettings, parse_me
 from nst_tf.tiles import block, halos, split
 from nst_tf.vgg_weights import layer_shapes
 
-_PROGRAM = 1.1e9
+_PROGRAM = 1.25e9
 """Bytes of the libraries, the network's weights and the compiled functions."""
 _ACTIVATIONS = 2.1
 """Feature maps held at a time relative to one of every convolution."""

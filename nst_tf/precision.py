@@ -1,6 +1,8 @@
 """Which arithmetic the extractor runs in, and how it is compiled."""
 
 import concurrent.futures
+import contextlib
+import ctypes
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,3 +122,13 @@ def untaped(function: Callable[..., Any], *inputs: Any) -> Any:
         return function(*inputs)
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
         return thread.submit(function, *inputs).result()
+
+
+def give_back() -> None:
+    """Return freed memory to the system, where the C library has a way (glibc).
+
+    What a tile frees stays in the library's heaps, in pieces that the next one doesn't
+    fit: about 0.1 GB more each step at 4096x3072.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from nst_tf.objective import LossParts, Objective, Targets
-from nst_tf.precision import compiled, gradient, untaped
+from nst_tf.precision import compiled, give_back, gradient, untaped
 from nst_tf.settings import LossSettings
 from nst_tf.tiles import Part, Tile, convolutions, cut, halos, split, tile_features
 
@@ -124,6 +124,8 @@ class TiledObjective(Objective):
             found = run(tile.crop(image), self._cut(targets, tile), slopes)
             part = tile.crop(whole)
             part += ops.convert_to_numpy(found)
+            del found
+            give_back()
         return parts, whole
 
     def measure(self, image: Tensor, targets: Targets) -> LossParts:
@@ -135,6 +137,7 @@ class TiledObjective(Objective):
         for tile in self._tiles(image, _FORWARD):
             run = self._program("forward", tile)
             total = _add(total, run(tile.crop(image), self._cut(targets, tile)))
+            give_back()
         return total
 
     def _tiles(self, image: Tensor, times: int = 1) -> list[Tile]:
