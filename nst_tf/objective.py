@@ -259,7 +259,7 @@ class Objective(keras.layers.Layer):
             # Of a photograph that is the style already nothing can be told.
             nothing = {key: ops.zeros_like(value) for key, value in moments.items()}
             least = self._gap(name, nothing, targets)
-            reference[name] = ops.maximum(gap, 1e-5 * least)
+            reference[name] = ops.maximum(gap, 1e-5 * least + 1e-20)
             if targets.strength is not None:  # A small region counts for little.
                 reference[name] = reference[name] / ops.sum(targets.strength)
         return reference
