@@ -229,8 +229,11 @@ def test_sizes_that_no_network_takes_are_refused(size):
 
 
 def test_the_formats_are_those_of_the_type():
+    assert ExportSettings().formats == FORMATS
     # The page is written when asked for: npm fetches its runtime.
     assert {*FORMATS, "web"} == set(get_args(Format))
+    with pytest.raises(InputError, match="at least one"):
+        ExportSettings(formats=())
 
 
 def test_the_page_is_written_with_a_file_that_was_compared(network, tmp_path):
