@@ -556,11 +556,10 @@ def test_a_slow_upload_is_ended_at_the_deadline(tmp_path):
     ):
         slow.sendall(HEAD.format(1000).encode() + b"\x89PNG")
         start = time.monotonic()
-        answer = slow.recv(4000).decode()
+        answer = b"".join(iter(lambda: slow.recv(4000), b"")).decode()
         assert 0.5 < time.monotonic() - start < 10
         assert "408" in answer.splitlines()[0]
         assert "the upload took longer than 1 s" in answer
-        assert slow.recv(100) == b""
         assert httpx.get(f"{where}/healthz").status_code == 200
 
 
