@@ -117,18 +117,6 @@ def export(job: Job, settings: ExportSettings) -> int:
     return 0
 
 
-def _scorecard(folder: Path) -> dict[str, Any]:
-    """Return the summary of the scorecard that lies beside a model, if one does."""
-    file = folder / "scorecard.json"
-    if not file.is_file():
-        return {}
-    try:
-        values = json.loads(file.read_text("utf-8"))
-        return {"scorecard": {key: values[key] for key in ("size", "evaluations")}}
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"can't read the scorecard {file}: {error}") from error
-
-
 def _web(job: Job) -> int:
     """Write the page around a file that is there already."""
     from nst_export.runtime import bundled
@@ -140,3 +128,15 @@ def _web(job: Job) -> int:
     if not job.quiet:
         print(f"{job.output}: any static server will do, such as python -m http.server")
     return 0
+
+
+def _scorecard(folder: Path) -> dict[str, Any]:
+    """Return the summary of the scorecard that lies beside a model, if one does."""
+    file = folder / "scorecard.json"
+    if not file.is_file():
+        return {}
+    try:
+        values = json.loads(file.read_text("utf-8"))
+        return {"scorecard": {key: values[key] for key in ("size", "evaluations")}}
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"can't read the scorecard {file}: {error}") from error

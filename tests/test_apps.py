@@ -108,7 +108,7 @@ def test_a_file_of_one_size_is_the_model(fixed, stylizer):
     one = Stylizer.load(fixed)
     assert one.card == stylizer.card
     np.testing.assert_allclose(one(photo, weights), stylizer(photo, weights), atol=1e-4)
-    assert tuple(one.session.image["shape_signature"]) == (1, 384, 512, 3)
+    assert tuple(one.session.inputs["image"]["shape_signature"]) == (1, 384, 512, 3)
 
 
 @pytest.mark.parametrize("size", ["511x384", "8x8"])
@@ -131,7 +131,9 @@ def test_the_kotlin_sample_keeps_the_cards_contract(fixed, stylizer):
     assert listed(text) == stylizer.styles
     numbers = {k: int(v) for k, v in re.findall(r"const val (\w+) = (\d+)", text)}
     size = numbers["HEIGHT"], numbers["WIDTH"]
-    assert (1, *size, 3) == tuple(Stylizer.load(fixed).session.image["shape_signature"])
+    assert (1, *size, 3) == tuple(
+        Stylizer.load(fixed).session.inputs["image"]["shape_signature"]
+    )
     assert all(side % MULTIPLE == 0 for side in size)
     # The same runtime tells in which order the signature has its inputs.
     model = CompiledModel.from_file(str(fixed))
@@ -147,7 +149,9 @@ def test_the_swift_sample_keeps_the_cards_contract(fixed, stylizer):
     assert listed(text) == stylizer.styles
     numbers = {k: int(v) for k, v in re.findall(r"let (width|height) = (\d+)", text)}
     shape = (1, numbers["height"], numbers["width"], 3)
-    assert shape == tuple(Stylizer.load(fixed).session.image["shape_signature"])
+    assert shape == tuple(
+        Stylizer.load(fixed).session.inputs["image"]["shape_signature"]
+    )
     # Told apart by rank: that must be enough.
     ranks = [
         len(d["shape"])

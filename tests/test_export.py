@@ -1,8 +1,10 @@
 """Every exported format against Keras, by its own runtime."""
 
 import json
+import shutil
 import subprocess
 import sys
+from typing import get_args
 
 import keras
 import numpy as np
@@ -13,7 +15,7 @@ from nst_export import export as module
 from nst_export.card import extract
 from nst_export.export import export_model
 from nst_export.runtime import Stylizer
-from nst_export.settings import FORMATS, ExportSettings
+from nst_export.settings import FORMATS, ExportSettings, Format
 from nst_export.verify import Sample, verify
 from nst_tf import InputError, NetworkSettings, build_network
 from tests.helpers import scene
@@ -278,5 +280,26 @@ def test_sizes_that_no_network_takes_are_refused(size):
 
 def test_the_formats_are_those_of_the_type():
     assert ExportSettings().formats == FORMATS
+    # The page is written when asked for: npm fetches its runtime.
+    assert {*FORMATS, "web"} == set(get_args(Format))
     with pytest.raises(InputError, match="at least one"):
         ExportSettings(formats=())
+
+
+def test_the_page_is_written_with_a_file_that_was_compared(network, tmp_path):
+    if shutil.which("npm") is None:
+        pytest.skip("npm, which fetches LiteRT.js, is not installed")
+    settings = ExportSettings(formats=("web",))
+    card = export_model(
+        network, TRAINED, tmp_path / "out", [scene(48, 64, seed=1)], settings
+    )
+    (entry,) = card["files"]
+    assert entry["max_difference"] < 1e-3
+    page = tmp_path / "out" / "web"
+    about = json.loads((page / "model.json").read_text("utf-8"))
+    assert [style["name"] for style in about["styles"]] == ["night", "wave"]
+    assert all((page / style["thumbnail"]).is_file() for style in about["styles"])
+    photo, weights = scene(40, 56, seed=5), [0.2, 0.5, 0.3]
+    found = Stylizer.load(page / "model.tflite")(photo, weights)
+    np.testing.assert_allclose(found, expected(network, photo, weights), atol=1e-3)
+    assert (page / "litert/wasm/litert_wasm_internal.wasm").stat().st_size > 1e6

@@ -131,12 +131,6 @@ def _write(
             path = folder / f"{name}.onnx"
             path.write_bytes(to_onnx(multiples, bare))
             check(path, "float32", engine="onnxruntime")
-        elif chosen == "litert-tiles":
-            if only is None:
-                path = folder / f"{name}-tiles.tflite"
-                tiled = _rebuild(network, len(every), "slices", tiles=True)
-                path.write_bytes(embed(to_litert(tiled, kind="float16"), bare))
-                check(path, "float16")
         elif chosen == "web":
             if only is not None:
                 raise InputError("web shows several styles: leave out --style")
@@ -145,6 +139,12 @@ def _write(
             path.write_bytes(embed(to_litert(slices), bare))
             check(path, "float32")
             write_web(path, path.parent)
+        elif chosen == "litert-tiles":
+            if only is None:
+                path = folder / f"{name}-tiles.tflite"
+                tiled = _rebuild(network, len(every), "slices", tiles=True)
+                path.write_bytes(embed(to_litert(tiled, kind="float16"), bare))
+                check(path, "float16")
         else:
             kind = cast(Kind, chosen.removeprefix("litert").lstrip("-") or "float32")
             suffix = "" if kind == "float32" else f"-{kind}"

@@ -34,8 +34,8 @@ class ExportSettings:
 
     formats: tuple[Format, ...] = FORMATS
     """What to write: saved_model, litert, litert-float16, litert-int8, litert-tiles
-    (for huge pictures), onnx; litert-full-int8, for accelerators that need it; web, a
-    folder that paints in the browser, for which npm fetches LiteRT.js."""
+    (for huge pictures), onnx; and litert-full-int8, for accelerators that need it;
+    and web, a folder that paints in the browser, for which npm fetches LiteRT.js."""
     style: str | None = None
     """Export this style alone, as models without style weights as an input (then there
     are no litert-tiles)."""

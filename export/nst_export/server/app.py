@@ -141,7 +141,7 @@ async def _no_route(request: Request, error: HTTPException) -> Response:
 
 
 async def _gone(_: Request, __: ClientDisconnect) -> Response:
-    return json_response({"error": "the client went away"}, 400)
+    return json_response({"error": "the client went away"}, 499)
 
 
 async def _failed(request: Request, error: Exception) -> Response:

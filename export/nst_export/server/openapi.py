@@ -19,7 +19,7 @@ _ERRORS = {
     404: "There is no such model, version or style.",
     408: "The upload was too slow.",
     413: "The body or the photograph is too large.",
-    415: "Not an image, or of a type that is not read.",
+    415: "Not an image, of a type that is not read, or compressed.",
     422: "A field has no meaning, or the photograph is damaged.",
     503: "The queue is full or the time is over; Retry-After has seconds.",
 }
@@ -227,7 +227,7 @@ def _tf_serving(service: Service) -> dict[str, Schema]:
                 },
                 "responses": {
                     "200": _json(anything),
-                    **_errors(400, 404, 408, 413, 503),
+                    **_errors(400, 404, 408, 413, 415, 503),
                 },
             }
         }
@@ -278,7 +278,7 @@ def _kserve(service: Service) -> dict[str, Schema]:
                 },
                 "responses": {
                     "200": _json(anything),
-                    **_errors(400, 404, 408, 413, 503),
+                    **_errors(400, 404, 408, 413, 415, 503),
                 },
             }
         }

@@ -77,8 +77,15 @@ class Service:
         """Read a whole body.
 
         Raises:
-            HttpError: It is too large, or too slow.
+            HttpError: It is compressed, too large, or too slow.
         """
+        coding = request.headers.get("content-encoding", "identity")
+        if coding.lower() != "identity":
+            raise HttpError(
+                415,
+                f"send the body as it is, not with the coding {coding}",
+                {"Accept-Encoding": "identity"},
+            )
         most = self.settings.max_bytes
         length = request.headers.get("content-length", "0")
         too_large = HttpError(413, f"the body is larger than {most:,} bytes")

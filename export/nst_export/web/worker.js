@@ -83,12 +83,13 @@ async function paint({ rgba, width, height, weights, keepColors }) {
   const model = await modelFor(wide, high);
   const image = new litert.Tensor(pixels, [1, high, wide, 3]);
   const style = new litert.Tensor(Float32Array.from(weights), [1, weights.length]);
-  let picture;
+  let picture, alone; // A model of one style alone does not take weights.
   try {
     const inputs = {};
     for (const { name, shape } of model.getInputDetails()) {
       inputs[name] = shape.length === 4 ? image : style;
     }
+    alone = Object.keys(inputs).length === 1;
     const [output] = Object.values(await model.run(inputs));
     picture = (await output.data()).slice();
     output.delete();
@@ -101,6 +102,11 @@ async function paint({ rgba, width, height, weights, keepColors }) {
     for (let x = 0; x < width; x += 1, to += 4) {
       const from = 3 * (y * wide + x);
       let [red, green, blue] = [picture[from], picture[from + 1], picture[from + 2]];
+      if (alone) {
+        red += weights[0] * (pixels[from] - red);
+        green += weights[0] * (pixels[from + 1] - green);
+        blue += weights[0] * (pixels[from + 2] - blue);
+      }
       if (keepColors) { // The photograph's colours with the painting's luminance.
         const [r, g, b] = [pixels[from], pixels[from + 1], pixels[from + 2]];
         const change = 0.299 * (red - r) + 0.587 * (green - g) + 0.114 * (blue - b);
