@@ -20,7 +20,7 @@ _ACTIVATIONS = 2.1
 _PICTURES = 6
 """Pictures besides the optimizer's: the photograph as read and resized, the result, the
 last finite one, the one that is evaluated, the gradient."""
-_STEP = 4
+_STEP = 3
 """Pictures that a step of the optimizer makes of the gradient, activations gone."""
 _MARGIN = 1.05
 """Share by which a measured peak may exceed the model."""
