@@ -1,6 +1,7 @@
 """`nst export`: a trained model to files for apps, each compared with it."""
 
 import dataclasses
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,9 @@ class Job:
     """Folder of photographs that it was not trained on, to compare the files on."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder for the files and the model card."""
+    recipe: Path | None = None
+    """The recipe it was trained by, which names the paintings: then the card compares
+    files and network by the loss that was trained, too."""
     quiet: bool = False
     """Print nothing."""
 
@@ -58,9 +62,10 @@ def export(job: Job, settings: ExportSettings) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from nst_tf.images import fit, load_image, resize
     from nst_training.data import Folder
-    from nst_training.settings import read_card
+    from nst_training.settings import read_card, read_recipe
 
     read_card(job.model)
+    recipe = read_recipe(job.recipe) if job.recipe is not None else None
     photos = []
     for path in Folder(job.photos).files[:_PHOTOS]:
         pixels = load_image(path).pixels
@@ -76,6 +81,7 @@ def export(job: Job, settings: ExportSettings) -> int:
             " tensorflow; a model trained on another backend loads there too"
         )
     from nst_export.export import export_model
+    from nst_training.evaluate import recipe_loss
     from nst_training.model import load_model
 
     def show(entry: Mapping[str, Any]) -> None:
@@ -89,10 +95,29 @@ def export(job: Job, settings: ExportSettings) -> int:
             )
 
     model = load_model(job.model)
+    trained = model.card | _scorecard(job.model)
     with silence():
         export_model(
-            model.network, model.card, job.output, photos, settings, observer=show
+            model.network,
+            trained,
+            job.output,
+            photos,
+            settings,
+            loss=recipe_loss(recipe) if recipe is not None else None,
+            observer=show,
         )
     if not job.quiet:
         print(f"{job.output}: all files equal the Keras model within their limits")
     return 0
+
+
+def _scorecard(folder: Path) -> dict[str, Any]:
+    """Return the summary of the scorecard that lies beside a model, if one does."""
+    file = folder / "scorecard.json"
+    if not file.is_file():
+        return {}
+    try:
+        values = json.loads(file.read_text("utf-8"))
+        return {"scorecard": {key: values[key] for key in ("size", "evaluations")}}
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"can't read the scorecard {file}: {error}") from error

@@ -1,16 +1,19 @@
 """`nst stylize` and `nst styles`: an exported model on photographs."""
 
+import concurrent.futures
 import dataclasses
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import tyro
 
 from nst_export.runtime import Engine, Stylizer, bundled, keep_colors, mix_weights
-from nst_tf.console import PROGRAM, silence
-from nst_tf.settings import InputError
+from nst_tf.console import INTERRUPTED, PROGRAM, interruptible, progress, silence
+from nst_tf.settings import MIN_SIDE, InputError
 
 if TYPE_CHECKING:
     from nst_tf.images import Picture
@@ -39,7 +42,9 @@ class Job:
     engine: Engine = "auto"
     """What runs the model."""
     threads: int | None = None
-    """Threads a picture; without it one a core."""
+    """Threads a picture; without it the cores are shared out."""
+    jobs: int | None = None
+    """Photographs painted at a time; without it one a core, at most 4."""
     quiet: bool = False
     """Print nothing."""
 
@@ -61,50 +66,99 @@ def parse(arguments: list[str]) -> Job:
 
 def stylize(job: Job) -> int:
     """Run `nst stylize`; return the exit code: 2 if a photograph was left out."""
-    from nst_tf.images import (
-        check_output,
-        load_image,
-        read_exif,
-        resize,
-        save_image,
-    )
+    from nst_tf.images import check_output
 
     if not job.photos:
         raise InputError("give at least one photograph")
-    for name, least in (("size", 16), ("threads", 1)):
+    for name, least in (("size", 16), ("threads", 1), ("jobs", 1)):
         value = getattr(job, name)
         if value is not None and value < least:
             raise InputError(f"{name} must be at least {least}, got {value}")
     pairs = list(_pairs(job))
     check_output(pairs[0][1])
-    path = job.model or bundled()
-    with silence():
-        model = Stylizer.load(path, engine=job.engine, threads=job.threads)
+    cores = os.cpu_count() or 1
+    jobs = min(job.jobs or min(cores, 4), len(pairs))
+    path, threads = job.model or bundled(), job.threads or max(1, cores // jobs)
+
+    def load() -> Stylizer:
+        with silence():
+            return Stylizer.load(path, engine=job.engine, threads=threads)
+
+    model = load()
     weights = mix_weights(model.styles, _mix(job, model), strength=job.strength)
-    failed = 0
-    for photo, output in pairs:
-        try:
-            loaded: Picture = load_image(photo)
-            pixels, alpha = loaded.pixels, loaded.alpha
-            height, width = pixels.shape[:2]
-            if job.size is not None and job.size < max(height, width):
-                width, height = _reduced(width, height, job.size)
-                pixels = resize(pixels, width, height)
-                alpha = alpha if alpha is None else resize(alpha, width, height)
-            with silence():
-                picture = model(pixels, weights)
-            if job.keep_colors:
-                picture = keep_colors(picture, pixels)
-            save_image(output, picture, alpha=alpha, exif=read_exif(photo))
-        except InputError as error:
-            if len(pairs) == 1:
-                raise
-            failed += 1
-            print(f"{PROGRAM}: left out: {error}", file=sys.stderr)
-            continue
+    if len(pairs) == 1:
+        with silence():
+            _paint(job, model, weights, *pairs[0])
         if not job.quiet:
-            print(output)
-    return 2 if failed else 0
+            print(pairs[0][1])
+        return 0
+    # An interpreter is no two threads' at once.
+    models = [model, *(load() for _ in range(jobs - 1))]
+    with silence():  # What LiteRT says of its first pass would break the bar.
+        model(np.zeros((MIN_SIDE, MIN_SIDE, 3), "float32"), weights)
+    return _paint_all(job, models, weights, pairs)
+
+
+def _paint(
+    job: Job, model: Stylizer, weights: list[float], photo: Path, output: Path
+) -> None:
+    """Paint one photograph."""
+    from nst_tf.images import load_image, read_exif, resize, save_image
+
+    loaded: Picture = load_image(photo)
+    pixels, alpha = loaded.pixels, loaded.alpha
+    height, width = pixels.shape[:2]
+    if job.size is not None and job.size < max(height, width):
+        width, height = _reduced(width, height, job.size)
+        pixels = resize(pixels, width, height)
+        alpha = alpha if alpha is None else resize(alpha, width, height)
+    picture = model(pixels, weights)
+    if job.keep_colors:
+        picture = keep_colors(picture, pixels)
+    save_image(output, picture, alpha=alpha, exif=read_exif(photo))
+
+
+def _paint_all(
+    job: Job,
+    models: list[Stylizer],
+    weights: list[float],
+    pairs: list[tuple[Path, Path]],
+) -> int:
+    """Paint photographs side by side; return the exit code."""
+    broken: list[InputError] = []
+
+    def paint(pair: tuple[Path, Path]) -> InputError | None:
+        model = models.pop()
+        try:
+            _paint(job, model, weights, *pair)
+        except InputError as error:
+            return error
+        finally:
+            models.append(model)
+        return None
+
+    done = 0
+    with (
+        interruptible() as stop,
+        progress(len(pairs), 0, fields=("photo",), quiet=job.quiet) as show,
+        concurrent.futures.ThreadPoolExecutor(len(models)) as pool,
+    ):
+        futures = {pool.submit(paint, pair): pair for pair in pairs}
+        for future in concurrent.futures.as_completed(futures):
+            if stop.is_set:
+                pool.shutdown(cancel_futures=True)
+                break
+            if (error := future.result()) is not None:
+                broken.append(error)
+            done += 1
+            show(done, photo=futures[future][0].name)
+    for error in broken:
+        print(f"{PROGRAM}: left out: {error}", file=sys.stderr)
+    if not job.quiet:
+        print(f"{job.output}: {done - len(broken)} of {len(pairs)} photographs painted")
+    if stop.is_set:
+        return INTERRUPTED
+    return 2 if broken else 0
 
 
 def _reduced(width: int, height: int, size: int) -> tuple[int, int]:
@@ -181,6 +235,8 @@ class StylesJob:
     """A .tflite, an .onnx or a SavedModel folder; without it the bundled gallery."""
     names: bool = False
     """Print bare names, one a line."""
+    sheet: Path | None = None
+    """Write a contact sheet too: each style on a drawn scene."""
 
 
 def styles(arguments: list[str]) -> int:
@@ -194,7 +250,30 @@ def styles(arguments: list[str]) -> int:
     path = job.model or bundled()
     with silence():
         model = Stylizer.load(path)
+    if job.sheet is not None:
+        _sheet(job.sheet, model)
     for style in model.card["styles"]:
         credit = "" if job.names else style.get("credit", "")
         print(f"{style['name']:24} {credit}".rstrip())
     return 0
+
+
+def _sheet(path: Path, model: Stylizer) -> None:
+    """Write the drawn scene and what each style makes of it, four in a row."""
+    from nst_tf.images import check_output, save_image
+    from nst_tf.scene import landscape
+
+    check_output(path)
+    scene = landscape()
+    with silence():
+        cells = [scene] + [
+            model(scene, mix_weights(model.styles, {name: 1.0}))
+            for name in model.styles
+        ]
+    columns = min(4, len(cells))
+    cells += [np.ones_like(scene)] * (-len(cells) % columns)
+    rows = [
+        np.concatenate(cells[first : first + columns], axis=1)
+        for first in range(0, len(cells), columns)
+    ]
+    save_image(path, np.concatenate(rows))

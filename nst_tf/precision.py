@@ -63,11 +63,16 @@ def in_graph(function: Callable[..., Any]) -> Callable[..., Any]:
         return function
     import tensorflow as tf
 
+    graphs: dict[str, Callable[..., Any]] = {}
+
     def run(*inputs: Any) -> Any:
         tensors = tf.nest.map_structure(
             lambda x: x if x is None else tf.convert_to_tensor(x), inputs
         )
-        # Each graph is run once; called itself, a tf.function would warn of that.
-        return tf.function(function).get_concrete_function(*tensors)(*tensors)
+        # Called itself, a tf.function would warn of every new shape.
+        key = str(tf.nest.map_structure(lambda x: x is not None and x.shape, tensors))
+        if key not in graphs:
+            graphs[key] = tf.function(function).get_concrete_function(*tensors)
+        return graphs[key](*tensors)
 
     return run

@@ -22,7 +22,7 @@ Optimizer = Literal["lbfgs", "adam"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Side = Literal["long", "short"]
 Resample = Literal["lanczos", "bilinear"]
-Lowering = Literal["native", "slices"]
+Lowering = Literal["native", "multiples", "slices"]
 
 MIN_SIDE = 16
 """Pixels below which the fifth block of VGG has no feature left."""
@@ -161,7 +161,8 @@ class NetworkSettings:
     width: float = 1.0
     """Multiplier of the channels: 1 is Johnson's network, 0.5 and 0.25 are faster."""
     lowering: Lowering = "native"
-    """How padding is written; slices is the form that LiteRT's kernels take whole."""
+    """How layers are written: native for any size; multiples for sides that are
+    multiples of 4; slices for these too, in the form LiteRT's kernels take whole."""
     dtype: str = "float32"
     """A Keras dtype policy: float32, or mixed_bfloat16 for training."""
 

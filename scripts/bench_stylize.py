@@ -27,12 +27,11 @@ def main() -> None:
     parser.add_argument("--parts", default="process,engines,memory")
     parser.add_argument("--memory-child", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.memory_child:
-        memory_child(given.memory_child)
-        return
     from nst_export.runtime import bundled
 
     model = given.model or bundled()
+    if given.memory_child:
+        memory_child(model, given.memory_child)
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs")
     parts = given.parts.split(",")
     if "process" in parts:
@@ -89,15 +88,15 @@ def engines(torch_python: str, rounds: int = 9) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / FILE).write_text(json.dumps(card))
-        native = build_network(NetworkSettings())
+        native = build_network(NetworkSettings(lowering="multiples"))
         slices = build_network(NetworkSettings(lowering="slices"))
         slices.set_weights(native.get_weights())
         for kind in ("float32", "int8"):
             path = folder / f"{kind}.tflite"
-            path.write_bytes(embed(to_litert(slices, styles=1, kind=kind), card))
+            path.write_bytes(embed(to_litert(slices, kind=kind), card))
             runs[f"LiteRT {kind}"] = painter(Stylizer.load(path, threads=2), photo)
         onnx = folder / "wide.onnx"
-        onnx.write_bytes(to_onnx(native, card, styles=1))
+        onnx.write_bytes(to_onnx(native, card))
         for engine in ("onnxruntime", "openvino"):
             stylizer = Stylizer.load(onnx, engine=engine, threads=2)
             runs[engine] = painter(stylizer, photo)
@@ -155,20 +154,36 @@ class Peer:
 
 
 def memory(model: Path) -> None:
-    """Measure the peak of a process of its own at 1920x1080."""
-    command = [sys.executable, __file__, "--memory-child", str(model)]
-    peak = int(subprocess.run(command, check=True, capture_output=True).stdout)
-    print(f"\nPeak memory at 1920x1080: {peak / 2**20:.2f} GiB  (< 3)")
+    """Measure the peak of a process of its own, files and all."""
+    from nst_tf import save_image
+
+    print()
+    with tempfile.TemporaryDirectory() as folder:
+        for width, height, limit in ((1920, 1080, 3), (8192, 6144, 4)):
+            photo = Path(folder) / "photo.jpg"
+            save_image(photo, photograph(width, height))
+            command = [sys.executable, __file__, "--model", str(model)]
+            command += ["--memory-child", str(photo)]
+            found = subprocess.run(command, check=True, capture_output=True).stdout
+            peak, seconds = found.split()
+            print(
+                f"Peak memory of {width}x{height}: {int(peak) / 2**20:.2f} GiB"
+                f"  (< {limit}), {float(seconds):.1f} s"
+            )
 
 
-def memory_child(model: Path) -> None:
-    """Paint once and print the peak in KiB."""
-    from nst_export.runtime import Stylizer, mix_weights
+def memory_child(model: Path, photo: Path) -> None:
+    """Run `nst stylize` once; print the peak in KiB and the time."""
+    from nst_export.runtime import Stylizer
+    from nst_tf.cli import main as nst
 
-    stylizer = Stylizer.load(model)
-    weights = mix_weights(stylizer.styles, {stylizer.styles[0]: 1.0})
-    stylizer(photograph(1920, 1080), weights)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    style = Stylizer.load(model).styles[0]
+    start = time.perf_counter()
+    command = ["stylize", str(photo), "--model", str(model), "--style", style]
+    code = nst([*command, "-o", str(photo.with_name("out.jpg")), "--quiet"])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(peak, time.perf_counter() - start)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

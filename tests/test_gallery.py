@@ -27,10 +27,13 @@ def stylizer():
 def test_the_bundled_file_is_the_trained_network():
     model = load_model(MODEL)
     photo = scene(96, 128, seed=4)
-    samples = [Sample(photo, list(row)) for row in np.eye(len(model.styles) + 1)]
-    found = verify(bundled(), model, samples)
-    assert found["flex"] == found["not_on_gpu"] == []
-    assert found["xnnpack_partitions"] == 1
+    rows = [list(row) for row in np.eye(len(model.styles) + 1)]
+    samples = [Sample(photo, row, model(photo, row)) for row in rows]
+    tiles = bundled().with_name("gallery-tiles.tflite")
+    for path, kind in ((bundled(), "float32"), (tiles, "float16")):
+        found = verify(path, samples, kind=kind)
+        assert found["flex"] == found["not_on_gpu"] == []
+        assert found["xnnpack_partitions"] == 1
 
 
 def test_it_has_the_styles_of_its_recipe_with_credits(stylizer, capsys):

@@ -9,9 +9,9 @@ from nst_tf import InputError, NetworkSettings, build_network
 from nst_tf.network import (
     EPSILON,
     ConditionalInstanceNormalization,
-    NearestUpsampling,
     ReflectionPadding,
 )
+from nst_tf.phases import PhasedConv2D, UpsamplingConv2D
 from tests.helpers import scene
 
 RNG = np.random.default_rng(3)
@@ -43,10 +43,46 @@ def test_reflection_padding_is_numpys(lowering, width):
     assert layer.compute_output_shape((None, None, 9, 3))[1] is None
 
 
-def test_upsampling_repeats_every_pixel():
-    x = RNG.standard_normal((2, 3, 5, 4)).astype("float32")
-    expected = x.repeat(2, axis=1).repeat(2, axis=2)
-    np.testing.assert_array_equal(value(NearestUpsampling()(x)), expected)
+def correlate(x, kernel):
+    """Return the valid cross-correlation of `[B, H, W, C]`, tap by tap."""
+    side = kernel.shape[0]
+    height, width = (n - side + 1 for n in x.shape[1:3])
+    return sum(
+        x[:, i : i + height, j : j + width] @ kernel[i, j]
+        for i in range(side)
+        for j in range(side)
+    )
+
+
+@pytest.mark.parametrize("lowering", ["native", "multiples", "slices"])
+@pytest.mark.parametrize("filters", [3, 5])
+def test_a_convolution_by_phases_is_the_convolution(lowering, filters):
+    x = RNG.standard_normal((2, 20, 26, 4)).astype("float32")
+    layer = PhasedConv2D(filters, 9, lowering=lowering)
+    got = value(layer(x))
+    np.testing.assert_allclose(
+        got, correlate(x, value(layer.kernel)), rtol=1e-4, atol=1e-5
+    )
+    assert layer.compute_output_shape(x.shape) == got.shape
+
+
+@pytest.mark.parametrize(
+    ("lowering", "height", "width"),
+    [
+        ("native", 9, 13),
+        ("native", 10, 14),
+        ("multiples", 10, 14),
+        ("slices", 10, 14),
+    ],
+)
+def test_upsampling_repeats_pixels_mirrors_and_convolves(lowering, height, width):
+    x = RNG.standard_normal((2, -(-height // 2), -(-width // 2), 4)).astype("float32")
+    large = x.repeat(2, axis=1).repeat(2, axis=2)[:, :height, :width]
+    sides = ((0, 0), (1, 1), (1, 1), (0, 0))
+    layer = UpsamplingConv2D(3, 3, lowering=lowering)
+    got = value(layer(x, np.zeros((2, height, width, 1), "float32")))
+    expected = correlate(np.pad(large, sides, mode="reflect"), value(layer.kernel))
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_normalisation_mixes_the_styles_gamma_and_beta():
@@ -95,13 +131,22 @@ def test_sizes_may_be_unknown_when_it_is_compiled():
     )
 
 
-def test_both_lowerings_give_equal_results_with_equal_weights():
+@pytest.mark.parametrize("lowering", ["multiples", "slices"])
+def test_all_lowerings_give_equal_results_with_equal_weights(lowering):
     native = build_network(NetworkSettings(**TINY))
-    slices = build_network(NetworkSettings(**TINY, lowering="slices"))
-    slices.set_weights(native.get_weights())
+    other = build_network(NetworkSettings(**TINY, lowering=lowering))
+    other.set_weights(native.get_weights())
     inputs = {"image": photographs(32, 44), "style": mixes(2)}
     np.testing.assert_allclose(
-        value(native(inputs)), value(slices(inputs)), rtol=0, atol=1e-6
+        value(native(inputs)), value(other(inputs)), rtol=0, atol=2e-6
+    )
+
+
+def test_the_step_of_training_normalises_as_every_other_pass():
+    network = build_network(NetworkSettings(**TINY))
+    inputs = {"image": photographs(32, 44), "style": mixes(2)}
+    np.testing.assert_allclose(
+        value(network(inputs, training=True)), value(network(inputs)), atol=2e-5
     )
 
 

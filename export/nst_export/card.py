@@ -20,29 +20,37 @@ Card = dict[str, Any]
 
 
 def make_card(
-    trained: Mapping[str, Any], *, files: Sequence[Mapping[str, Any]] = ()
+    trained: Mapping[str, Any],
+    *,
+    files: Sequence[Mapping[str, Any]] = (),
+    single: bool = False,
 ) -> Card:
     """Return the card of an exported model.
 
     Args:
         trained: The `model.json` of the trained model.
         files: What `verify` found, a mapping a file.
+        single: Whether the only style is fixed, and the weights are no input.
     """
     names = [style["name"] for style in trained["styles"]]
+    inputs = {
+        "image": "float32 [1, H, W, 3], RGB, 0..1; H and W multiples of 4, 16 or"
+        " more; mirror the border to get there and cut the result"
+    }
+    if not single:
+        inputs["style"] = (
+            f"float32 [1, {len(names) + 1}]: photograph, {', '.join(names)};"
+            " 0 or more, sum 1"
+        )
     return {
         "program": trained["program"],
         "name": trained["name"],
         "styles": list(trained["styles"]),
-        "inputs": {
-            "image": "float32 [1, H, W, 3], RGB, 0..1; H and W multiples of 4, 16 or"
-            " more; mirror the border to get there and cut the result",
-            "style": f"float32 [1, {len(names) + 1}]: photograph, {', '.join(names)};"
-            " 0 or more, sum 1",
-        },
+        "inputs": inputs,
         "outputs": {"picture": "float32 [1, H, W, 3], RGB, 0..1"},
         "training": {
             key: trained[key]
-            for key in ("step", "seconds", "base", "recipe")
+            for key in ("step", "seconds", "base", "recipe", "scorecard")
             if key in trained
         },
         "files": [dict(file) for file in files],
@@ -148,17 +156,20 @@ def markdown(card: Mapping[str, Any]) -> str:
             "",
             "## Files",
             "",
-            "Compared with the Keras model on the same photographs; milliseconds at 1"
-            " and 2 threads.",
+            "Compared with the Keras model on the same photographs; loss: what the file"
+            " has of the loss that was trained, over what the model has; milliseconds"
+            " at 1 and 2 threads.",
             "",
-            "| file | MB | size | PSNR dB | max difference | 1 thread | 2 threads |",
-            "|---|---|---|---|---|---|---|",
+            "| file | MB | size | PSNR dB | max difference | loss | 1 thread |"
+            " 2 threads |",
+            "|---|---|---|---|---|---|---|---|",
         ]
         for file in card["files"]:
             times = [f"{file['milliseconds'].get(n, 0):.0f}" for n in ("1", "2")]
             lines.append(
                 f"| {file['file']} | {file['bytes'] / 1e6:.2f} | {file['size']} |"
                 f" {file['psnr']:.1f} | {file['max_difference']:.1e} |"
+                f" {file.get('loss_ratio', '')} |"
                 f" {' | '.join(times)} |"
             )
     if licences:

@@ -1,51 +1,67 @@
 """LiteRT (TensorFlow Lite) files."""
 
 import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
 
-Kind = Literal["float32", "float16", "int8"]
-"""float32; float16 weights; int8 weights with float32 activations."""
+from nst_export.verify import Sample
+
+Kind = Literal["float32", "float16", "int8", "full-int8"]
+"""float32; float16 weights; int8 weights with float32 activations; int8 throughout,
+which some accelerators need and instance normalisation does not like."""
 
 
 def to_litert(
     network: keras.Model,
     *,
-    styles: int,
     kind: Kind = "float32",
     size: tuple[int, int] | None = None,
+    calibration: Sequence[Sample] = (),
 ) -> bytes:
     """Convert a network to a `.tflite` of builtin operations only.
 
     Args:
-        network: From `build_network` with the slices lowering, float32.
-        styles: Number of styles besides the photograph.
-        kind: How the weights are kept.
+        network: From `build_network` with the slices lowering, float32; with tiles or
+            without, with the style weights as an input or without.
+        kind: How weights and activations are kept.
         size: Width and height in pixels, multiples of 4; None for any size (browsers
             and GPU delegates want a fixed one).
+        calibration: Photographs that show the range of every activation, for
+            `full-int8`.
     """
     width, height = size or (None, None)
+    shapes = {name: (1, *x.shape[1:]) for name, x in network.input.items()}
+    shapes["image"] = (1, height, width, 3)
+    specs = [
+        tf.TensorSpec(shape, tf.float32, name=name) for name, shape in shapes.items()
+    ]
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec((1, height, width, 3), tf.float32, name="image"),
-            tf.TensorSpec((1, styles + 1), tf.float32, name="style"),
-        ]
-    )
-    def serve(image: Any, style: Any) -> Any:
-        return network({"image": image, "style": style})
+    @tf.function(input_signature=specs)
+    def serve(*inputs: Any) -> Any:
+        found = network(dict(zip(shapes, inputs, strict=True)))
+        return found if isinstance(found, dict) else {"picture": found}
 
     # Frozen first: the converter leaves variables in, which no delegate takes.
     frozen = convert_variables_to_constants_v2(serve.get_concrete_function())
+    outputs = sorted(serve.get_concrete_function().structured_outputs)
 
-    @tf.function(input_signature=serve.input_signature)
-    def signature(image: Any, style: Any) -> dict[str, Any]:
-        return {"picture": frozen(image, style)[0]}
+    @tf.function(input_signature=specs)
+    def signature(*inputs: Any) -> dict[str, Any]:
+        return dict(zip(outputs, frozen(*inputs), strict=True))
+
+    def examples() -> Iterator[dict[str, np.ndarray]]:
+        for sample in calibration:
+            style = np.asarray([sample.weights], "float32")
+            values = {"image": sample.photo[None], "style": style}
+            yield {name: values[name] for name in shapes}
 
     module = tf.Module()
     module.signature = signature
@@ -59,4 +75,9 @@ def to_litert(
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if kind == "float16":
             converter.target_spec.supported_types = [tf.float16]
-        return bytes(converter.convert())
+        if kind == "full-int8":
+            converter.representative_dataset = examples
+        with warnings.catch_warnings():
+            # Calibration runs TensorFlow's own interpreter, which is deprecated.
+            warnings.filterwarnings("ignore", r"\s*Warning: tf.lite.Interpreter")
+            return bytes(converter.convert())

@@ -13,13 +13,12 @@ from nst_tf.settings import InputError
 OPSET = 17
 
 
-def to_onnx(network: keras.Model, card: Mapping[str, Any], *, styles: int) -> bytes:
+def to_onnx(network: keras.Model, card: Mapping[str, Any]) -> bytes:
     """Convert a network to ONNX, for any size that is a multiple of 4.
 
     Args:
-        network: From `build_network` with the native lowering, float32.
+        network: From `build_network` with the lowering multiples, float32.
         card: The model's card, kept in the metadata too.
-        styles: Number of styles besides the photograph.
 
     Raises:
         InputError: tf2onnx is not installed.
@@ -31,13 +30,14 @@ def to_onnx(network: keras.Model, card: Mapping[str, Any], *, styles: int) -> by
             "the format onnx needs tf2onnx: pip install 'nst-tf[onnx]'"
         ) from error
 
+    shapes = {name: x.shape for name, x in network.input.items()}
+
     @tf.function
-    def serve(image: Any, style: Any) -> dict[str, Any]:
-        return {"picture": network({"image": image, "style": style})}
+    def serve(*inputs: Any) -> dict[str, Any]:
+        return {"picture": network(dict(zip(shapes, inputs, strict=True)))}
 
     signature = [
-        tf.TensorSpec((None, None, None, 3), tf.float32, name="image"),
-        tf.TensorSpec((None, styles + 1), tf.float32, name="style"),
+        tf.TensorSpec(shape, tf.float32, name=name) for name, shape in shapes.items()
     ]
     model, _ = tf2onnx.convert.from_function(
         serve, input_signature=signature, opset=OPSET

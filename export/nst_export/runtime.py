@@ -4,24 +4,30 @@ Neither TensorFlow nor Keras is imported, except by the SavedModel engine.
 """
 
 import difflib
+import functools
 import importlib
 import importlib.util
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from nst_export import tiles
 from nst_export.card import Card, extract, read_sidecar, style_names
 from nst_tf.settings import MIN_SIDE, InputError
 
 Engine = Literal["auto", "litert", "openvino", "onnxruntime", "saved_model"]
 MULTIPLE = 4
 """What both sides of a picture must be multiples of for the network."""
+WHOLE = 3 * 2**20
+"""Pixels up to which a picture is painted in one pass; larger ones go in tiles. The
+width of the gallery, 0.5, takes 0.6 GiB for 2**20 pixels."""
+_LITERT = "ai_edge_litert"
 _PACKAGES = {
-    "litert": ("ai_edge_litert.interpreter", "nst-tf"),
+    "litert": (f"{_LITERT}.interpreter", "nst-tf"),
     "openvino": ("openvino", "nst-tf[openvino]"),
     "onnxruntime": ("onnxruntime", "nst-tf[onnxruntime]"),
     "saved_model": ("tensorflow", "nst-tf[train]"),
@@ -30,6 +36,9 @@ _PACKAGES = {
 
 class Session(Protocol):
     """A loaded model."""
+
+    takes_style: bool
+    """Whether the style weights are an input; if not, it has one style alone."""
 
     def __call__(self, image: np.ndarray, style: np.ndarray) -> np.ndarray:
         """Return `[1, H, W, 3]` of `[1, H, W, 3]` and `[1, N + 1]`, all float32."""
@@ -42,6 +51,9 @@ class Stylizer:
         session: Runs the network.
         card: The model's card.
         engine: Name of the engine that runs it.
+        tiles: Makes the session for pictures that are too large for one pass; without
+            it they take the memory that they take.
+        whole: Pixels up to which a picture is painted in one pass.
 
     Example:
         >>> stylizer = Stylizer.load(Path("gallery.tflite"))
@@ -49,8 +61,17 @@ class Stylizer:
         >>> picture = stylizer(photo, weights)
     """
 
-    def __init__(self, session: Session, card: Card, engine: str) -> None:
+    def __init__(
+        self,
+        session: Session,
+        card: Card,
+        engine: str,
+        *,
+        tiles: Callable[[], tiles.TileSession] | None = None,
+        whole: int = WHOLE,
+    ) -> None:
         self.session, self.card, self.engine = session, card, engine
+        self.tiles, self.whole = tiles, whole
         self.styles = style_names(card)
 
     @classmethod
@@ -80,20 +101,18 @@ class Stylizer:
             "onnxruntime": _OnnxRuntime,
             "saved_model": _SavedModel,
         }
-        try:
-            session = opened[engine](path, threads or os.cpu_count() or 1)
-        except InputError:
-            raise
-        except Exception as error:  # Each engine raises classes of its own.
-            reason = str(error).strip().splitlines()
-            raise InputError(
-                f"{path} is no model that {engine} can load:"
-                f" {reason[0] if reason else type(error).__name__}"
-            ) from error
-        return cls(session, card, engine)
+        count = threads or os.cpu_count() or 1
+        session = _open(opened[engine], path, count, engine)
+        beside = path.with_name(f"{card.get('name')}-tiles.tflite")
+        large = None
+        if path.is_file() and beside.is_file() and importlib.util.find_spec(_LITERT):
+            large = functools.partial(_open, LiteRTTiles, beside, count, "litert")
+        return cls(session, card, engine, tiles=large)
 
     def __call__(self, photo: np.ndarray, weights: Sequence[float]) -> np.ndarray:
         """Stylise float32 `[H, W, 3]`, RGB 0..1, of any size from 16 pixels.
+
+        Larger pictures than `whole` go in tiles, if the model has a file for that.
 
         Args:
             photo: The photograph.
@@ -107,12 +126,17 @@ class Stylizer:
             raise InputError(
                 f"the picture has {width}x{height} pixels; each side needs {MIN_SIDE}"
             )
+        if self.tiles is not None and height * width > self.whole:
+            return tiles.paint(self.tiles(), photo, weights)
         pad = [(0, -side % MULTIPLE) for side in (height, width)]
         # Mirrored, as the network does at its own borders.
         padded = np.pad(photo, (*pad, (0, 0)), mode="reflect")
         style = np.asarray([weights], "float32")
         picture = self.session(np.ascontiguousarray(padded[None], "float32"), style)
-        return np.clip(picture[0, :height, :width], 0.0, 1.0)
+        picture = picture[0, :height, :width]
+        if not self.session.takes_style:
+            picture = picture + weights[0] * (photo - picture)
+        return np.clip(picture, 0.0, 1.0)
 
 
 def bundled() -> Path:
@@ -231,41 +255,78 @@ def _card(path: Path) -> Card:
     return read_sidecar(path)
 
 
+def _open(kind: Callable[..., Any], path: Path, threads: int, engine: str) -> Any:
+    """Load a session, with one message for whatever is wrong with the file."""
+    try:
+        return kind(path, threads)
+    except InputError:
+        raise
+    except Exception as error:  # Each engine raises classes of its own.
+        reason = str(error).strip().splitlines()
+        raise InputError(
+            f"{path} is no model that {engine} can load:"
+            f" {reason[0] if reason else type(error).__name__}"
+        ) from error
+
+
 class _LiteRT:
     """LiteRT on the CPU, resized when a picture has another size than the last."""
+
+    expected: tuple[set[str], ...] = ({"image", "style"}, {"image"})
 
     def __init__(self, path: Path, threads: int) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         data = path.read_bytes()  # A file that changes under a mapping is a crash.
         self.interpreter = Interpreter(model_content=data, num_threads=threads)
-        inputs = {
-            len(detail["shape"]): detail
-            for detail in self.interpreter.get_input_details()
-        }
-        if len(inputs) != 2 or 4 not in inputs or 2 not in inputs:
-            raise InputError(f"{path} has other inputs than image and style")
-        self.image, self.style = inputs[4], inputs[2]
-        (self.output,) = self.interpreter.get_output_details()
+        details = self.interpreter.get_input_details()
+        self.inputs = {_short(detail["name"]): detail for detail in details}
+        _check_inputs(path, self.inputs, self.expected)
+        self.takes_style = "style" in self.inputs
         self.shape: tuple[int, ...] = ()
 
-    def __call__(self, image: np.ndarray, style: np.ndarray) -> np.ndarray:
+    def run(self, image: np.ndarray, **others: np.ndarray) -> dict[int, np.ndarray]:
+        """Return the outputs by the length of their last axis, 3 for the picture."""
         if image.shape != self.shape:
-            fixed = tuple(self.image["shape_signature"])
+            index = self.inputs["image"]["index"]
+            fixed = tuple(self.inputs["image"]["shape_signature"])
             if -1 not in fixed and fixed != image.shape:
                 _, height, width, _ = fixed
                 raise InputError(
                     f"this model takes {width}x{height} pixels only; resize the picture"
                     " or use the file without a size in its name"
                 )
-            self.interpreter.resize_tensor_input(self.image["index"], image.shape)
+            self.interpreter.resize_tensor_input(index, image.shape)
             self.interpreter.allocate_tensors()
             self.shape = image.shape
-        self.interpreter.set_tensor(self.image["index"], image)
-        self.interpreter.set_tensor(self.style["index"], style)
+        for name, detail in self.inputs.items():
+            value = image if name == "image" else others[name]
+            self.interpreter.set_tensor(detail["index"], value)
         self.interpreter.invoke()
-        picture: np.ndarray = self.interpreter.get_tensor(self.output["index"])
-        return picture
+        outputs = self.interpreter.get_output_details()
+        found = [self.interpreter.get_tensor(detail["index"]) for detail in outputs]
+        return {value.shape[-1]: value for value in found}
+
+    def __call__(self, image: np.ndarray, style: np.ndarray) -> np.ndarray:
+        return self.run(image, style=style)[3]
+
+
+class LiteRTTiles(_LiteRT):
+    """LiteRT with statistics in and out, for pictures in tiles."""
+
+    expected = ({"image", "style", "statistics"},)
+
+    @property
+    def channels(self) -> int:
+        """Channels of all normalisations together."""
+        return int(self.inputs["statistics"]["shape"][-1])
+
+    def __call__(  # type: ignore[override]
+        self, image: np.ndarray, style: np.ndarray, statistics: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return `[1, H, W, 3]` and `[1, 2, 1, S]`, given `[1, 3, 1, S]`."""
+        found = self.run(image, style=style, statistics=statistics)
+        return found[3], found[self.channels]
 
 
 class _OpenVINO:
@@ -277,10 +338,14 @@ class _OpenVINO:
         core = openvino.Core()
         config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
         self.model = core.compile_model(core.read_model(path), "CPU", config)
-        self.names = _two_inputs(path, [i.get_any_name() for i in self.model.inputs])
+        names = [i.get_any_name() for i in self.model.inputs]
+        self.names = {_short(name): name for name in names}
+        _check_inputs(path, self.names)
+        self.takes_style = "style" in self.names
 
     def __call__(self, image: np.ndarray, style: np.ndarray) -> np.ndarray:
-        feed = dict(zip(self.names, (image, style), strict=True))
+        given = {"image": image, "style": style}
+        feed = {name: given[short] for short, name in self.names.items()}
         return np.asarray(next(iter(self.model(feed).values())))
 
 
@@ -295,10 +360,13 @@ class _OnnxRuntime:
         self.session = onnxruntime.InferenceSession(
             path, options, providers=["CPUExecutionProvider"]
         )
-        self.names = _two_inputs(path, [i.name for i in self.session.get_inputs()])
+        self.names = {_short(i.name): i.name for i in self.session.get_inputs()}
+        _check_inputs(path, self.names)
+        self.takes_style = "style" in self.names
 
     def __call__(self, image: np.ndarray, style: np.ndarray) -> np.ndarray:
-        feed = dict(zip(self.names, (image, style), strict=True))
+        given = {"image": image, "style": style}
+        feed = {name: given[short] for short, name in self.names.items()}
         picture: np.ndarray = self.session.run(None, feed)[0]
         return picture
 
@@ -311,20 +379,31 @@ class _SavedModel:
 
         self.model = tf.saved_model.load(str(path))
         self.serve = self.model.signatures["serving_default"]
+        self.names = set(self.serve.structured_input_signature[1])
+        _check_inputs(path, self.names)
+        self.takes_style = "style" in self.names
 
     def __call__(self, image: np.ndarray, style: np.ndarray) -> np.ndarray:
         import tensorflow as tf
 
-        found = self.serve(image=tf.constant(image), style=tf.constant(style))
+        given = {"image": image, "style": style}
+        found = self.serve(**{name: tf.constant(given[name]) for name in self.names})
         picture: np.ndarray = found["picture"].numpy()
         return picture
 
 
-def _two_inputs(path: Path, names: list[str]) -> list[str]:
-    """Return the names of image and style in this order."""
-    short = [name.split(":")[0].removeprefix("serving_default_") for name in names]
-    if sorted(short) != ["image", "style"]:
+def _short(name: str) -> str:
+    """Return the name of an input without what converters add."""
+    return name.split(":")[0].removeprefix("serving_default_")
+
+
+def _check_inputs(
+    path: Path,
+    names: Iterable[str],
+    expected: Sequence[set[str]] = _LiteRT.expected,
+) -> None:
+    if set(names) not in expected:
         raise InputError(
-            f"{path} has the inputs {', '.join(names)}, not image and style"
+            f"{path} has the inputs {', '.join(sorted(names))}, not"
+            f" {' and '.join(sorted(expected[0]))}"
         )
-    return sorted(names)

@@ -6,14 +6,24 @@ from typing import Literal
 
 from nst_tf.settings import InputError
 
-Format = Literal["saved_model", "litert", "litert-float16", "litert-int8", "onnx"]
+Format = Literal[
+    "saved_model",
+    "litert",
+    "litert-float16",
+    "litert-int8",
+    "litert-full-int8",
+    "litert-tiles",
+    "onnx",
+]
 FORMATS: tuple[Format, ...] = (
     "saved_model",
     "litert",
     "litert-float16",
     "litert-int8",
+    "litert-tiles",
     "onnx",
 )
+"""What is written without further words."""
 _SIZE = re.compile(r"(\d+)x(\d+)")
 
 
@@ -22,7 +32,11 @@ class ExportSettings:
     """Which files are made of a trained model."""
 
     formats: tuple[Format, ...] = FORMATS
-    """What to write: saved_model, litert, litert-float16, litert-int8, onnx."""
+    """What to write: saved_model, litert, litert-float16, litert-int8, litert-tiles
+    (for huge pictures), onnx; and litert-full-int8, for accelerators that need it."""
+    style: str | None = None
+    """Export this style alone, as models without style weights as an input (then there
+    are no litert-tiles)."""
     sizes: tuple[str, ...] = ()
     """WIDTHxHEIGHT of LiteRT files with a fixed size (browsers, GPUs), besides the one
     for any size."""

@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nst_export.runtime import Engine, Stylizer
+from nst_export.card import extract
+from nst_export.runtime import Engine, LiteRTTiles, Stylizer
 from nst_tf.settings import InputError
 
-Reference = Callable[[np.ndarray, Sequence[float]], np.ndarray]
+Loss = Callable[[np.ndarray, np.ndarray, Sequence[float]], float]
+"""The loss of a picture, given the photograph and the weights."""
 
 LIMITS = {"float32": ("max_difference", 1e-3), "float16": ("psnr", 55.0)}
-LIMITS["int8"] = ("psnr", 32.0)
+LIMITS |= {"int8": ("psnr", 32.0), "full-int8": ("psnr", 25.0)}
 """What a file of each kind must keep: at most this difference, at least these dB."""
 _GPU = {
     "ADD",
@@ -32,6 +34,7 @@ _GPU = {
     "RELU",
     "RESHAPE",
     "RSQRT",
+    "SPACE_TO_DEPTH",
     "SQUARED_DIFFERENCE",
     "STRIDED_SLICE",
     "SUB",
@@ -41,38 +44,50 @@ _GPU = {
 
 
 class Sample(NamedTuple):
-    """A photograph and the weights it is painted with."""
+    """What every file must make of a photograph.
+
+    Attributes:
+        photo: float32 `[H, W, 3]`, RGB 0..1.
+        weights: One a style, the photograph's own first.
+        picture: What the Keras model makes of them.
+        loss: What that has of the loss that was trained; 0 if it is not known.
+    """
 
     photo: np.ndarray
     weights: list[float]
+    picture: np.ndarray
+    loss: float = 0.0
 
 
 def verify(
     path: Path,
-    reference: Reference,
     samples: Sequence[Sample],
     *,
     kind: str = "float32",
     engine: Engine = "auto",
     size: str = "any",
+    loss: Loss | None = None,
 ) -> dict[str, Any]:
     """Compare an exported file with the Keras model; return its entry in the card.
 
     Args:
         path: The file or SavedModel folder.
-        reference: The Keras model: picture of a photograph and weights.
-        samples: What both paint; photographs it was not trained on.
-        kind: float32, float16 or int8, which sets the limit.
+        samples: Photographs it was not trained on, as the Keras model paints them.
+        kind: float32, float16, int8 or full-int8, which sets the limit.
         engine: What runs the file.
         size: What the card says of the sizes it takes.
+        loss: The loss that was trained, to compare both by it too.
 
     Raises:
         InputError: The difference is past the limit: the file must not be used.
     """
-    squared, worst = [], 0.0
-    stylizer = Stylizer.load(path, engine=engine)
-    for photo, weights in samples:
-        gap = stylizer(photo, weights) - reference(photo, weights)
+    squared, worst, losses = [], 0.0, []
+    stylizer = _load(path, engine)
+    for sample in samples:
+        picture = stylizer(sample.photo, sample.weights)
+        if loss is not None and sample.loss:
+            losses.append(loss(picture, sample.photo, sample.weights) / sample.loss)
+        gap = picture - sample.picture
         squared.append(float(np.mean(np.square(gap, dtype="float64"))))
         worst = max(worst, float(np.abs(gap).max()))
     noise = float(np.mean(squared))
@@ -92,6 +107,8 @@ def verify(
         },
         "timed_at": "x".join(str(n) for n in reversed(samples[0].photo.shape[:2])),
     }
+    if losses:
+        found["loss_ratio"] = round(float(np.mean(losses)), 4)
     if path.suffix == ".tflite":
         found |= _operations(path)
     key, limit = LIMITS[kind]
@@ -104,14 +121,35 @@ def verify(
     return found
 
 
+class _OneTile:
+    """A model for tiles that paints a whole picture, with its own statistics."""
+
+    takes_style = True
+
+    def __init__(self, path: Path, threads: int) -> None:
+        self.session = LiteRTTiles(path, threads)
+        self.none = np.zeros((1, 3, 1, self.session.channels), "float32")
+
+    def __call__(self, image: np.ndarray, style: np.ndarray) -> np.ndarray:
+        return self.session(image, style, self.none)[0]
+
+
+def _load(path: Path, engine: Engine, threads: int | None = None) -> Stylizer:
+    if not path.stem.endswith("-tiles"):
+        return Stylizer.load(path, engine=engine, threads=threads)
+    card = extract(path.read_bytes())
+    assert card is not None
+    return Stylizer(_OneTile(path, threads or 1), card, "litert")
+
+
 def _milliseconds(path: Path, sample: Sample, engine: Any, threads: int) -> float:
     """Return the least of three runs."""
-    stylizer = Stylizer.load(path, engine=engine, threads=threads)
-    stylizer(*sample)
+    stylizer = _load(path, engine, threads)
+    stylizer(sample.photo, sample.weights)
     times = []
     for _ in range(3):
         start = time.perf_counter()
-        stylizer(*sample)
+        stylizer(sample.photo, sample.weights)
         times.append(time.perf_counter() - start)
     return round(1e3 * min(times), 1)
 

@@ -12,11 +12,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nst_tf.extractor import build_extractor
 from nst_tf.images import fit, load_image, resize
-from nst_tf.objective import LossParts
+from nst_tf.objective import LossParts, Objective
 from nst_tf.optimize import Step, measure_loss, optimize_image
+from nst_tf.precision import in_graph
 from nst_tf.settings import InputError, LossSettings, OptimizeSettings, from_dict
+from nst_tf.targets import MixedTargets
 from nst_training.model import Model, load_model
+from nst_training.settings import TrainSettings
 
 _EDGE = 8
 """Pixels from the border that count as border."""
@@ -244,6 +248,39 @@ def _summary(
         "worst_artefacts": worst,
         "pictures": [entry(s) for s in scores],
     }
+
+
+def recipe_loss(
+    recipe: TrainSettings,
+) -> Callable[[np.ndarray, np.ndarray, Sequence[float]], float]:
+    """Return the loss that a recipe trains, in float32.
+
+    Args:
+        recipe: Names the paintings; one that can't be read is an `InputError`.
+
+    Returns:
+        A function of a picture and its photograph, float32 `[H, W, 3]` RGB 0..1, and
+        of the style weights, the photograph's own first.
+    """
+    extractor = build_extractor(recipe.loss.layers, settings=recipe.extractor)
+    objective = Objective(extractor, recipe.loss)
+    paintings = [
+        _sized(load_image(style.image).pixels, style.size or recipe.style_size)
+        for style in recipe.styles
+    ]
+    strengths = [style.strength for style in recipe.styles]
+    targets = MixedTargets(objective, paintings, strengths)
+
+    def total(picture: Any, photo: Any, style: Any) -> Any:
+        return objective(picture, targets({"image": photo, "style": style})).total
+
+    measure = in_graph(total)
+
+    def loss(picture: np.ndarray, photo: np.ndarray, weights: Sequence[float]) -> float:
+        style = np.asarray([weights], "float32")
+        return float(measure(picture[None], photo[None], style))
+
+    return loss
 
 
 def _sized(pixels: np.ndarray, size: int) -> np.ndarray:
