@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nst_export.runtime import Stylizer, bundled, keep_colors, mix_weights
+from nst_export.runtime import Stylizer, bundled, mix_weights
 from nst_export.web_export import export_web
 from nst_tf.cli import main
+from nst_tf.color import keep_colors
 from nst_tf.images import save_image
 from nst_tf.scene import landscape
 from nst_tf.settings import InputError

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nst_export.runtime import Stylizer, bundled, keep_colors, mix_weights
+from nst_export.runtime import Stylizer, bundled, mix_weights
 from nst_export.server.settings import ServeSettings
 from nst_tf.cli import main
+from nst_tf.color import keep_colors
 from nst_tf.settings import InputError
 from tests.helpers import scene
 from tests.serving import bomb, decoded, encoded, psnr, serving
