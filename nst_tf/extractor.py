@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from nst_tf.settings import ExtractorSettings, InputError, Padding
-from nst_tf.vgg_weights import layer_shapes, load_weights
+from nst_tf.vgg_weights import check_layers, layer_shapes, load_weights
 
 Tensor = Any
 MEAN_RGB = (123.68, 116.779, 103.939)
@@ -103,13 +103,8 @@ def build_extractor(
         >>> extractor(photo)["block4_conv2"]
     """
     settings = settings or ExtractorSettings()
+    check_layers(settings.network, layers)
     shapes = layer_shapes(settings.network)
-    unknown = [name for name in layers if name not in shapes]
-    if unknown:
-        raise InputError(
-            f"{settings.network.upper()} has no layers {unknown}; it has "
-            f"{', '.join(shapes)}"
-        )
     if not layers:
         raise InputError("the extractor needs at least one layer")
     weights = load_weights(settings)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from nst_tf.settings import InputError, LossSettings, OptimizeSettings, parse_memory
 from nst_tf.tiles import block, halos, split
-from nst_tf.vgg_weights import layer_shapes
+from nst_tf.vgg_weights import check_layers, layer_shapes
 
 _PROGRAM = 1.25e9
 """Bytes of the libraries, the network's weights and the compiled functions."""
@@ -101,6 +101,8 @@ def plan_memory(
     Raises:
         InputError: No choice fits; the message names the least limit that would do.
     """
+    for need in needs:
+        check_layers(settings.extractor.network, need.loss.layers)
     limit = math.inf if settings.memory is None else parse_memory(settings.memory)
     choices = _choices(settings)
     fitting = []

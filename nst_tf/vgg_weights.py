@@ -1,7 +1,7 @@
 """Finding and reading the ImageNet weights of VGG-16 and VGG-19."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,16 @@ def layer_shapes(network: Network) -> dict[str, tuple[int, int, int, int]]:
             shapes[f"block{block + 1}_conv{conv + 1}"] = (3, 3, before, channels)
             before = channels
     return shapes
+
+
+def check_layers(network: Network, layers: Sequence[str]) -> None:
+    """Refuse layers that a network does not have, naming those that it has."""
+    shapes = layer_shapes(network)
+    unknown = [name for name in layers if name not in shapes]
+    if unknown:
+        raise InputError(
+            f"{network.upper()} has no layers {unknown}; it has {', '.join(shapes)}"
+        )
 
 
 def load_weights(settings: ExtractorSettings) -> Weights:
