@@ -95,15 +95,19 @@ class ConditionalInstanceNormalization(keras.layers.Layer):
 
     Args:
         styles: Number of rows of gamma and beta; the weights' last axis.
+        lowering: `"multiples"` makes gamma and beta channels-first and transposes
+            them: then tf2onnx finds transposes on all sides and takes them out.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Reference:
         Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629
     """
 
-    def __init__(self, styles: int, **kwargs: Any) -> None:
+    def __init__(
+        self, styles: int, *, lowering: Lowering = "native", **kwargs: Any
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
-        self.styles = styles
+        self.styles, self.lowering = styles, lowering
 
     def build(self, input_shape: Any) -> None:
         """Create gamma (1) and beta (0), `[N, C]`."""
@@ -140,11 +144,17 @@ class ConditionalInstanceNormalization(keras.layers.Layer):
         if given is not None:
             used = own + given[:, 2:] * (given[:, :2] - own)
             centered, variance = wide - used[:, :1], used[:, 1:]
-        gamma = ops.matmul(style, self.gamma)[:, None, None, :]
-        beta = ops.matmul(style, self.beta)[:, None, None, :]
+        gamma, beta = (self._mixed(style, rows) for rows in (self.gamma, self.beta))
         scale = gamma * ops.rsqrt(variance + EPSILON)
         picture = ops.cast(centered * scale + beta, self.compute_dtype)
         return picture if given is None else (picture, own)
+
+    def _mixed(self, style: Tensor, rows: Tensor) -> Tensor:
+        """Return `[B, 1, 1, C]`, the mix of rows `[N, C]`."""
+        mixed = ops.matmul(style, rows)
+        if self.lowering == "multiples":
+            return ops.transpose(mixed[:, :, None, None], (0, 2, 3, 1))
+        return mixed[:, None, None, :]
 
     def _fused(self, x: Tensor, style: Tensor) -> Tensor:
         """Do the same with TensorFlow's batch normalisation of one picture at a time.
@@ -180,7 +190,11 @@ class ConditionalInstanceNormalization(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {**super().get_config(), "styles": self.styles}
+        return {
+            **super().get_config(),
+            "styles": self.styles,
+            "lowering": self.lowering,
+        }
 
 
 def build_network(settings: NetworkSettings, *, tiles: bool = False) -> keras.Model:
@@ -229,7 +243,7 @@ def build_network(settings: NetworkSettings, *, tiles: bool = False) -> keras.Mo
 
     def normalize(x: Tensor, name: str) -> Tensor:
         normalization = ConditionalInstanceNormalization(
-            settings.styles, dtype=policy, name=f"{name}_norm"
+            settings.styles, lowering=lowering, dtype=policy, name=f"{name}_norm"
         )
         if not tiles:
             return normalization(x, blend)
