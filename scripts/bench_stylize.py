@@ -107,6 +107,7 @@ def engines(torch_python: str, rounds: int = 9) -> None:
         times: dict[str, list[float]] = {name: [] for name in runs}
         for count in range(rounds + 2):
             for name, run in runs.items():
+                time.sleep(0.2)  # Threads of the engine before may still spin.
                 start = time.perf_counter()
                 run()
                 if count >= 2:

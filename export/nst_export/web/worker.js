@@ -109,7 +109,10 @@ async function paint({ rgba, width, height, weights, keepColors }) {
       }
       if (keepColors) { // The photograph's colours with the painting's luminance.
         const [r, g, b] = [pixels[from], pixels[from + 1], pixels[from + 2]];
-        const change = 0.299 * (red - r) + 0.587 * (green - g) + 0.114 * (blue - b);
+        const wanted = 0.299 * (red - r) + 0.587 * (green - g) + 0.114 * (blue - b);
+        // Only as far as the gamut goes: the colour stays.
+        const darkest = -Math.min(r, g, b), brightest = 1 - Math.max(r, g, b);
+        const change = Math.min(Math.max(wanted, darkest), brightest);
         [red, green, blue] = [r + change, g + change, b + change];
       }
       painted[to] = 255 * red;
