@@ -122,6 +122,13 @@ def give(page, path):
     settled(page)
 
 
+def playwright_timeout():
+    """Return Playwright's error; the package may be missing."""
+    from playwright import sync_api
+
+    return sync_api.TimeoutError
+
+
 def settled(page):
     page.wait_for_selector("#busy", state="hidden")
 
@@ -219,9 +226,15 @@ def test_the_keyboard_is_enough(page, photo):
     middle = (slice(10, 30), slice(10, 120))
     pixels = decoded(photo.read_bytes())
     assert psnr(np.asarray(shown)[middle] / 255, pixels[middle]) > 20
-    page.focus("[data-do=choose]:visible")
-    with page.expect_file_chooser():
-        page.keyboard.press("Enter")
+    for last in (False, False, True):
+        try:
+            with page.expect_file_chooser(timeout=15_000):
+                page.focus("[data-do=choose]:visible")
+                page.keyboard.press("Enter")
+            break
+        except playwright_timeout():  # A busy machine's Chromium may lose the key.
+            if last:
+                raise
 
 
 def test_the_painting_can_be_kept(page, photo, tmp_path):
