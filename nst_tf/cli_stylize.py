@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 import tyro
@@ -15,9 +15,6 @@ from nst_export.runtime import Engine, Stylizer, bundled, mix_weights
 from nst_tf.color import keep_colors
 from nst_tf.console import INTERRUPTED, PROGRAM, interruptible, progress, silence
 from nst_tf.settings import MIN_SIDE, InputError
-
-if TYPE_CHECKING:
-    from nst_tf.images import Picture
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -104,15 +101,10 @@ def _paint(
     job: Job, model: Stylizer, weights: list[float], photo: Path, output: Path
 ) -> None:
     """Paint one photograph."""
-    from nst_tf.images import load_image, read_exif, resize, save_image
+    from nst_tf.images import load_image, read_exif, reduced, save_image
 
-    loaded: Picture = load_image(photo)
-    pixels, alpha = loaded.pixels, loaded.alpha
-    height, width = pixels.shape[:2]
-    if job.size is not None and job.size < max(height, width):
-        width, height = _reduced(width, height, job.size)
-        pixels = resize(pixels, width, height)
-        alpha = alpha if alpha is None else resize(alpha, width, height)
+    loaded = load_image(photo)
+    pixels, alpha = loaded if job.size is None else reduced(loaded, job.size)
     picture = model(pixels, weights)
     if job.keep_colors:
         picture = keep_colors(picture, pixels)
@@ -160,12 +152,6 @@ def _paint_all(
     if stop.is_set:
         return INTERRUPTED
     return 2 if broken else 0
-
-
-def _reduced(width: int, height: int, size: int) -> tuple[int, int]:
-    from nst_tf.images import fit
-
-    return fit(width, height, size, "long")
 
 
 def _pairs(job: Job) -> Iterator[tuple[Path, Path]]:

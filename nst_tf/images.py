@@ -116,13 +116,19 @@ def decode_image(
             # JPEG halves while it decodes; twice the size leaves work for Lanczos.
             file.draft(None, (2 * size, 2 * size))
         file.load()
-        pixels, alpha = _decode(file)
+        picture = _decode(file)
+    return picture if size is None else reduced(picture, size)
+
+
+def reduced(picture: Picture, size: int) -> Picture:
+    """Return a picture with a long side of at most `size` pixels; enlarge never."""
+    pixels, alpha = picture
     height, width = pixels.shape[:2]
-    if size is not None and size < max(height, width):
-        width, height = fit(width, height, size, "long")
-        pixels = resize(pixels, width, height)
-        alpha = alpha if alpha is None else resize(alpha, width, height)
-    return Picture(pixels, alpha)
+    if size >= max(height, width):
+        return picture
+    width, height = fit(width, height, size, "long")
+    alpha = alpha if alpha is None else resize(alpha, width, height)
+    return Picture(resize(pixels, width, height), alpha)
 
 
 def encode_image(

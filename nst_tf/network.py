@@ -140,8 +140,8 @@ class ConditionalInstanceNormalization(keras.layers.Layer):
         mean = ops.mean(wide, axis=(1, 2), keepdims=True)
         centered = wide - mean
         variance = ops.mean(ops.square(centered), axis=(1, 2), keepdims=True)
-        own = ops.concatenate([mean, variance], axis=1)
         if given is not None:
+            own = ops.concatenate([mean, variance], axis=1)
             used = own + given[:, 2:] * (given[:, :2] - own)
             centered, variance = wide - used[:, :1], used[:, 1:]
         gamma, beta = (self._mixed(style, rows) for rows in (self.gamma, self.beta))

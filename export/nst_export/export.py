@@ -95,7 +95,7 @@ def _write(
         )
         trained = {**trained, "styles": [trained["styles"][only - 1]]}
     card = make_card(trained, single=only is not None)
-    bare = dict(card)
+    bare = make_card(trained, single=only is not None)  # For inside: without files.
     (folder / FILE).write_text(json.dumps(card, ensure_ascii=False), "utf-8")
 
     def sample(photo: np.ndarray, weights: list[float]) -> Sample:
