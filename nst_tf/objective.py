@@ -1,5 +1,6 @@
 """The objective: targets and weights in, one scalar and its parts out."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -37,6 +38,10 @@ class Targets(NamedTuple):
     masks: dict[str, Tensor] | None = None
     reference: dict[str, Tensor] | None = None
     weights: Tensor | None = None
+
+
+Measure = Callable[[Targets], tuple[dict[str, Tensor], Tensor]]
+"""Gives a photograph's statistics against targets, and its total variation `[B]`."""
 
 
 class LossParts(NamedTuple):
@@ -116,18 +121,28 @@ class Objective(keras.layers.Layer):
             strength: Factor of the style term, `[B]` or `[B, R]`.
             masks: float32 `[B, H, W, R]`, 0..1, the photograph's regions.
         """
-        maps = self.features(photo)
+        content, measure = self._photograph(photo)
         targets = Targets(
-            {name: maps[name] for name in self.settings.content_layers},
+            content,
             self.style_targets(moments),
             strength,
             self.layer_masks(masks) if masks is not None else None,
         )
         if self.settings.strength is None:
             return targets
-        statistics = self.statistics(maps, targets)
-        reference = self.reference(statistics, targets, losses.total_variation(photo))
-        return targets._replace(reference=reference)
+        statistics, variation = measure(targets)
+        return targets._replace(
+            reference=self.reference(statistics, targets, variation)
+        )
+
+    def _photograph(self, photo: Tensor) -> tuple[dict[str, Tensor], Measure]:
+        """Return content targets, and what measures the photograph against targets."""
+        maps = self.features(photo)
+
+        def measure(targets: Targets) -> tuple[dict[str, Tensor], Tensor]:
+            return self.statistics(maps, targets), losses.total_variation(photo)
+
+        return {name: maps[name] for name in self.settings.content_layers}, measure
 
     def style_moments(
         self, style: Tensor, masks: Tensor | None = None

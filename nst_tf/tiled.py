@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from nst_tf.objective import LossParts, Objective, Targets
+from nst_tf.objective import LossParts, Measure, Objective, Targets
 from nst_tf.precision import compiled, give_back, gradient, untaped
 from nst_tf.settings import LossSettings
 from nst_tf.tiles import Part, Tile, convolutions, cut, halos, split, tile_features
@@ -55,25 +55,12 @@ class TiledObjective(Objective):
         self.halo = halos(names[: deepest + 1])
         self._programs: dict[Any, Callable[..., Any]] = {}
 
-    def blended(
-        self,
-        photo: Tensor,
-        moments: dict[str, Tensor],
-        strength: Tensor | None = None,
-        masks: Tensor | None = None,
-    ) -> Targets:
-        """Extract what a picture of `photo` with the moments of styles must match."""
-        targets = Targets(
-            self._content(photo),
-            self.style_targets(moments),
-            strength,
-            self.layer_masks(masks) if masks is not None else None,
-        )
-        if self.settings.strength is None:
-            return targets
-        sums = self._sums(photo, targets)
-        variation = ops.reshape(_mean_variation(sums, photo.shape), (1,))
-        return targets._replace(reference=self.reference(sums, targets, variation))
+    def _photograph(self, photo: Tensor) -> tuple[dict[str, Tensor], Measure]:
+        def measure(targets: Targets) -> tuple[dict[str, Tensor], Tensor]:
+            sums = self._sums(photo, targets)
+            return sums, ops.reshape(_mean_variation(sums, photo.shape), (1,))
+
+        return self._content(photo), measure
 
     def style_moments(
         self, style: Tensor, masks: Tensor | None = None
