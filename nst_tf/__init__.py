@@ -32,6 +32,7 @@ _HOMES = {
     "gram_matrix": "losses",
     "load_image": "images",
     "measure_loss": "optimize",
+    "measure_losses": "optimize",
     "optimize_image": "optimize",
     "save_image": "images",
     "style_loss": "losses",
@@ -45,7 +46,13 @@ if TYPE_CHECKING:
     from nst_tf.losses import content_loss, gram_matrix, style_loss, total_variation
     from nst_tf.network import build_network
     from nst_tf.objective import LossParts, Objective, Targets
-    from nst_tf.optimize import Result, Step, measure_loss, optimize_image
+    from nst_tf.optimize import (
+        Result,
+        Step,
+        measure_loss,
+        measure_losses,
+        optimize_image,
+    )
     from nst_tf.pixels import PixelImage
     from nst_tf.settings import (
         RECIPES,
@@ -81,6 +88,7 @@ __all__ = [
     "gram_matrix",
     "load_image",
     "measure_loss",
+    "measure_losses",
     "optimize_image",
     "save_image",
     "style_loss",

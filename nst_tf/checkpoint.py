@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nst_tf.files import replacing
 from nst_tf.settings import InputError
 
 
@@ -29,18 +29,11 @@ def save_checkpoint(
     path: Path, meta: dict[str, Any], arrays: Iterable[np.ndarray]
 ) -> None:
     """Write the state through a temporary file, so that `path` is always whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     facts = np.frombuffer(json.dumps(meta).encode(), "uint8")
-    try:
-        with zipfile.ZipFile(temporary, "w") as file:  # NumPy's .npz, one at a time.
-            _write(file, "meta", facts)
-            for index, array in enumerate(arrays):
-                _write(file, f"array{index:04d}", array)
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"can't write the checkpoint {path}: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as part, zipfile.ZipFile(part, "w") as file:
+        _write(file, "meta", facts)  # NumPy's .npz, one array at a time.
+        for index, array in enumerate(arrays):
+            _write(file, f"array{index:04d}", array)
 
 
 def _write(file: zipfile.ZipFile, name: str, array: np.ndarray) -> None:

@@ -53,6 +53,7 @@ def parse(arguments: list[str]) -> Job:
 def evaluate(job: Job) -> int:
     """Run `nst evaluate`; return the exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from nst_tf.files import replacing
     from nst_tf.images import check_output, save_image
     from nst_training.data import Folder
     from nst_training.settings import read_recipe
@@ -88,9 +89,8 @@ def evaluate(job: Job) -> int:
         limit=job.limit,
         observer=show,
     )
-    part = job.output.with_name(f".part.{job.output.name}")
-    part.write_text(json.dumps(card, indent=2) + "\n", "utf-8")
-    part.replace(job.output)
+    with replacing(job.output) as part:
+        part.write_text(json.dumps(card, indent=2) + "\n", "utf-8")
     save_image(sheet, picture)
     if not job.quiet:
         low, median, high = card["evaluations"]

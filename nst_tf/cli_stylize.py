@@ -11,7 +11,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from nst_export.runtime import Engine, Stylizer, bundled, mix_weights
+from nst_export.runtime import Engine, Stylizer, bundled, mix_weights, parse_mix
 from nst_tf.color import keep_colors
 from nst_tf.console import INTERRUPTED, PROGRAM, interruptible, progress, silence
 from nst_tf.settings import MIN_SIDE, InputError
@@ -202,16 +202,7 @@ def _mix(job: Job, model: Stylizer) -> dict[str, float]:
     if job.style is not None:
         return {job.style: 1.0}
     assert job.mix is not None
-    mix = {}
-    for part in job.mix.split(","):
-        name, _, share = part.partition("=")
-        try:
-            mix[name.strip()] = float(share)
-        except ValueError as error:
-            raise InputError(
-                f"--mix takes NAME=SHARE,NAME=SHARE; {part.strip()!r} is none"
-            ) from error
-    return mix
+    return parse_mix(job.mix)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

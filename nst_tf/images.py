@@ -6,7 +6,6 @@ The only room with Pillow. Nothing is decoded before its format and size are kno
 import contextlib
 import io
 import json
-import os
 import stat
 import struct
 import warnings
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
+from nst_tf.files import beside, replacing
 from nst_tf.settings import MIN_SIDE, InputError, Resample, Side
 
 MAX_PIXELS = 100_000_000
@@ -381,7 +381,7 @@ def check_output(path: Path) -> None:
         if path.is_dir():
             raise InputError(f"the output {path} is a folder; give a file name")
         path.parent.mkdir(parents=True, exist_ok=True)
-        probe = _temporary(path)
+        probe = beside(path)
         probe.touch()
         probe.unlink()
     except OSError as error:
@@ -439,19 +439,11 @@ def save_image(
         data[_DESCRIPTION] = text
     if data and kind != "BMP":
         options["exif"] = data
-    temporary = _temporary(path)
     try:
-        image.save(temporary, format=kind, **options)
-        temporary.replace(path)
-    except (OSError, ValueError) as error:  # ValueError: too large for WebP.
+        with replacing(path) as part:
+            image.save(part, format=kind, **options)
+    except ValueError as error:  # Too large for WebP.
         raise InputError(f"can't write {path}: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def read_settings(path: Path) -> dict[str, Any]:

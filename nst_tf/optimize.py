@@ -27,7 +27,7 @@ from nst_tf.lbfgs import LBFGS
 from nst_tf.losses import layer_weights
 from nst_tf.objective import LossParts, Objective, Targets
 from nst_tf.pixels import PixelImage, Range
-from nst_tf.planner import MemoryPlan, Need, plan_memory
+from nst_tf.planner import MemoryPlan, Need, measuring_tile, plan_memory
 from nst_tf.precision import in_graph, jit_compile, resolve_precision
 from nst_tf.regions import Regions, whole
 from nst_tf.settings import (
@@ -240,12 +240,24 @@ def measure_loss(
     *,
     regions: Regions | None = None,
 ) -> LossParts:
-    """Return the loss of a finished picture in float32 arithmetic, as floats.
+    """Return the loss of a finished picture, as `measure_losses`."""
+    return measure_losses([pixels], content, style, settings, regions=regions)[0]
 
-    Of its luminance, if that alone is painted.
+
+def measure_losses(
+    pictures: Sequence[np.ndarray],
+    content: np.ndarray,
+    style: np.ndarray | Sequence[np.ndarray],
+    settings: OptimizeSettings,
+    *,
+    regions: Regions | None = None,
+) -> list[LossParts]:
+    """Return the losses of finished pictures in float32 arithmetic, as floats.
+
+    Of their luminance, if that alone is painted.
 
     Args:
-        pixels: float32 `[H, W, 3]`, RGB 0..1, of the final size of `settings`.
+        pictures: float32 `[H, W, 3]`, RGB 0..1, of the final size of `settings`.
         content: The photograph as given to `optimize_image`.
         style: The style images as given to `optimize_image`.
         settings: The settings of the run.
@@ -253,43 +265,44 @@ def measure_loss(
     """
     inputs = _inputs(content, style, settings, regions)
     stage = plan_stages(inputs.size, inputs.style_sizes, settings)[-1]
-    plan = memory_plan([stage], settings, inputs.regions, "float32")
-    objective = tiled(_objective(settings, "float32"), plan.stages[0].tile)
+    tile = measuring_tile(_need(stage, settings, inputs.regions), settings, "float32")
+    objective = tiled(_objective(settings, "float32"), tile)
     targets = inputs.targets(objective, stage, settings)
     if settings.weight_changes:
         weights = np.asarray(settings.weight_changes[-3:], "float32")
         targets = targets._replace(weights=weights)
-    if settings.color == "luminance":
-        pixels = color.grey(color.luma(pixels))
-    if isinstance(objective, TiledObjective):
-        parts = objective.measure(pixels[None], targets)
-    else:
-        parts = in_graph(objective)(ops.convert_to_tensor(pixels[None]), targets)
-    return LossParts(*(float(ops.convert_to_numpy(part)) for part in parts))
+    measure = (
+        objective.measure
+        if isinstance(objective, TiledObjective)
+        else in_graph(objective)
+    )
+    losses = []
+    for pixels in pictures:
+        if settings.color == "luminance":
+            pixels = color.grey(color.luma(pixels))
+        parts = measure(pixels[None], targets)
+        losses.append(LossParts(*(float(ops.convert_to_numpy(x)) for x in parts)))
+    return losses
 
 
 def memory_plan(
     stages: Sequence[Stage],
     settings: OptimizeSettings,
     regions: Regions,
-    dtype: str | None = None,
 ) -> MemoryPlan:
     """Return how the stages of a run fit into `settings.memory`.
 
     Raises:
         InputError: They don't; the message names the least limit that would do.
     """
+    needs = [_need(stage, settings, regions) for stage in stages]
+    return plan_memory(needs, settings, resolve_precision(settings.precision))
+
+
+def _need(stage: Stage, settings: OptimizeSettings, regions: Regions) -> Need:
+    loss = _shallow(settings.loss) if stage.shallow else settings.loss
     count = 0 if regions.masks is None else regions.masks.shape[-1]
-    needs = [
-        Need(
-            stage.picture,
-            stage.styles,
-            _shallow(settings.loss) if stage.shallow else settings.loss,
-            count,
-        )
-        for stage in stages
-    ]
-    return plan_memory(needs, settings, dtype or resolve_precision(settings.precision))
+    return Need(stage.picture, stage.styles, loss, count)
 
 
 def step_seconds(settings: OptimizeSettings, seed: int = 0) -> float:
@@ -456,7 +469,7 @@ class _Run:
         self.checkpoint_every = checkpoint_every
         self.dtype = resolve_precision(settings.precision)
         self.stages = plan_stages(inputs.size, inputs.style_sizes, settings)
-        self.plan = memory_plan(self.stages, settings, inputs.regions, self.dtype)
+        self.plan = memory_plan(self.stages, settings, inputs.regions)
         init = settings.init
         if init not in ("content", "noise", "style") and not Path(init).is_file():
             raise InputError(

@@ -20,6 +20,9 @@ _ACTIVATIONS = 2.1
 _PICTURES = 6
 """Pictures besides the optimizer's: the photograph as read and resized, the result, the
 last finite one, the one that is evaluated, the gradient."""
+_MORE = 2
+"""Pictures more where masks are kept (how much of each pixel may change, what is behind
+it), and as many with `color="luminance"` (the photograph's colours and their range)."""
 _STEP = 3
 """Pictures that a step of the optimizer makes of the gradient, activations gone."""
 _MARGIN = 1.05
@@ -107,7 +110,7 @@ def plan_memory(
     choices = _choices(settings)
     fitting = []
     for history, kind in choices:
-        model = _Model(settings, dtype, history, kind)
+        model = _Model(settings, dtype, _state(settings, history, kind))
         stages = [model.best(need, limit) for need in needs]
         if all(stage is not None for stage in stages):
             plan = MemoryPlan(tuple(s for s in stages if s is not None), history, kind)
@@ -116,13 +119,29 @@ def plan_memory(
             fitting.append(plan)
     if fitting:
         return max(fitting, key=lambda plan: min(s.tile or 0 for s in plan.stages))
-    model = _Model(settings, dtype, *choices[-1])
+    model = _Model(settings, dtype, _state(settings, *choices[-1]))
     least = max(model.stage(need, _LEAST_TILE).peak for need in needs)
     size = max((need.size for need in needs), key=math.prod)
     raise InputError(
         f"{settings.memory} of memory is too little for {size[0]}x{size[1]}; the least"
         f" that works is {_round_up(least)}"
     )
+
+
+def measuring_tile(need: Need, settings: OptimizeSettings, dtype: str) -> int | None:
+    """Return the tile in which a finished picture is measured, None for as a whole.
+
+    No optimizer takes memory then. If no tile fits it is the least: a run that has done
+    its work is not refused.
+
+    Args:
+        need: The last stage.
+        settings: With the limit, or without one.
+        dtype: Of the extractor that measures.
+    """
+    limit = math.inf if settings.memory is None else parse_memory(settings.memory)
+    fitting = _Model(settings, dtype, 0.0).best(need, limit)
+    return _LEAST_TILE if fitting is None else fitting.tile
 
 
 def describe(plan: MemoryPlan, settings: OptimizeSettings, rate: float) -> str:
@@ -161,22 +180,24 @@ def _choices(settings: OptimizeSettings) -> list[tuple[int, str]]:
     ]
 
 
+def _state(settings: OptimizeSettings, history: int, kind: str) -> float:
+    """Return how many pictures the optimizer takes."""
+    if settings.optimizer == "lbfgs":
+        return 2 + 2 * (history + 1) * (0.5 if kind == "bfloat16" else 1.0)
+    return 3.0 + 4.0  # Moments and average; what Adam's step makes.
+
+
 def _round_up(size: float) -> str:
     return f"{math.ceil(size / 1e8) / 10:g}GB"
 
 
 class _Model:
-    """The memory of stages with a given history."""
+    """The memory of stages with an optimizer that takes so many pictures."""
 
-    def __init__(
-        self, settings: OptimizeSettings, dtype: str, history: int, kind: str
-    ) -> None:
+    def __init__(self, settings: OptimizeSettings, dtype: str, state: float) -> None:
         self.settings, self.item = settings, 2 if dtype == "bfloat16" else 4
         self.shapes = layer_shapes(settings.extractor.network)
-        if settings.optimizer == "lbfgs":
-            self.state = 2 + 2 * (history + 1) * (0.5 if kind == "bfloat16" else 1.0)
-        else:
-            self.state = 3.0 + 4.0  # Moments and average; what Adam's step makes.
+        self.state = state
 
     def best(self, need: Need, limit: float) -> StageMemory | None:
         """Return the stage in the largest tiles that fit, or None."""
@@ -207,7 +228,8 @@ class _Model:
             + 2 * need.regions * self._channels(need.loss.style_layers)
         )
         masks = sum(4 * need.regions / 4 ** block(x) for x in need.loss.style_layers)
-        pictures = _PICTURES + self.state + (2 if need.regions else 0)
+        kept = bool(need.regions) + (self.settings.color == "luminance")
+        pictures = _PICTURES + self.state + _MORE * kept
         peak = _PROGRAM + width * height * (12 * pictures + content + masks)
         peak += sum(12 * w * h for w, h in need.styles)
         peak += max(activations * largest, 12 * _STEP * width * height)

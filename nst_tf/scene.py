@@ -2,6 +2,11 @@
 
 import numpy as np
 
+EXAMPLE = (512, 768)
+"""Height and width of the scene that a page offers as an example."""
+THUMBNAIL = (192, 288)
+"""Height and width of the scene that shows a style."""
+
 
 def grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """Return y and x in 0..1, `[H, W]`."""

@@ -46,7 +46,7 @@ def test_weights_are_shares_times_the_strength():
     ("mix", "strength", "message"),
     [
         ({"nigth": 1.0}, 1.0, "no style nigth; did you mean night"),
-        ({"wave": -1.0}, 1.0, "share of wave must be at least 0, got -1"),
+        ({"wave": -1.0}, 1.0, "share of wave must be a number of at least 0, got -1"),
         ({"wave": 0.0}, 1.0, "needs a share above 0"),
         ({}, 1.0, "needs a share above 0"),
         ({"wave": float("nan")}, 1.0, "share of wave"),

@@ -439,7 +439,7 @@ def test_a_shape_that_the_data_do_not_have_is_refused(http):
         (None, {"style": None}, 422, "give style or mix"),
         (None, {"mix": "udnie=1"}, 422, "give style or mix"),
         (None, {"strength": "2"}, 422, "strength must be in 0..1, got 2"),
-        (None, {"strength": "NaN"}, 422, "strength must be a number"),
+        (None, {"strength": "NaN"}, 422, "strength must be in 0..1"),
         (None, {"size": "8"}, 422, "whole number in 16..256"),
         (None, {"size": "9" * 5000}, 422, "whole number in 16..256"),
         (None, {"size": "²"}, 422, "whole number"),

@@ -17,7 +17,7 @@ from nst_tf import (
     optimize_image,
 )
 from nst_tf import optimize as optimize_module
-from nst_tf.planner import MemoryPlan, Need, StageMemory, plan_memory
+from nst_tf.planner import MemoryPlan, Need, StageMemory, measuring_tile, plan_memory
 from nst_tf.precision import gradient
 from nst_tf.settings import parse_memory
 from nst_tf.tiled import TiledObjective
@@ -173,11 +173,12 @@ def test_other_paddings_can_be_tiled(random_vgg, padding):
 def in_tiles(monkeypatch, tile):
     """Make every stage of a run tiled, whatever its size."""
 
-    def plan(stages, settings, regions, dtype=None):
+    def plan(stages, settings, regions):
         found = [StageMemory(stage.picture, tile, 1, 0, 0) for stage in stages]
         return MemoryPlan(tuple(found), settings.history, "float32")
 
     monkeypatch.setattr(optimize_module, "memory_plan", plan)
+    monkeypatch.setattr(optimize_module, "measuring_tile", lambda *_: tile)
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
@@ -232,7 +233,7 @@ np.testing.assert_allclose(tiled_parts, parts, rtol=1e-5)
 assert norm(tiled_slope - slope) < 1e-5 * norm(slope)
 content, style = scene(40, 56, seed=1), scene(48, 48, seed=7)
 one = optimize_image(content, style, SMALL)
-optimize.memory_plan = lambda stages, settings, regions, dtype=None: MemoryPlan(
+optimize.memory_plan = lambda stages, settings, regions: MemoryPlan(
     tuple(StageMemory(s.picture, 32, 1, 0, 0) for s in stages), settings.history,
     "float32")
 other = optimize_image(content, style, SMALL)
@@ -281,10 +282,36 @@ def test_history_shrinks_before_tiles_become_inefficient():
     assert small.stages[0].tile >= 384
 
 
-def test_the_least_limit_that_is_named_works_and_less_does_not():
+def test_the_colours_of_a_photograph_of_which_luminance_is_painted_count():
+    grey, both = (
+        plan((4096, 3072), None, color=color).stages[0].peak
+        for color in ("luminance", "off")
+    )
+    held = 4096 * 3072 * 4 * (3 + 2)  # Red, green, blue; least and most luminance.
+    assert held <= grey - both < 1.5 * held
+
+
+def least_limit(size, **values):
+    """Return the limit that the refusal of a smaller one names."""
     with pytest.raises(InputError, match="the least that works is") as caught:
-        plan((4096, 3072), "1GB")
-    least = str(caught.value).rsplit(" ", 1)[1]
+        plan(size, "1GB", **values)
+    return str(caught.value).rsplit(" ", 1)[1]
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("size", [(4096, 3072), (1024, 768), (320, 240)])
+def test_a_finished_run_is_measured_in_whatever_memory_it_took(size, optimizer):
+    least = least_limit(size, optimizer=optimizer)
+    settings = OptimizeSettings(memory=least, optimizer=optimizer)
+    need = Need(size, [(512, 512)], settings.loss)
+    # In float32, where the run itself was planned in bfloat16.
+    assert measuring_tile(need, settings, "float32") >= 64
+    free = dataclasses.replace(settings, memory=None)
+    assert measuring_tile(need, free, "float32") is None
+
+
+def test_the_least_limit_that_is_named_works_and_less_does_not():
+    least = least_limit((4096, 3072))
     assert plan((4096, 3072), least).stages[0].peak <= parse_memory(least)
     with pytest.raises(InputError):
         plan((4096, 3072), f"{parse_memory(least) / 1e9 - 0.1:.1f}GB")

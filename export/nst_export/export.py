@@ -1,7 +1,6 @@
 """A trained network to files, each compared with it before anyone sees it."""
 
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +16,7 @@ from nst_export.saved_model import write_saved_model
 from nst_export.settings import ExportSettings
 from nst_export.verify import Loss, Sample, verify
 from nst_export.web_export import write_web
+from nst_tf.files import new_folder, replacing
 from nst_tf.images import resize, save_image
 from nst_tf.network import build_network
 from nst_tf.settings import InputError, Lowering, NetworkSettings
@@ -57,21 +57,10 @@ def export_model(
     settings = settings or ExportSettings()
     if not photos:
         raise InputError("give at least one photograph to compare the files on")
-    if folder.exists() and any(folder.iterdir()) and not (folder / FILE).exists():
-        raise InputError(f"{folder} holds other things: choose a new folder")
-    part = folder.with_name(f".part.{folder.name}")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
+    new_folder(folder, mark=FILE)
+    with replacing(folder) as part:
         part.mkdir(parents=True)
-        card = _write(network, trained, part, photos, settings, loss, observer)
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.replace(folder)
-    except OSError as error:
-        raise InputError(f"can't write {folder}: {error}") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return card
+        return _write(network, trained, part, photos, settings, loss, observer)
 
 
 def _write(

@@ -177,7 +177,9 @@ def mix_weights(
                 f"there is no style {name}{hint} (there are {', '.join(styles)})"
             )
         if not (math.isfinite(share) and share >= 0):
-            problems.append(f"the share of {name} must be at least 0, got {share:g}")
+            problems.append(
+                f"the share of {name} must be a number of at least 0, got {share:g}"
+            )
     if not (math.isfinite(strength) and 0 <= strength <= 1):
         problems.append(f"strength must be in 0..1, got {strength:g}")
     total = sum(mix.values())
@@ -187,6 +189,26 @@ def mix_weights(
         raise InputError("; ".join(problems))
     shares = [strength * mix.get(name, 0.0) / total for name in styles]
     return [1.0 - strength, *shares]
+
+
+def parse_mix(text: str) -> dict[str, float]:
+    """Return the share of each style in `NAME=SHARE,NAME=SHARE`.
+
+    Raises:
+        InputError: Another form, or a style twice.
+    """
+    mix: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, share = (word.strip() for word in part.partition("="))
+        if name in mix:
+            raise InputError(f"the mix {text} names {name} twice")
+        try:
+            mix[name] = float(share)
+        except ValueError as error:
+            raise InputError(
+                f"a mix is NAME=SHARE,NAME=SHARE; {part.strip()!r} is none"
+            ) from error
+    return mix
 
 
 def _engine(path: Path, engine: Engine) -> Engine:

@@ -1,13 +1,12 @@
 """SavedModel for TensorFlow Serving: any size, three signatures."""
 
-import contextlib
-import shutil
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from nst_tf.files import replacing
 from nst_tf.settings import InputError
 
 
@@ -66,22 +65,13 @@ def write_saved_model(network: keras.Model, folder: Path) -> None:
         return {"picture_bytes": found}
 
     module.serve, module.uint8, module.bytes = serve, serve_uint8, serve_bytes
-    part = folder.with_name(f".part.{folder.name}")
+    signatures = {
+        "serving_default": serve,
+        "uint8": serve_uint8,
+        "bytes": serve_bytes,
+    }
     try:
-        shutil.rmtree(part, ignore_errors=True)
-        tf.saved_model.save(
-            module,
-            str(part),
-            signatures={
-                "serving_default": serve,
-                "uint8": serve_uint8,
-                "bytes": serve_bytes,
-            },
-        )
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(folder)
-        part.replace(folder)
-    except (OSError, tf.errors.OpError) as error:
+        with replacing(folder) as part:
+            tf.saved_model.save(module, str(part), signatures=signatures)
+    except tf.errors.OpError as error:
         raise InputError(f"can't write {folder}: {error}") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

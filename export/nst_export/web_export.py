@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from nst_export.runtime import Stylizer, mix_weights
+from nst_tf.files import new_folder, replacing
 from nst_tf.images import save_image
-from nst_tf.scene import landscape
+from nst_tf.scene import EXAMPLE, THUMBNAIL, landscape
 from nst_tf.settings import InputError
 
 RULES = "sizes.json"
@@ -50,21 +51,9 @@ def export_web(model: Path, folder: Path) -> None:
     Raises:
         InputError: As `write_web`, or the folder holds other things.
     """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file: choose a new folder")
-    if folder.exists() and any(folder.iterdir()) and not (folder / RULES).exists():
-        raise InputError(f"{folder} holds other things: choose a new folder")
-    part = folder.with_name(f".part.{folder.name}")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
+    new_folder(folder, mark=RULES)
+    with replacing(folder) as part:
         write_web(model, part)
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.replace(folder)
-    except OSError as error:
-        raise InputError(f"can't write {folder}: {error}") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def write_web(model: Path, folder: Path) -> None:
@@ -91,7 +80,7 @@ def write_web(model: Path, folder: Path) -> None:
         (folder / "model.tflite").write_bytes(data)
         (folder / RULES).write_text(json.dumps(rules, separators=(",", ":")))
         styles = []
-        scene = landscape(192, 288)
+        scene = landscape(*THUMBNAIL)
         for index, entry in enumerate(stylizer.card["styles"]):
             name = stylizer.styles[index]
             picture = stylizer(scene, mix_weights(stylizer.styles, {name: 1.0}))
@@ -102,7 +91,7 @@ def write_web(model: Path, folder: Path) -> None:
         about = {"styles": styles, "maxSize": MAX_SIZE}
         text = json.dumps(about, indent=1, ensure_ascii=False)
         (folder / "model.json").write_text(text, "utf-8")
-        save_image(folder / "scene.jpg", landscape(512, 768))
+        save_image(folder / "scene.jpg", landscape(*EXAMPLE))
     except OSError as error:
         raise InputError(f"can't write {folder}: {error}") from error
 

@@ -21,6 +21,7 @@ import numpy as np
 from nst_tf import __version__
 from nst_tf.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from nst_tf.extractor import build_extractor
+from nst_tf.files import replacing
 from nst_tf.images import check_output, fit, load_image, resize, save_image
 from nst_tf.network import ConditionalInstanceNormalization, build_network
 from nst_tf.objective import LossParts, Objective
@@ -383,14 +384,8 @@ class _Run:
     def _write_model(self) -> None:
         network = self.averaged()
         path = self.folder / MODEL
-        part = path.with_name(f".part.{path.name}")
-        try:
+        with replacing(path) as part:
             network.save(part)
-            part.replace(path)
-        except OSError as error:
-            raise InputError(f"can't write {path}: {error}") from error
-        finally:
-            part.unlink(missing_ok=True)
         settings = plain(self.settings)
         settings["extractor"].pop("vgg_weights")
         for style in settings["styles"]:
@@ -420,9 +415,8 @@ class _Run:
         if self.base is not None:
             card["base"] = {key: self.base.card[key] for key in ("name", "step")}
         text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
-        part = self.folder / f".part.{CARD}"
-        part.write_text(text, "utf-8")
-        part.replace(self.folder / CARD)
+        with replacing(self.folder / CARD) as part:
+            part.write_text(text, "utf-8")
 
 
 class _Watcher(keras.callbacks.Callback):

@@ -22,13 +22,11 @@ from nst_export.server.service import HttpError, Service, json_response
 from nst_export.server.settings import ServeSettings
 from nst_export.server.workers import Workers
 from nst_tf.images import encode_image
-from nst_tf.scene import landscape
+from nst_tf.scene import EXAMPLE, landscape
 
 LOG = logging.getLogger("nst.serve")
 WEB = Path(__file__).parents[1] / "web"
 """The page's files, as the browser-only folder has them too."""
-EXAMPLE = (512, 768)
-"""Height and width of the scene that the page offers as an example."""
 _PAGES = {
     "/": ("index.html", "text/html"),
     "/docs": ("docs.html", "text/html"),

@@ -1,6 +1,5 @@
 """Pictures in, pictures out: `POST /stylize`, and the list of styles."""
 
-import math
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -12,20 +11,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from nst_export.runtime import mix_weights
+from nst_export.runtime import mix_weights, parse_mix
 from nst_export.server.models import Served
 from nst_export.server.service import HttpError, Service, json_response
 from nst_export.server.settings import ServeSettings
 from nst_tf.color import keep_colors
 from nst_tf.images import FormatError, SizeError, decode_image, encode_image
-from nst_tf.scene import landscape
+from nst_tf.scene import THUMBNAIL, landscape
 from nst_tf.settings import MIN_SIDE, InputError
 
 FORMATS = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP"}
 """Formats of answers, and what Pillow calls them."""
 _MAGIC = {b"\xff\xd8\xff": "jpeg", b"RIFF": "webp"}
 _FIELDS = ("model", "style", "mix", "strength", "size", "keep_colors", "format")
-_THUMBNAIL = (192, 288)
 """Height and width of a style's picture of the scene."""
 
 
@@ -193,9 +191,14 @@ def read_fields(fields: Mapping[str, str], service: Service) -> Asked:
     chosen = fields.get("format")
     if chosen is not None and chosen not in FORMATS:
         raise HttpError(422, f"format must be one of {', '.join(FORMATS)}")
+    strength = fields.get("strength", "1")
     try:
-        strength = _number(fields.get("strength", "1"), "strength")
-        weights = mix_weights(model.styles, _mix(fields, model), strength=strength)
+        factor = float(strength)
+    except ValueError as error:
+        text = f"strength must be a number, got {strength!r}"
+        raise HttpError(422, text) from error
+    try:
+        weights = mix_weights(model.styles, _mix(fields, model), strength=factor)
     except InputError as error:
         raise HttpError(422, str(error)) from error
     return Asked(model, weights, int(size), kept == "true", chosen)
@@ -206,23 +209,7 @@ def _mix(fields: Mapping[str, str], model: Served) -> dict[str, float]:
         raise InputError(f"give style or mix; the styles are {', '.join(model.styles)}")
     if "style" in fields:
         return {fields["style"]: 1.0}
-    shares: dict[str, float] = {}
-    for part in fields["mix"].split(","):
-        name, _, share = part.partition("=")
-        if name.strip() in shares:
-            raise InputError(f"mix names {name.strip()} twice")
-        shares[name.strip()] = _number(share, "a share in mix=NAME=SHARE,NAME=SHARE")
-    return shares
-
-
-def _number(text: str, name: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise InputError(f"{name} must be a number, got {text!r}")
-    return value
+    return parse_mix(fields["mix"])
 
 
 def answer(
@@ -272,6 +259,4 @@ def answer(
 def thumbnail_of(model: Served, worker: int, style: str) -> bytes:
     """Return the JPEG of the project's scene in a style."""
     weights = mix_weights(model.styles, {style: 1.0})
-    return encode_image(
-        model.stylizers[worker](landscape(*_THUMBNAIL), weights), "JPEG"
-    )
+    return encode_image(model.stylizers[worker](landscape(*THUMBNAIL), weights), "JPEG")

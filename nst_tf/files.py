@@ -1,0 +1,65 @@
+"""Outputs that appear whole or not at all."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from nst_tf.settings import InputError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` for a file or a folder that takes its place.
+
+    What is at `path` stays as it is until the block has ended well.
+
+    Raises:
+        InputError: There was an `OSError` in the block or in taking the place.
+    """
+    part, old = beside(path), path.with_name(f".{os.getpid()}.old.{path.name}")
+    try:
+        yield part
+        if part.is_dir() and path.is_dir():  # A folder with files can't be replaced.
+            path.replace(old)
+        try:
+            part.replace(path)
+        except OSError:
+            if old.exists():
+                old.replace(path)
+            raise
+    except OSError as error:
+        raise InputError(f"can't write {path}: {error}") from error
+    finally:
+        _remove(part)
+        _remove(old)
+
+
+def beside(path: Path) -> Path:
+    """Return a hidden path of this process in the same folder, with the same ending."""
+    return path.with_name(f".{os.getpid()}.part.{path.name}")
+
+
+def new_folder(path: Path, mark: str) -> None:
+    """Make sure that a folder of outputs may be written, or written anew, at `path`.
+
+    Args:
+        path: The folder.
+        mark: Name of the file by which an earlier output is known.
+
+    Raises:
+        InputError: There is a file, or a folder with other things.
+    """
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file: choose a new folder")
+    if path.exists() and any(path.iterdir()) and not (path / mark).exists():
+        raise InputError(f"{path} holds other things: choose a new folder")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):  # Such as a name that is too long.
+            path.unlink()
