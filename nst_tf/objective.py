@@ -75,7 +75,7 @@ class Objective(keras.layers.Layer):
     def __init__(
         self, extractor: keras.Model, settings: LossSettings | None = None
     ) -> None:
-        super().__init__(dtype="float32", trainable=False)
+        super().__init__(dtype="float32", trainable=False, autocast=False)
         self.extractor = extractor
         self.settings = settings or LossSettings()
         chosen = self.settings

@@ -28,7 +28,7 @@ from nst_tf.losses import layer_weights
 from nst_tf.objective import LossParts, Objective, Targets
 from nst_tf.pixels import PixelImage, Range
 from nst_tf.planner import MemoryPlan, Need, measuring_tile, plan_memory
-from nst_tf.precision import in_graph, jit_compile, resolve_precision
+from nst_tf.precision import give_back, in_graph, jit_compile, resolve_precision
 from nst_tf.regions import Regions, whole
 from nst_tf.settings import (
     MIN_SIDE,
@@ -581,6 +581,7 @@ class _Run:
             moments = optimizer if self.settings.optimizer == "adam" else None
             del model, generator, optimizer
             gc.collect()  # A stage's graph and its variables hang in reference cycles.
+            give_back()
             if self.reason in ("stopped", "not finite"):
                 break
         assert picture is not None

@@ -1,6 +1,7 @@
 """What a run needs in memory, before it starts: tiles and history that fit a limit.
 
-The model was measured on a CPU (TensorFlow, peak resident memory): what the program
+The model was measured on a CPU (TensorFlow with the allocator of the system, as `nst
+optimize --memory` sets it; peak resident memory): what the program
 itself takes, so many pictures of state, and twice the activations of what is worked on
 at a time, which is the picture or the crop of one tile.
 """
@@ -17,13 +18,13 @@ _PROGRAM = 1.25e9
 """Bytes of the libraries, the network's weights and the compiled functions."""
 _ACTIVATIONS = 2.1
 """Feature maps held at a time relative to one of every convolution."""
-_PICTURES = 6
-"""Pictures besides the optimizer's: the photograph as read and resized, the result, the
-last finite one, the one that is evaluated, the gradient."""
+_PICTURES = 5
+"""Pictures besides the optimizer's: the photograph as read and resized, the last finite
+one, the one that is evaluated, the gradient."""
 _MORE = 2
 """Pictures more where masks are kept (how much of each pixel may change, what is behind
 it), and as many with `color="luminance"` (the photograph's colours and their range)."""
-_STEP = 3
+_STEP = 4
 """Pictures that a step of the optimizer makes of the gradient, activations gone."""
 _MARGIN = 1.05
 """Share by which a measured peak may exceed the model."""

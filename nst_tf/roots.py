@@ -31,8 +31,7 @@ def square_root(matrix: Tensor) -> tuple[Tensor, Tensor]:
     return root, values[..., -1]
 
 
-@ops.custom_gradient
-def trace_of_root(matrix: Tensor, floor: Tensor) -> Any:
+def trace_of_root(matrix: Tensor, floor: Tensor) -> Tensor:
     """Return the sum of the roots of the eigenvalues, as `v / sqrt(v + floor^2)`.
 
     The gradient needs the eigenvectors but not theirs: `U diag(f'(v)) U'`. So equal
@@ -43,22 +42,18 @@ def trace_of_root(matrix: Tensor, floor: Tensor) -> Any:
         floor: float32 `[...]`, a constant.
     """
     # A solver that is given NaN fails instead of returning it.
-    sound = ops.all(ops.isfinite(matrix), axis=(-2, -1), keepdims=True)
-    values, vectors = ops.eigh(ops.where(sound, matrix, ops.zeros_like(matrix)))
+    fixed = ops.stop_gradient(matrix)
+    sound = ops.all(ops.isfinite(fixed), axis=(-2, -1), keepdims=True)
+    values, vectors = ops.eigh(ops.where(sound, fixed, ops.zeros_like(fixed)))
     values = ops.maximum(values, 0.0)
     least = ops.square(floor)[..., None]
     roots = ops.maximum(ops.sqrt(values + least), 1e-30)
     total = ops.sum(values / roots, axis=-1)
     total = ops.where(sound[..., 0, 0], total, float("nan"))
-
-    def grad(*args: Tensor, upstream: Tensor = None) -> Any:
-        if upstream is None:
-            (upstream,) = args
-        slope = (0.5 * values + least) / ops.square(roots) / roots
-        whole = ops.matmul(vectors * slope[..., None, :], _transpose(vectors))
-        return upstream[..., None, None] * whole, ops.zeros_like(floor)
-
-    return total, grad
+    slope = (0.5 * values + least) / ops.square(roots) / roots
+    whole = ops.matmul(vectors * slope[..., None, :], _transpose(vectors))
+    # Adds 0, with the gradient.
+    return total + ops.sum(whole * (matrix - fixed), axis=(-2, -1))
 
 
 def _transpose(matrix: Tensor) -> Tensor:

@@ -121,6 +121,7 @@ class TiledObjective(Objective):
 
     def _sums(self, image: Tensor, targets: Targets) -> Sums:
         total: Sums = {}
+        give_back()  # What the optimizer's step freed.
         for tile in self._tiles(image, _FORWARD):
             run = self._program("forward", tile)
             total = _add(total, run(tile.crop(image), self._cut(targets, tile)))

@@ -132,6 +132,7 @@ def memory(height: int, width: int, limit: str) -> None:
 
 def memory_child(height: int, width: int, limit: str) -> None:
     """Make two steps, measure the loss, and print the peak."""
+    os.environ["TF_ONEDNN_USE_SYSTEM_ALLOCATOR"] = "1"  # As `nst optimize --memory`.
     from nst_tf import OptimizeSettings, measure_loss, optimize_image
 
     settings = OptimizeSettings(

@@ -1,6 +1,7 @@
 """Per-image optimisation: scales, determinism, resume, failures."""
 
 import dataclasses
+import gc
 import math
 
 import numpy as np
@@ -281,3 +282,18 @@ def test_average_pooling_and_other_conventions_run():
         steps = Steps()
         optimize_image(CONTENT, STYLE, settings, observer=steps)
         assert steps[-1].loss.total < steps[0].loss.total
+
+
+@pytest.mark.parametrize("style_loss", ["gram", "wasserstein"])
+def test_a_run_leaves_no_graph_and_no_variable_behind(style_loss):
+    settings = changed(
+        steps=2, loss=dataclasses.replace(SMALL.loss, style_loss=style_loss)
+    )
+
+    def left():
+        optimize_image(CONTENT, STYLE, settings)
+        gc.collect()
+        kinds = ("FuncGraph", "ResourceVariable")
+        return sum(type(thing).__name__ in kinds for thing in gc.get_objects())
+
+    assert left() == left()

@@ -220,6 +220,25 @@ def test_a_resumed_run_in_tiles_has_the_bits_of_an_unbroken_one(
     np.testing.assert_array_equal(again.pixels, whole.pixels)
 
 
+def test_half_precision_targets_stay_so(random_vgg, monkeypatch):
+    held = []
+
+    def noted(self, image, targets):
+        held.extend(standardize(value.dtype) for value in targets.content.values())
+        return evaluate(self, image, targets)
+
+    standardize, evaluate = (
+        keras.backend.standardize_dtype,
+        TiledObjective.loss_and_gradient,
+    )
+    in_tiles(monkeypatch, 32)
+    monkeypatch.setattr(TiledObjective, "loss_and_gradient", noted)
+    content, style = scene(40, 56, seed=1), scene(48, 48, seed=7)
+    settings = dataclasses.replace(SMALL, steps=2, precision="bfloat16")
+    optimize_image(content, style, settings)
+    assert held == ["bfloat16"] * 2
+
+
 PROGRAM = """
 import keras, numpy as np
 from nst_tf import *
