@@ -25,7 +25,7 @@ def replacing(path: Path) -> Iterator[Path]:
             path.replace(old)
         try:
             part.replace(path)
-        except OSError:
+        except BaseException:
             if old.exists():
                 old.replace(path)
             raise

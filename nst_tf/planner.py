@@ -1,9 +1,9 @@
 """What a run needs in memory, before it starts: tiles and history that fit a limit.
 
 The model was measured on a CPU (TensorFlow with the allocator of the system, as `nst
-optimize --memory` sets it; peak resident memory): what the program
-itself takes, so many pictures of state, and twice the activations of what is worked on
-at a time, which is the picture or the crop of one tile.
+optimize --memory` sets it; peak resident memory): what the program itself takes, so
+many pictures of state, and twice the activations of what is worked on at a time, which
+is the picture or the crop of one tile.
 """
 
 import math
