@@ -14,7 +14,7 @@ from nst_tf import (
     optimize_image,
 )
 from nst_tf.images import fit, resize
-from nst_tf.regions import from_masks
+from nst_tf.regions import from_maps, from_masks
 
 pytestmark = pytest.mark.weights
 
@@ -113,3 +113,54 @@ def test_a_strength_makes_like_pictures_at_two_sizes(reference, real_vgg):
         parts = optimize_image(*reference, settings).loss
         found[size] = parts.content / parts.style
     assert found[128] == pytest.approx(found[256], rel=0.5)
+
+
+def small(real_vgg, **values):
+    """Return settings of a short run at 64 pixels."""
+    extractor = ExtractorSettings(vgg_weights=real_vgg, pooling="average")
+    return dataclasses.replace(
+        RECIPES["default"],
+        **{"size": 64, "scales": 1, "steps": 15, "shallow_steps": 0}
+        | {"extractor": extractor}
+        | values,
+    )
+
+
+def test_a_blend_of_two_paintings_lies_between_them(reference, real_vgg):
+    content, style = reference
+    loss = LossSettings(
+        content_layers=("block3_conv2",),
+        style_layers=("block1_conv2", "block2_conv2", "block3_conv3"),
+        style_layer_ratio=0.5,
+        strength=0.8,
+    )
+    found = []
+    for shares in ((1.0, 0.0), (1.0, 1.0), (0.0, 1.0)):
+        settings = small(real_vgg, loss=loss, style_shares=shares)
+        result = optimize_image(content, (style, 1.0 - style), settings)
+        red, _, blue = result.pixels.mean(axis=(0, 1))
+        found.append(red - blue)
+    night, blend, negative = found  # A blue painting and its orange negative.
+    assert night + 0.05 < blend < negative - 0.05
+
+
+def test_a_doodle_is_painted_by_each_colours_part_of_the_painting(reference, real_vgg):
+    night = reference[1]
+    painting = np.concatenate([night, 1.0 - night], axis=1)
+    height, width = painting.shape[:2]
+    annotation = np.zeros((height, width, 3), "float32")
+    annotation[:, width // 2 :] = 1.0
+    doodle = annotation[:, ::-1].copy()
+    settings = small(
+        real_vgg, init="noise", loss=LossSettings(content_weight=0.0), steps=30
+    )
+    size = (width, height)
+    regions = from_maps(size, [size], doodle, [annotation])
+    result = optimize_image(doodle, painting, settings, regions=regions)
+    left, right = np.split(result.pixels, 2, axis=1)
+    for half, like, unlike in ((left, 1.0 - night, night), (right, night, 1.0 - night)):
+        gaps = [
+            np.abs(half.mean(axis=(0, 1)) - part.mean(axis=(0, 1))).mean()
+            for part in (like, unlike)
+        ]
+        assert gaps[0] < 0.75 * gaps[1]
