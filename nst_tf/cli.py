@@ -424,7 +424,9 @@ def _finish(
 
     exact, saved = measure_losses(
         [result.pixels, load_image(job.output).pixels],
-        *(content.pixels, styles, settings),
+        content.pixels,
+        styles,
+        settings,
         regions=regions,
     )
     log.write(

@@ -358,6 +358,11 @@ class Objective(keras.layers.Layer):
         statistics = self.statistics(self.features(image), targets)
         return self.loss(statistics, targets, self.variation(image))
 
+    def measure(self, image: Tensor, targets: Targets) -> LossParts:
+        """Return the loss of `image` where no gradient is wanted."""
+        parts: LossParts = self(image, targets)
+        return parts
+
 
 def _rings(extractor: keras.Model) -> dict[str, int]:
     """Return how far zero padding reaches into every layer's output, in positions."""

@@ -271,11 +271,7 @@ def measure_losses(
     if settings.weight_changes:
         weights = np.asarray(settings.weight_changes[-3:], "float32")
         targets = targets._replace(weights=weights)
-    measure = (
-        objective.measure
-        if isinstance(objective, TiledObjective)
-        else in_graph(objective)
-    )
+    measure = _in_graph(objective, objective.measure)
     losses = []
     for pixels in pictures:
         if settings.color == "luminance":

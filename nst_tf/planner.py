@@ -107,12 +107,11 @@ def plan_memory(
     """
     for need in needs:
         check_layers(settings.extractor.network, need.loss.layers)
-    limit = math.inf if settings.memory is None else parse_memory(settings.memory)
     choices = _choices(settings)
     fitting = []
     for history, kind in choices:
         model = _Model(settings, dtype, _state(settings, history, kind))
-        stages = [model.best(need, limit) for need in needs]
+        stages = [model.best(need) for need in needs]
         if all(stage is not None for stage in stages):
             plan = MemoryPlan(tuple(s for s in stages if s is not None), history, kind)
             if all((s.tile or _EFFICIENT_TILE) >= _EFFICIENT_TILE for s in plan.stages):
@@ -140,8 +139,7 @@ def measuring_tile(need: Need, settings: OptimizeSettings, dtype: str) -> int | 
         settings: With the limit, or without one.
         dtype: Of the extractor that measures.
     """
-    limit = math.inf if settings.memory is None else parse_memory(settings.memory)
-    fitting = _Model(settings, dtype, 0.0).best(need, limit)
+    fitting = _Model(settings, dtype, 0.0).best(need)
     return _LEAST_TILE if fitting is None else fitting.tile
 
 
@@ -199,16 +197,18 @@ class _Model:
         self.settings, self.item = settings, 2 if dtype == "bfloat16" else 4
         self.shapes = layer_shapes(settings.extractor.network)
         self.state = state
+        memory = settings.memory
+        self.limit = math.inf if memory is None else parse_memory(memory)
 
-    def best(self, need: Need, limit: float) -> StageMemory | None:
-        """Return the stage in the largest tiles that fit, or None."""
+    def best(self, need: Need) -> StageMemory | None:
+        """Return the stage in the largest tiles that fit the limit, or None."""
         whole = self.stage(need, None)
-        if whole.peak <= limit:
+        if whole.peak <= self.limit:
             return whole
         longest = max(need.size)
         for tile in range(longest // 16 * 16, _LEAST_TILE - 1, -16):
             stage = self.stage(need, tile)
-            if stage.peak <= limit:
+            if stage.peak <= self.limit:
                 return stage
         return None
 

@@ -116,7 +116,7 @@ class TiledObjective(Objective):
         return parts, whole
 
     def measure(self, image: Tensor, targets: Targets) -> LossParts:
-        """Return the loss alone."""
+        """Return the loss of `image` without the pass that makes the gradient."""
         return self._loss(self._sums(image, targets), targets, image.shape)
 
     def _sums(self, image: Tensor, targets: Targets) -> Sums:

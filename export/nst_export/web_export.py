@@ -65,35 +65,33 @@ def write_web(model: Path, folder: Path) -> None:
 
     Raises:
         InputError: The model has one size only, or npm can't fetch LiteRT.js.
+        OSError: A file can't be written.
     """
     if model.suffix.lower() != ".tflite" or not model.is_file():
         raise InputError(f"the browser needs a .tflite, got {model}")
     stylizer = Stylizer.load(model)
     data = model.read_bytes()
     rules = size_rules(data)
-    try:
-        (folder / "styles").mkdir(parents=True, exist_ok=True)
-        _write_litert(folder / "litert")
-        for name in ("index.html", "page.css", "page.js", "worker.js", "icon.svg"):
-            shutil.copyfile(PAGE / name, folder / name)
-        shutil.copyfile(PAGE / "engine_browser.js", folder / "engine.js")
-        (folder / "model.tflite").write_bytes(data)
-        (folder / RULES).write_text(json.dumps(rules, separators=(",", ":")))
-        styles = []
-        scene = landscape(*THUMBNAIL)
-        for index, entry in enumerate(stylizer.card["styles"]):
-            name = stylizer.styles[index]
-            picture = stylizer(scene, mix_weights(stylizer.styles, {name: 1.0}))
-            thumbnail = f"styles/{index + 1}.jpg"
-            save_image(folder / thumbnail, picture)
-            credit = str(entry.get("credit", ""))
-            styles.append({"name": name, "credit": credit, "thumbnail": thumbnail})
-        about = {"styles": styles, "maxSize": MAX_SIZE}
-        text = json.dumps(about, indent=1, ensure_ascii=False)
-        (folder / "model.json").write_text(text, "utf-8")
-        save_image(folder / "scene.jpg", landscape(*EXAMPLE))
-    except OSError as error:
-        raise InputError(f"can't write {folder}: {error}") from error
+    (folder / "styles").mkdir(parents=True, exist_ok=True)
+    _write_litert(folder / "litert")
+    for name in ("index.html", "page.css", "page.js", "worker.js", "icon.svg"):
+        shutil.copyfile(PAGE / name, folder / name)
+    shutil.copyfile(PAGE / "engine_browser.js", folder / "engine.js")
+    (folder / "model.tflite").write_bytes(data)
+    (folder / RULES).write_text(json.dumps(rules, separators=(",", ":")))
+    styles = []
+    scene = landscape(*THUMBNAIL)
+    for index, entry in enumerate(stylizer.card["styles"]):
+        name = stylizer.styles[index]
+        picture = stylizer(scene, mix_weights(stylizer.styles, {name: 1.0}))
+        thumbnail = f"styles/{index + 1}.jpg"
+        save_image(folder / thumbnail, picture)
+        credit = str(entry.get("credit", ""))
+        styles.append({"name": name, "credit": credit, "thumbnail": thumbnail})
+    about = {"styles": styles, "maxSize": MAX_SIZE}
+    text = json.dumps(about, indent=1, ensure_ascii=False)
+    (folder / "model.json").write_text(text, "utf-8")
+    save_image(folder / "scene.jpg", landscape(*EXAMPLE))
 
 
 def size_rules(model: bytes) -> dict[str, list[tuple[int, float, int]]]:

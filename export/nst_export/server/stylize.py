@@ -24,7 +24,6 @@ FORMATS = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP"}
 """Formats of answers, and what Pillow calls them."""
 _MAGIC = {b"\xff\xd8\xff": "jpeg", b"RIFF": "webp"}
 _FIELDS = ("model", "style", "mix", "strength", "size", "keep_colors", "format")
-"""Height and width of a style's picture of the scene."""
 
 
 class Asked(NamedTuple):
