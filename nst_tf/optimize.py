@@ -38,7 +38,7 @@ from nst_tf.settings import (
     to_dict,
 )
 from nst_tf.tiled import TiledObjective, tiled
-from nst_tf.transfer import StyleTransfer
+from nst_tf.transfer import StyleTransfer, untuned
 
 Tensor = Any
 Reason = Literal["finished", "converged", "stopped", "not finite"]
@@ -663,8 +663,8 @@ class _Run:
             return
         watcher = _Watcher(self, model, index, done)
         model.fit(
-            np.zeros((steps, 1), "float32"),  # Its rows only count the steps.
-            batch_size=1,
+            _counter(steps),
+            steps_per_epoch=steps,
             shuffle=False,
             verbose=0,
             callbacks=[watcher],
@@ -768,6 +768,16 @@ class _Watcher(keras.callbacks.Callback):
         if not tolerance or len(losses) <= _WINDOW:
             return False
         return losses[0] - losses[-1] < tolerance * losses[0]
+
+
+def _counter(steps: int) -> Any:
+    """Return data for `fit` whose `[1, 1]` batches only count the steps."""
+    row = np.zeros((1, 1), "float32")
+    if keras.backend.backend() != "tensorflow":
+        return ((row,) for _ in range(steps))
+    import tensorflow as tf
+
+    return untuned(tf.data.Dataset.from_tensors(row).repeat(steps))
 
 
 def _state_variables(

@@ -16,7 +16,7 @@ from nst_tf import (
 )
 from nst_tf.checkpoint import load_checkpoint
 from nst_tf.images import to_bytes
-from nst_tf.optimize import plan_stages
+from nst_tf.optimize import _counter, plan_stages
 from tests.helpers import SMALL, scene
 
 CONTENT, STYLE = scene(40, 56, seed=1), scene(48, 48, seed=7)
@@ -167,6 +167,12 @@ def test_the_shallow_loss_is_that_of_the_shallower_half():
     )
     expected = measure_loss(CONTENT, CONTENT, STYLE, changed(loss=alone))
     np.testing.assert_allclose(steps[0].loss.style, expected.style, rtol=1e-4)
+
+
+def test_no_thread_tunes_the_data_that_counts_the_steps():
+    data = _counter(3)
+    assert data.options().autotune.enabled is False
+    assert [row.shape for row in data.as_numpy_iterator()] == [(1, 1)] * 3
 
 
 def test_states_are_saved_on_the_way(tmp_path):

@@ -28,7 +28,7 @@ from nst_tf.objective import LossParts, Objective
 from nst_tf.precision import jit_compile, resolve_precision
 from nst_tf.settings import InputError
 from nst_tf.targets import MixedTargets
-from nst_tf.transfer import StyleTransfer
+from nst_tf.transfer import StyleTransfer, untuned
 from nst_training.data import Batches, Source
 from nst_training.model import Model, load_model
 from nst_training.muon import Muon
@@ -511,7 +511,7 @@ def _dataset(batches: Batches, start: int, settings: TrainSettings) -> Any:
     data = tf.data.Dataset.from_generator(
         lambda: batches.open(start), output_signature=signature
     )
-    return data.prefetch(2)
+    return untuned(data.prefetch(2))
 
 
 def _painting(path: Path, size: int) -> np.ndarray:
