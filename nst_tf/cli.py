@@ -457,7 +457,7 @@ def _line(step: "Step") -> dict[str, Any]:
     parts = step.loss
     return {
         "stage": step.stage,
-        "shallow": step.shallow,
+        "depth": step.depth,
         "width": step.size.width,
         "height": step.size.height,
         "step": step.step,

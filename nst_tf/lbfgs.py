@@ -143,6 +143,13 @@ class LBFGS(keras.optimizers.Optimizer):
             if id(variable) not in kept:
                 variable.assign(ops.zeros(variable.shape, variable.dtype))
 
+    def forget_last(self) -> None:
+        """Make no pair of the last gradient and the next: the function has changed.
+
+        The pairs there are stay in use.
+        """
+        self._started.assign(0)
+
     def _next_point(self, x: Tensor, g: Tensor, rate: Tensor) -> Tensor:
         started = ops.equal(self._started, 1)
         finite = ops.isfinite(ops.sum(g))

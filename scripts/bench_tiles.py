@@ -136,7 +136,12 @@ def memory_child(height: int, width: int, limit: str) -> None:
     from nst_tf import OptimizeSettings, measure_loss, optimize_image
 
     settings = OptimizeSettings(
-        size=max(height, width), scales=1, steps=2, shallow_steps=0, memory=limit
+        size=max(height, width),
+        scales=1,
+        steps=2,
+        shallow_steps=0,
+        middle_share=0.0,
+        memory=limit,
     )
     image, style = noise(height, width)[0], noise(1000, 1000)[0]
     times = [0.0]

@@ -83,7 +83,9 @@ def test_shares_of_another_number_are_refused():
 
 
 def test_each_painting_has_a_size_of_its_own():
-    settings = OptimizeSettings(size=200, scales=1, shallow_steps=0, style_scale=0.5)
+    settings = OptimizeSettings(
+        size=200, scales=1, steps=1, shallow_steps=0, style_scale=0.5
+    )
     (stage,) = plan_stages((400, 300), [(800, 400), (80, 60), (300, 600)], settings)
     assert [tuple(size) for size in stage.styles] == [(100, 50), (80, 60), (50, 100)]
 

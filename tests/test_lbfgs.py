@@ -8,11 +8,15 @@ from keras import ops
 from nst_tf import LBFGS, lbfgs
 
 
-def reference(function, x, steps, *, history=20, project=lambda x: x, rate=1.0):
+def reference(
+    function, x, steps, *, history=20, project=lambda x: x, rate=1.0, changes=None
+):
     """Minimise by the textbook two-loop recursion in float64 (Nocedal, Wright, 7.4)."""
     x = x.astype("float64")
     pairs, path, last = [], [], None
-    for _ in range(steps):
+    for step in range(steps):
+        if step in (changes or {}):
+            function, last = changes[step], None
         g = function(x)
         if last is not None:
             s, y = x - last[0], g - last[1]
@@ -27,7 +31,8 @@ def reference(function, x, steps, *, history=20, project=lambda x: x, rate=1.0):
             q *= s @ y / (y @ y)
         for (s, y), alpha in zip(pairs, reversed(alphas), strict=True):
             q += s * (alpha - y @ q / (s @ y))
-        length = rate if last is not None else rate * min(1.0, 1.0 / np.abs(g).sum())
+        known = pairs or last is not None
+        length = rate if known else rate * min(1.0, 1.0 / np.abs(g).sum())
         last = (x, g)
         x = project(x - length * q)
         path.append(x)
@@ -234,6 +239,22 @@ def test_its_configuration_makes_an_equal_optimizer():
 def test_impossible_options_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         LBFGS(**bad)
+
+
+def test_no_pair_spans_a_change_of_the_function_and_the_others_stay():
+    def other(x):
+        return quadratic(x) + 0.1 * (x - 1.0)
+
+    variable = keras.Variable(np.ones(6, "float32"))
+    optimizer, path = LBFGS(history=5), []
+    for step in range(8):
+        if step == 4:
+            optimizer.forget_last()
+        gradient = (other if step >= 4 else quadratic)(np.asarray(variable))
+        optimizer.apply([ops.convert_to_tensor(gradient)], [variable])
+        path.append(np.asarray(variable).copy())
+    expected = reference(quadratic, np.ones(6), 8, history=5, changes={4: other})
+    np.testing.assert_allclose(path, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_after_a_reset_the_path_is_that_of_a_new_optimizer():

@@ -72,7 +72,7 @@ def step(evaluation, told=None, weights=WEIGHTS):
     return Step(
         stage=0,
         size=Size(56, 40),
-        shallow=False,
+        depth="whole",
         step=evaluation,
         evaluation=evaluation,
         loss=LossParts(6.0, 1.0, 3.0, 2.0),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nst_tf import (
+    RECIPES,
     ExtractorSettings,
     InputError,
     OptimizeSettings,
@@ -142,12 +143,12 @@ def test_the_shallow_layers_come_first_at_every_size():
     )
     steps = Steps()
     optimize_image(scene(128, 160, seed=1), STYLE, settings, observer=steps)
-    order = [(step.size.width, step.shallow) for step in steps]
-    coarse = [(80, True)] * 3 + [(80, False)] * 2
-    fine = [(160, True)] * 3 + [(160, False)] * 2
+    order = [(step.size.width, step.depth) for step in steps]
+    coarse = [(80, "shallow")] * 3 + [(80, "whole")] * 2
+    fine = [(160, "shallow")] * 3 + [(160, "whole")] * 2
     assert order == coarse + fine
     for step in steps:
-        assert (step.loss.content == 0) == step.shallow
+        assert (step.loss.content == 0) == (step.depth == "shallow")
 
 
 def test_the_shallow_loss_is_that_of_the_shallower_half():
@@ -167,6 +168,61 @@ def test_the_shallow_loss_is_that_of_the_shallower_half():
     )
     expected = measure_loss(CONTENT, CONTENT, STYLE, changed(loss=alone))
     np.testing.assert_allclose(steps[0].loss.style, expected.style, rtol=1e-4)
+
+
+DEEP = dataclasses.replace(
+    SMALL.loss, style_layers=("block3_conv1", "block1_conv1", "block2_conv1")
+)
+
+
+@pytest.mark.parametrize("stop", [3, 4, 6])
+def test_the_deepest_style_layer_comes_last_and_the_run_resumes(tmp_path, stop):
+    settings = changed(loss=DEEP, steps=8, middle_share=0.5, history=3)
+    steps = Steps()
+    whole = optimize_image(CONTENT, STYLE, settings, observer=steps)
+    assert [step.depth for step in steps] == ["middle"] * 4 + ["whole"] * 4
+    # The first loss is that of all but the deepest, the fifth all of it.
+    lambdas = {"style_layers": DEEP.style_layers[1:], "style_layer_weights": (1.0, 1.0)}
+    rest = dataclasses.replace(DEEP, **lambdas)
+    expected = measure_loss(CONTENT, CONTENT, STYLE, changed(loss=rest))
+    np.testing.assert_allclose(steps[0].loss, expected, rtol=1e-4)
+    again = Steps(4)
+    four = optimize_image(CONTENT, STYLE, settings, observer=again)
+    expected = measure_loss(four.pixels, CONTENT, STYLE, changed(loss=DEEP))
+    np.testing.assert_allclose(steps[4].loss, expected, rtol=1e-4)
+    path = tmp_path / "state.npz"
+    optimize_image(CONTENT, STYLE, settings, observer=Steps(stop), checkpoint=path)
+    second = optimize_image(CONTENT, STYLE, settings, checkpoint=path, resume=True)
+    np.testing.assert_array_equal(second.pixels, whole.pixels)
+    assert second.evaluations == 8
+
+
+def test_the_deepest_layer_waits_only_where_it_makes_little_of_the_loss():
+    def depths(settings):
+        stages = plan_stages((512, 512), [(512, 512)], settings)
+        return [(stage.depth, stage.steps) for stage in stages][-2:]
+
+    usual = OptimizeSettings()
+    assert depths(usual) == [("middle", 80), ("whole", 20)]
+    for loss in (
+        dataclasses.replace(usual.loss, strength=0.5),
+        dataclasses.replace(usual.loss, convention="relative"),
+        dataclasses.replace(usual.loss, style_layer_ratio=2.0),
+        dataclasses.replace(usual.loss, style_layers=("block1_conv1", "block5_conv1")),
+    ):
+        settings = dataclasses.replace(usual, loss=loss)
+        assert depths(settings) == [("shallow", 30), ("whole", 100)]
+    assert depths(RECIPES["gatys"]) == [("whole", 500)]
+    # Where the content layer is as deep, nothing would be saved.
+    deep = dataclasses.replace(usual.loss, content_layers=("block5_conv2",))
+    settings = dataclasses.replace(usual, loss=deep, middle_share=0.5)
+    assert depths(settings) == [("shallow", 30), ("whole", 100)]
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, math.nan])
+def test_a_share_of_all_steps_is_refused(share):
+    with pytest.raises(InputError, match="middle_share"):
+        changed(middle_share=share)
 
 
 def test_no_thread_tunes_the_data_that_counts_the_steps():
@@ -230,7 +286,12 @@ def test_a_flat_loss_stops_a_scale_early():
 
 def test_coarse_scales_precede_the_final_one():
     settings = OptimizeSettings(
-        size=512, scales=3, steps=7, coarse_steps=9, shallow_steps=0
+        size=512,
+        scales=3,
+        steps=7,
+        coarse_steps=9,
+        shallow_steps=0,
+        middle_share=0.0,
     )
     scales = plan_stages((1000, 500), [(300, 900)], settings)
     assert [tuple(s.picture) for s in scales] == [(128, 64), (256, 128), (512, 256)]
@@ -239,13 +300,15 @@ def test_coarse_scales_precede_the_final_one():
 
 
 def test_the_style_image_is_never_enlarged():
-    settings = OptimizeSettings(size=512, scales=1, shallow_steps=0)
+    settings = OptimizeSettings(size=512, scales=1, steps=1, shallow_steps=0)
     (scale,) = plan_stages((1000, 500), [(300, 200)], settings)
     assert tuple(scale.styles[0]) == (300, 200)
 
 
 def test_the_short_side_can_be_chosen():
-    settings = OptimizeSettings(size=512, side="short", scales=1, shallow_steps=0)
+    settings = OptimizeSettings(
+        size=512, side="short", scales=1, steps=1, shallow_steps=0
+    )
     (scale,) = plan_stages((1024, 768), [(1000, 800)], settings)
     assert tuple(scale.picture) == (683, 512)
 

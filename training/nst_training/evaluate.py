@@ -140,6 +140,7 @@ def score(
         style_size=max(painting.shape[:2]),
         scales=1,
         shallow_steps=0,
+        middle_share=0.0,
         steps=limit,
         loss=loss,
     )
