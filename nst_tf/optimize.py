@@ -38,6 +38,7 @@ from nst_tf.settings import (
     OptimizeSettings,
     to_dict,
 )
+from nst_tf.targets import FixedTargets
 from nst_tf.tiled import TiledObjective, tiled
 from nst_tf.transfer import StyleTransfer, untuned
 
@@ -573,6 +574,7 @@ class _Run:
         objectives["whole"] = whole
         first, picture, previous, moments = 0, None, None, None
         generator: PixelImage | None = None
+        targets: FixedTargets | None = None
         optimizer: keras.optimizers.Optimizer | None = None
         if state is not None:
             meta = state.meta
@@ -606,12 +608,16 @@ class _Run:
             # Large pictures are many of these: only what is used again is kept.
             previous = photo if index + 1 < len(self.stages) else None
             del photo
-            targets = self.inputs.targets(objective, stage, self.settings)
-            if self.changes:
-                weights = np.asarray(self.weights, "float32")
-                targets = targets._replace(weights=weights)
+            if targets is None:
+                # Those of the whole loss serve a middle stage, too.
+                goal = index + (stage.depth == "middle")
+                kind, part = self.stages[goal].depth, self.plan.stages[goal].tile
+                targets = FixedTargets(
+                    self._targets(tiled(objectives[kind], part), stage)
+                )
             model = StyleTransfer(generator, objective, targets)
-            del targets
+            if stage.depth != "middle":
+                targets = None
             done = 0
             if state is not None:
                 done = _restore(state, generator, optimizer)
@@ -648,6 +654,13 @@ class _Run:
             self.reason,
             dataclasses.replace(self.settings, weight_changes=self.changes),
         )
+
+    def _targets(self, objective: Objective, stage: Stage) -> Targets:
+        """Return what a picture must match, by the weights of now."""
+        targets = self.inputs.targets(objective, stage, self.settings)
+        if not self.changes:
+            return targets
+        return targets._replace(weights=np.asarray(self.weights, "float32"))
 
     def _greys(self, stage: Stage) -> Range | None:
         """Return the luminances that the photograph's colours allow, if only those."""
