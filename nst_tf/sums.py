@@ -15,8 +15,8 @@ Tensor = Any
 
 _BLOCK = 1024
 """Least positions whose half-precision product is rounded before it is summed."""
-_VALUES = 1 << 17
-"""Least numbers of such a block."""
+_MANY = 256
+"""As many of them are too many: then twice as large is 15 % faster."""
 
 
 def _product(first: Tensor, second: Tensor) -> Tensor:
@@ -28,7 +28,7 @@ def _product(first: Tensor, second: Tensor) -> Tensor:
     """
     batch, positions, channels = first.shape
     half = keras.backend.standardize_dtype(first.dtype) != "float32"
-    count = _blocks(positions, channels) if half and positions else 0
+    count = _blocks(positions) if half and positions else 0
     if count:
         blocks = (-1, positions // count, channels)  # [B*n, P/n, C]
         first, second = ops.reshape(first, blocks), ops.reshape(second, blocks)
@@ -41,11 +41,11 @@ def _product(first: Tensor, second: Tensor) -> Tensor:
     return ops.matmul(ops.transpose(first, (0, 2, 1)), second)
 
 
-def _blocks(positions: int, channels: int) -> int:
+def _blocks(positions: int) -> int:
     """Return how many equal blocks to cut into, 0 if it can't be done well."""
     if positions < _BLOCK:
         return 0
-    size = max(_BLOCK, _VALUES // channels)
+    size = _BLOCK if positions < _MANY * _BLOCK else 2 * _BLOCK
     most, least = max(2, positions // size), max(2, positions // (4 * size))
     fitting = (n for n in range(most, least - 1, -1) if positions % n == 0)
     return next(fitting, 0)
