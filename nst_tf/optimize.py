@@ -38,7 +38,6 @@ from nst_tf.settings import (
     OptimizeSettings,
     to_dict,
 )
-from nst_tf.targets import FixedTargets
 from nst_tf.tiled import TiledObjective, tiled
 from nst_tf.transfer import StyleTransfer, untuned
 
@@ -574,7 +573,7 @@ class _Run:
         objectives["whole"] = whole
         first, picture, previous, moments = 0, None, None, None
         generator: PixelImage | None = None
-        targets: FixedTargets | None = None
+        targets: Targets | keras.layers.Layer | None = None
         optimizer: keras.optimizers.Optimizer | None = None
         if state is not None:
             meta = state.meta
@@ -612,12 +611,9 @@ class _Run:
                 # Those of the whole loss serve a middle stage, too.
                 goal = index + (stage.depth == "middle")
                 kind, part = self.stages[goal].depth, self.plan.stages[goal].tile
-                targets = FixedTargets(
-                    self._targets(tiled(objectives[kind], part), stage)
-                )
+                targets = self._targets(tiled(objectives[kind], part), stage)
             model = StyleTransfer(generator, objective, targets)
-            if stage.depth != "middle":
-                targets = None
+            targets = model.targets if stage.depth == "middle" else None
             done = 0
             if state is not None:
                 done = _restore(state, generator, optimizer)
