@@ -588,18 +588,7 @@ class _Run:
             tile = self.plan.stages[index].tile
             objective = tiled(objectives[stage.depth], tile)
             if generator is None or optimizer is None:
-                if picture is None or previous is None:
-                    start = self._start(photo, stage)
-                else:
-                    start = self._refine(picture, photo, previous)
-                generator = PixelImage(
-                    start,
-                    constrained=self.settings.constrained,
-                    backdrop=photo,
-                    cover=self.inputs.cover(stage),
-                    greys=self._greys(stage),
-                )
-                del start
+                generator = self._generator(stage, photo, picture, previous)
                 optimizer = self._optimizer(index)
                 optimizer.build(generator.trainable_variables)
                 if moments is not None:
@@ -649,6 +638,26 @@ class _Run:
             self.seconds,
             self.reason,
             dataclasses.replace(self.settings, weight_changes=self.changes),
+        )
+
+    def _generator(
+        self,
+        stage: Stage,
+        photo: np.ndarray,
+        picture: np.ndarray | None,
+        previous: np.ndarray | None,
+    ) -> PixelImage:
+        """Return the pixels a stage begins with, from those of a coarser one if any."""
+        if picture is None or previous is None:
+            start = self._start(photo, stage)
+        else:
+            start = self._refine(picture, photo, previous)
+        return PixelImage(
+            start,
+            constrained=self.settings.constrained,
+            backdrop=photo,
+            cover=self.inputs.cover(stage),
+            greys=self._greys(stage),
         )
 
     def _targets(self, objective: Objective, stage: Stage) -> Targets:

@@ -123,13 +123,17 @@ def test_a_resumed_run_has_the_bits_of_an_unbroken_one(tmp_path, optimizer, stop
     assert second.loss == whole.loss
 
 
+def resumed(path, settings, stop):
+    """Stop a run after some steps, keep its state in `path`, and end it from there."""
+    optimize_image(CONTENT, STYLE, settings, observer=Steps(stop), checkpoint=path)
+    return optimize_image(CONTENT, STYLE, settings, checkpoint=path, resume=True)
+
+
 @pytest.mark.parametrize("stop", [3, 6, 8])
 def test_it_resumes_within_the_shallow_stages_too(tmp_path, stop):
     settings = changed(shallow_steps=6, steps=4)
     whole = optimize_image(CONTENT, STYLE, settings)
-    path = tmp_path / "state.npz"
-    optimize_image(CONTENT, STYLE, settings, observer=Steps(stop), checkpoint=path)
-    second = optimize_image(CONTENT, STYLE, settings, checkpoint=path, resume=True)
+    second = resumed(tmp_path / "state.npz", settings, stop)
     np.testing.assert_array_equal(second.pixels, whole.pixels)
     assert second.evaluations == 10
 
@@ -190,9 +194,7 @@ def test_the_deepest_style_layer_comes_last_and_the_run_resumes(tmp_path, stop):
     four = optimize_image(CONTENT, STYLE, settings, observer=again)
     expected = measure_loss(four.pixels, CONTENT, STYLE, changed(loss=DEEP))
     np.testing.assert_allclose(steps[4].loss, expected, rtol=1e-4)
-    path = tmp_path / "state.npz"
-    optimize_image(CONTENT, STYLE, settings, observer=Steps(stop), checkpoint=path)
-    second = optimize_image(CONTENT, STYLE, settings, checkpoint=path, resume=True)
+    second = resumed(tmp_path / "state.npz", settings, stop)
     np.testing.assert_array_equal(second.pixels, whole.pixels)
     assert second.evaluations == 8
 
