@@ -37,6 +37,7 @@ from keras import ops
 from nst_tf import sums
 from nst_tf.roots import FLOOR, square_root, trace_of_root
 from nst_tf.settings import Convention, LossSettings
+from nst_tf.windows import window
 
 Tensor = Any
 
@@ -278,8 +279,10 @@ def total_variation(image: Tensor) -> Tensor:
         image: float32 `[B, H, W, 3]`, RGB 0..1.
     """
     image = 255.0 * ops.cast(image, "float32")
-    down = image[:, 1:] - image[:, :-1]
-    right = image[:, :, 1:] - image[:, :, :-1]
+    _, height, width, _ = ops.shape(image)
+    rows, columns = (0, height), (0, width)
+    down = window(image, (1, height), columns) - window(image, (0, height - 1), columns)
+    right = window(image, rows, (1, width)) - window(image, rows, (0, width - 1))
     return ops.mean(ops.square(down), axis=(1, 2, 3)) + ops.mean(
         ops.square(right), axis=(1, 2, 3)
     )

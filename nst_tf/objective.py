@@ -8,6 +8,7 @@ from keras import ops
 
 from nst_tf import losses, sums
 from nst_tf.settings import Convention, LossSettings, StyleLoss
+from nst_tf.windows import window
 
 Tensor = Any
 
@@ -384,4 +385,4 @@ def _cut(features: Tensor, ring: int) -> Tensor:
         y, x = ops.minimum(ring, height // 4), ops.minimum(ring, width // 4)
     else:
         y, x = min(ring, height // 4), min(ring, width // 4)
-    return features[:, y : height - y, x : width - x]
+    return window(features, (y, height - y), (x, width - x))

@@ -117,11 +117,17 @@ class MixedTargets(keras.layers.Layer):
     def call(self, inputs: dict[str, Tensor]) -> Targets:
         """Return the targets of `image` `[B, H, W, 3]` and `style` `[B, N + 1]`."""
         mix = inputs["style"][:, 1:]
-        style = {
-            name: ops.einsum("bn,n...->b...", mix, ops.convert_to_tensor(grams))
-            for name, grams in self._grams.items()
-        }
+        style = {name: _mixed(mix, grams) for name, grams in self._grams.items()}
         style = self.objective.style_targets(style)
         strength = ops.matmul(mix, ops.convert_to_tensor(self._strengths))
         content = self.objective.inner(self.content(inputs["image"]))
         return Targets(content, style, strength)
+
+
+def _mixed(mix: Tensor, moments: keras.Variable) -> Tensor:
+    """Return the mix `[B, ...]` of `[N, ...]` by `[B, N]`.
+
+    `einsum` would take 95 ms instead of 5 for the Gram matrices of six styles.
+    """
+    rows = ops.reshape(ops.convert_to_tensor(moments), (moments.shape[0], -1))
+    return ops.reshape(ops.matmul(mix, rows), (-1, *moments.shape[1:]))

@@ -69,8 +69,9 @@ class StyleTransfer(keras.Model):
             FixedTargets(targets) if isinstance(targets, Targets) else targets
         )
 
-    def call(self, inputs: Tensor) -> Tensor:
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """Return the generator's picture of `inputs`."""
+        del training  # Keras tells the generator's layers, but only if it is named here.
         return self.generator(inputs)
 
     def compute_loss(
