@@ -31,6 +31,8 @@ class Job:
     """Long side in pixels at which pictures are judged."""
     limit: int = 150
     """Evaluations of L-BFGS after which a comparison ends."""
+    resume: bool = False
+    """Go on where a run with the same output was killed."""
     quiet: bool = False
     """Print nothing."""
 
@@ -63,6 +65,7 @@ def evaluate(job: Job) -> int:
     if job.size < 64 or job.limit < 1:
         raise InputError("size must be at least 64, limit at least 1")
     sheet = job.output.with_suffix(".png")
+    state = job.output.with_suffix(".part.json")
     check_output(sheet)
     photos = Folder(job.photos).files
     recipe = read_recipe(job.recipe)
@@ -88,10 +91,13 @@ def evaluate(job: Job) -> int:
         size=job.size,
         limit=job.limit,
         observer=show,
+        state=state,
+        resume=job.resume,
     )
     with replacing(job.output) as part:
         part.write_text(json.dumps(card, indent=2) + "\n", "utf-8")
     save_image(sheet, picture)
+    state.unlink(missing_ok=True)
     if not job.quiet:
         low, median, high = card["evaluations"]
         print(

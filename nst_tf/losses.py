@@ -279,10 +279,9 @@ def total_variation(image: Tensor) -> Tensor:
         image: float32 `[B, H, W, 3]`, RGB 0..1.
     """
     image = 255.0 * ops.cast(image, "float32")
-    _, height, width, _ = ops.shape(image)
-    rows, columns = (0, height), (0, width)
-    down = window(image, (1, height), columns) - window(image, (0, height - 1), columns)
-    right = window(image, rows, (1, width)) - window(image, rows, (0, width - 1))
+    after, before = slice(1, None), slice(None, -1)
+    down = window(image, rows=after) - window(image, rows=before)
+    right = window(image, columns=after) - window(image, columns=before)
     return ops.mean(ops.square(down), axis=(1, 2, 3)) + ops.mean(
         ops.square(right), axis=(1, 2, 3)
     )

@@ -385,4 +385,4 @@ def _cut(features: Tensor, ring: int) -> Tensor:
         y, x = ops.minimum(ring, height // 4), ops.minimum(ring, width // 4)
     else:
         y, x = min(ring, height // 4), min(ring, width // 4)
-    return window(features, (y, height - y), (x, width - x))
+    return window(features, slice(y, height - y), slice(x, width - x))

@@ -18,6 +18,7 @@ import keras
 from keras import ops
 
 from nst_tf.settings import Lowering
+from nst_tf.windows import window
 
 Tensor = Any
 
@@ -96,16 +97,13 @@ class UpsamplingConv2D(_Phased):
             return self.convolve(padded, kernel)
         # Mirrored about the enlarged edge pixel's centre is the edge pixel, repeated.
         found = self.convolve(_repeat_edge(x, self.lowering), _upsampled(kernel))
+        before, after = slice(None, -1), slice(1, None)
+        places = [
+            (rows, columns) for rows in (before, after) for columns in (before, after)
+        ]
         phases = [
-            found[
-                :,
-                row : row - 1 or None,
-                column : column - 1 or None,
-                (2 * row + column) * self.filters : (2 * row + column + 1)
-                * self.filters,
-            ]
-            for row in (0, 1)
-            for column in (0, 1)
+            window(phase, *place)
+            for phase, place in zip(ops.split(found, 4, axis=-1), places, strict=True)
         ]
         return ops.depth_to_space(ops.concatenate(phases, axis=-1), 2)
 

@@ -10,7 +10,7 @@ from nst_tf import InputError, LossSettings, NetworkSettings, build_network
 from nst_tf.images import save_image
 from nst_tf.optimize import measure_loss
 from nst_tf.settings import OptimizeSettings
-from nst_training.evaluate import evaluate, measure_artefacts, score
+from nst_training.evaluate import evaluate, measure_artefacts, paint, score
 from nst_training.model import Model, load_model
 from nst_training.settings import StyleSettings, TrainSettings
 from nst_training.train import plain
@@ -84,13 +84,13 @@ def test_the_score_counts_evaluations_until_lbfgs_is_as_good(random_vgg):
     )
     picture = seen[7][1]  # After step 8, so the picture that step 9 evaluates.
     model = Model(Painted(picture), {"styles": [{"name": "night"}]})
-    got, found = score(model, PHOTO, painting, 1, LOSS, name="a.png", limit=20)
-    np.testing.assert_array_equal(got, picture)
+    np.testing.assert_array_equal(paint(model, PHOTO, 1), picture)
+    found = score(model, PHOTO, painting, 1, LOSS, name="a.png", limit=20)
     assert found.loss == measure_loss(picture, PHOTO, painting, settings)
     assert found.evaluations in (8, 9, 10)
     assert (found.photo, found.style) == ("a.png", "night")
     model = Model(Painted(painting[:1, :1] * 0 + PHOTO * 0), model.card)
-    assert score(model, PHOTO, painting, 1, LOSS, limit=5)[1].evaluations == 1
+    assert score(model, PHOTO, painting, 1, LOSS, limit=5).evaluations == 1
 
 
 @pytest.fixture
@@ -125,6 +125,33 @@ def test_a_model_is_scored_in_every_style(random_vgg, trained, tmp_path):
     assert json.loads(json.dumps(card)) == card
     with pytest.raises(InputError, match=r"2 styles .* but 1 paintings"):
         evaluate(trained, [photo], paintings[:1])
+
+
+def test_an_evaluation_that_was_killed_goes_on(random_vgg, trained, tmp_path):
+    photo, state = tmp_path / "photo.png", tmp_path / "card.part.json"
+    save_image(photo, PHOTO)
+    paintings = [tmp_path / "night.png", tmp_path / "wave.png"]
+
+    def run(observer, size=64, **options):
+        given = {"size": size, "limit": 3, "state": state, "observer": observer}
+        return evaluate(trained, [photo], paintings, **given, **options)
+
+    def killed(found):
+        raise KeyboardInterrupt
+
+    whole, sheet = run(lambda found: None)
+    state.unlink()
+    with pytest.raises(InputError, match="no scores to go on from"):
+        run(killed, resume=True)
+    with pytest.raises(KeyboardInterrupt):
+        run(killed)
+    with pytest.raises(InputError, match="another model, other pictures or other"):
+        run(killed, size=32, resume=True)
+    seen = []
+    card, again = run(seen.append, resume=True)
+    assert [found.style for found in seen] == ["wave"]
+    assert card == whole
+    np.testing.assert_array_equal(again, sheet)
 
 
 def test_folders_without_a_model_are_refused(tmp_path, trained):

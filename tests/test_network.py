@@ -12,6 +12,8 @@ from nst_tf.network import (
     ReflectionPadding,
 )
 from nst_tf.phases import PhasedConv2D, UpsamplingConv2D
+from nst_tf.transfer import StyleTransfer
+from nst_tf.windows import window
 from tests.helpers import scene
 
 RNG = np.random.default_rng(3)
@@ -110,6 +112,55 @@ def test_statistics_stay_float32_in_half_precision():
     assert keras.backend.standardize_dtype(got.dtype) == "bfloat16"
     expected = (wide - wide.mean((1, 2))) / wide.std((1, 2))
     np.testing.assert_allclose(value(ops.cast(got, "float32")), expected, atol=0.02)
+
+
+def test_normalisation_in_training_is_the_same():
+    x = RNG.normal(5.0, 3.0, (2, 6, 8, 4)).astype("float32")
+    weights = mixes(2)
+    layer = ConditionalInstanceNormalization(3)
+    layer.build(x.shape)
+    layer.set_weights([RNG.standard_normal((3, 4)) for _ in range(2)])
+    np.testing.assert_allclose(
+        value(layer(x, weights, training=True)), value(layer(x, weights)), atol=1e-5
+    )
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="TensorFlow's operation"
+)
+def test_the_training_step_uses_the_fused_normalisation():
+    import tensorflow as tf
+
+    class Step(StyleTransfer):
+        def compute_loss(self, x, y=None, y_pred=None, *_, **__):
+            return ops.mean(ops.square(y_pred))
+
+    network = build_network(NetworkSettings(**TINY))
+    model = Step(network, keras.layers.Identity(), keras.layers.Identity())
+    model.compile(optimizer="adam")
+    batch = {"image": tf.zeros((2, 16, 16, 3)), "style": tf.ones((2, 3))}
+    graph = tf.function(model.train_step).get_concrete_function((batch,)).graph
+    kinds = [operation.type for operation in graph.get_operations()]
+    assert kinds.count("FusedBatchNormV3") == 2 * 16  # Pictures, normalisations.
+
+
+@pytest.mark.parametrize("batch", [2, None])
+def test_a_window_is_what_indexing_gives(batch):
+    x = RNG.standard_normal((2, 6, 7, 3)).astype("float32")
+    rows, columns = slice(1, -2), slice(None, -1)
+    inputs = keras.Input((6, 7, 3), batch_size=batch)
+    model = keras.Model(inputs, Window(rows, columns)(inputs))
+    np.testing.assert_array_equal(value(model(x)), x[:, rows, columns])
+    np.testing.assert_array_equal(value(window(ops.array(x))), x)
+
+
+class Window(keras.layers.Layer):
+    def __init__(self, rows, columns):
+        super().__init__()
+        self.sides = rows, columns
+
+    def call(self, x):
+        return window(x, *self.sides)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 30), (43, 22), (64, 48)])

@@ -6,6 +6,8 @@ Reference:
 """
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nst_tf.extractor import build_extractor
+from nst_tf.files import replacing
 from nst_tf.images import fit, load_image, resize
 from nst_tf.objective import LossParts, Objective
 from nst_tf.optimize import Step, measure_loss, optimize_image
@@ -21,6 +24,7 @@ from nst_tf.settings import InputError, LossSettings, OptimizeSettings, from_dic
 from nst_tf.targets import MixedTargets
 from nst_training.model import Model, load_model
 from nst_training.settings import TrainSettings
+from nst_training.train import MODEL
 
 _EDGE = 8
 """Pixels from the border that count as border."""
@@ -109,6 +113,11 @@ class Score(NamedTuple):
     artefacts: Artefacts
 
 
+def paint(model: Model, photo: np.ndarray, style: int) -> np.ndarray:
+    """Return float32 `[H, W, 3]` in one style alone, by its index, from 1."""
+    return model(photo, np.eye(len(model.styles) + 1, dtype="float32")[style])
+
+
 def score(
     model: Model,
     photo: np.ndarray,
@@ -118,7 +127,7 @@ def score(
     *,
     name: str = "",
     limit: int = 150,
-) -> tuple[np.ndarray, Score]:
+) -> Score:
     """Stylise a photograph and compare the result with L-BFGS.
 
     Args:
@@ -129,12 +138,8 @@ def score(
         loss: The recipe's loss, with the style's own strength in its style weight.
         name: What the score calls the photograph.
         limit: Evaluations after which the comparison ends.
-
-    Returns:
-        The picture, float32 `[H, W, 3]`, and its score.
     """
-    weights = np.eye(len(model.styles) + 1, dtype="float32")[style]
-    picture = model(photo, weights)
+    picture = paint(model, photo, style)
     settings = OptimizeSettings(
         size=max(photo.shape[:2]),
         style_size=max(painting.shape[:2]),
@@ -153,14 +158,13 @@ def score(
         return bool(reached)
 
     optimize_image(photo, painting, settings, observer=observe)
-    result = Score(
+    return Score(
         name,
         model.styles[style - 1],
         mine,
         reached[0] if reached else limit,
         measure_artefacts(picture, photo),
     )
-    return picture, result
 
 
 def evaluate(
@@ -171,6 +175,8 @@ def evaluate(
     size: int = 512,
     limit: int = 150,
     observer: Callable[[Score], None] | None = None,
+    state: Path | None = None,
+    resume: bool = False,
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Score a model on photographs in all of its styles.
 
@@ -180,14 +186,17 @@ def evaluate(
         paintings: The style images, in the order of the model's styles.
         size: Long side in pixels at which it is judged.
         limit: Evaluations of L-BFGS after which a comparison ends.
-        observer: Called after every picture.
+        observer: Called after every picture that was scored now.
+        state: Keeps the scores, for `resume`; to be deleted by the caller.
+        resume: Go on after the last score in `state`.
 
     Returns:
         The scorecard, JSON-ready, and a contact sheet: a row a photograph, the
         photograph first, then each style.
 
     Raises:
-        InputError: No model, or pictures that can't be read or don't fit it.
+        InputError: No model, pictures that can't be read or don't fit it, or a state
+            of another model, other pictures or settings.
     """
     model = load_model(folder)
     if len(paintings) != len(model.styles):
@@ -201,6 +210,8 @@ def evaluate(
         _sized(load_image(path).pixels, style["size"] or recipe["style_size"])
         for path, style in zip(paintings, recipe["styles"], strict=True)
     ]
+    belongs = _digest([folder / MODEL, *photos, *paintings], [size, limit, recipe])
+    known = _read_scores(state, belongs) if state and resume else []
     scores, rows = [], []
     for path in photos:
         photo = _sized(load_image(path).pixels, size)
@@ -208,15 +219,60 @@ def evaluate(
         for index, painting in enumerate(art, 1):
             strength = recipe["styles"][index - 1]["strength"]
             own = dataclasses.replace(loss, style_weight=strength * loss.style_weight)
-            picture, found = score(
+            row.append(paint(model, photo, index))
+            if len(scores) < len(known):
+                scores.append(known[len(scores)])
+                continue
+            found = score(
                 model, photo, painting, index, own, name=path.name, limit=limit
             )
             scores.append(found)
-            row.append(picture)
+            if state is not None:
+                _write_scores(state, belongs, scores)
             if observer is not None:
                 observer(found)
         rows.append(np.concatenate([_square(picture, size // 2) for picture in row], 1))
     return _summary(model, scores, size, limit), np.concatenate(rows)
+
+
+def _digest(files: Sequence[Path], settings: Any) -> str:
+    """Return a hash of all that decides the scores."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for path in files:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _write_scores(path: Path, belongs: str, scores: Sequence[Score]) -> None:
+    values = {"belongs": belongs, "scores": [_entry(found) for found in scores]}
+    with replacing(path) as part:
+        part.write_text(json.dumps(values), "utf-8")
+
+
+def _read_scores(path: Path, belongs: str) -> list[Score]:
+    try:
+        values = json.loads(path.read_text("utf-8"))
+        theirs, found = values["belongs"], [_score(entry) for entry in values["scores"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} holds no scores to go on from: {error}") from error
+    if theirs != belongs:
+        raise InputError(
+            f"{path} belongs to another model, other pictures or other settings; start"
+            " anew without --resume"
+        )
+    return found
+
+
+def _entry(found: Score) -> dict[str, Any]:
+    """Return a score as JSON-ready values."""
+    parts = {"loss": found.loss._asdict(), "artefacts": found.artefacts._asdict()}
+    return {**found._asdict(), **parts}
+
+
+def _score(entry: dict[str, Any]) -> Score:
+    """Return what `_entry` made the values of."""
+    loss, artefacts = LossParts(**entry["loss"]), Artefacts(**entry["artefacts"])
+    return Score(**{**entry, "loss": loss, "artefacts": artefacts})
 
 
 def _summary(
@@ -224,13 +280,6 @@ def _summary(
 ) -> dict[str, Any]:
     def quartiles(values: list[float]) -> list[float]:
         return [float(q) for q in np.percentile(values, (25, 50, 75))]
-
-    def entry(score: Score) -> dict[str, Any]:
-        return {
-            **score._asdict(),
-            "loss": score.loss._asdict(),
-            "artefacts": score.artefacts._asdict(),
-        }
 
     by_style = {
         name: quartiles([s.evaluations for s in scores if s.style == name])
@@ -247,7 +296,7 @@ def _summary(
         "evaluations": quartiles([s.evaluations for s in scores]),
         "evaluations_by_style": by_style,
         "worst_artefacts": worst,
-        "pictures": [entry(s) for s in scores],
+        "pictures": [_entry(found) for found in scores],
     }
 
 
