@@ -212,7 +212,8 @@ def evaluate(
     ]
     belongs = _digest([folder / MODEL, *photos, *paintings], [size, limit, recipe])
     known = _read_scores(state, belongs) if state and resume else []
-    scores, rows = [], []
+    scores: list[Score] = []
+    rows = []
     for path in photos:
         photo = _sized(load_image(path).pixels, size)
         row = [photo]
