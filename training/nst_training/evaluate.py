@@ -240,7 +240,10 @@ def _digest(files: Sequence[Path], settings: Any) -> str:
     """Return a hash of all that decides the scores."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for path in files:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        try:
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        except OSError as error:
+            raise InputError(f"can't read {path}: {error}") from error
     return digest.hexdigest()
 
 
