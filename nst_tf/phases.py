@@ -12,6 +12,7 @@ References:
     Shi et al. 2016 (resize-convolution is one, too), https://arxiv.org/abs/1609.07009
 """
 
+import itertools
 from typing import Any
 
 import keras
@@ -97,14 +98,15 @@ class UpsamplingConv2D(_Phased):
             return self.convolve(padded, kernel)
         # Mirrored about the enlarged edge pixel's centre is the edge pixel, repeated.
         found = self.convolve(_repeat_edge(x, self.lowering), _upsampled(kernel))
-        before, after = slice(None, -1), slice(1, None)
-        places = [
-            (rows, columns) for rows in (before, after) for columns in (before, after)
-        ]
-        phases = [
-            window(phase, *place)
-            for phase, place in zip(ops.split(found, 4, axis=-1), places, strict=True)
-        ]
+        halves = slice(None, -1), slice(1, None)
+        phases = []
+        for index, (rows, columns) in enumerate(itertools.product(halves, halves)):
+            channels = slice(index * self.filters, (index + 1) * self.filters)
+            phases.append(
+                found[:, rows, columns, channels]  # Whose operation all GPUs have.
+                if self.lowering == "slices"
+                else window(found, rows, columns, channels)
+            )
         return ops.depth_to_space(ops.concatenate(phases, axis=-1), 2)
 
     def compute_output_spec(self, x: Any, like: Any) -> Any:

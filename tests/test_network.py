@@ -147,17 +147,17 @@ def test_the_training_step_uses_the_fused_normalisation():
 @pytest.mark.parametrize("batch", [2, None])
 def test_a_window_is_what_indexing_gives(batch):
     x = RNG.standard_normal((2, 6, 7, 3)).astype("float32")
-    rows, columns = slice(1, -2), slice(None, -1)
+    sides = slice(1, -2), slice(None, -1), slice(1, 3)
     inputs = keras.Input((6, 7, 3), batch_size=batch)
-    model = keras.Model(inputs, Window(rows, columns)(inputs))
-    np.testing.assert_array_equal(value(model(x)), x[:, rows, columns])
+    model = keras.Model(inputs, Window(*sides)(inputs))
+    np.testing.assert_array_equal(value(model(x)), x[:, *sides])
     np.testing.assert_array_equal(value(window(ops.array(x))), x)
 
 
 class Window(keras.layers.Layer):
-    def __init__(self, rows, columns):
+    def __init__(self, *sides):
         super().__init__()
-        self.sides = rows, columns
+        self.sides = sides
 
     def call(self, x):
         return window(x, *self.sides)
