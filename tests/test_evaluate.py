@@ -10,7 +10,7 @@ from nst_tf import InputError, LossSettings, NetworkSettings, build_network
 from nst_tf.images import save_image
 from nst_tf.optimize import measure_loss
 from nst_tf.settings import OptimizeSettings
-from nst_training.evaluate import evaluate, measure_artefacts, paint, score
+from nst_training.evaluate import evaluate, measure_artefacts, score
 from nst_training.model import Model, load_model
 from nst_training.settings import StyleSettings, TrainSettings
 from nst_training.train import plain
@@ -84,13 +84,13 @@ def test_the_score_counts_evaluations_until_lbfgs_is_as_good(random_vgg):
     )
     picture = seen[7][1]  # After step 8, so the picture that step 9 evaluates.
     model = Model(Painted(picture), {"styles": [{"name": "night"}]})
-    np.testing.assert_array_equal(paint(model, PHOTO, 1), picture)
-    found = score(model, PHOTO, painting, 1, LOSS, name="a.png", limit=20)
+    got, found = score(model, PHOTO, painting, 1, LOSS, name="a.png", limit=20)
+    np.testing.assert_array_equal(got, picture)
     assert found.loss == measure_loss(picture, PHOTO, painting, settings)
     assert found.evaluations in (8, 9, 10)
     assert (found.photo, found.style) == ("a.png", "night")
     model = Model(Painted(painting[:1, :1] * 0 + PHOTO * 0), model.card)
-    assert score(model, PHOTO, painting, 1, LOSS, limit=5).evaluations == 1
+    assert score(model, PHOTO, painting, 1, LOSS, limit=5)[1].evaluations == 1
 
 
 @pytest.fixture

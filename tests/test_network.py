@@ -184,12 +184,13 @@ def test_sizes_may_be_unknown_when_it_is_compiled():
 
 @pytest.mark.parametrize("lowering", ["multiples", "slices"])
 def test_all_lowerings_give_equal_results_with_equal_weights(lowering):
+    keras.utils.set_random_seed(0)
     native = build_network(NetworkSettings(**TINY))
     other = build_network(NetworkSettings(**TINY, lowering=lowering))
     other.set_weights(native.get_weights())
     inputs = {"image": photographs(32, 44), "style": mixes(2)}
     np.testing.assert_allclose(
-        value(native(inputs)), value(other(inputs)), rtol=0, atol=5e-6
+        value(native(inputs)), value(other(inputs)), rtol=0, atol=2e-6
     )
 
 

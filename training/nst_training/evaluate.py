@@ -127,7 +127,7 @@ def score(
     *,
     name: str = "",
     limit: int = 150,
-) -> Score:
+) -> tuple[np.ndarray, Score]:
     """Stylise a photograph and compare the result with L-BFGS.
 
     Args:
@@ -138,6 +138,9 @@ def score(
         loss: The recipe's loss, with the style's own strength in its style weight.
         name: What the score calls the photograph.
         limit: Evaluations after which the comparison ends.
+
+    Returns:
+        The picture, float32 `[H, W, 3]`, and its score.
     """
     picture = paint(model, photo, style)
     settings = OptimizeSettings(
@@ -158,13 +161,14 @@ def score(
         return bool(reached)
 
     optimize_image(photo, painting, settings, observer=observe)
-    return Score(
+    result = Score(
         name,
         model.styles[style - 1],
         mine,
         reached[0] if reached else limit,
         measure_artefacts(picture, photo),
     )
+    return picture, result
 
 
 def evaluate(
@@ -220,14 +224,15 @@ def evaluate(
         for index, painting in enumerate(art, 1):
             strength = recipe["styles"][index - 1]["strength"]
             own = dataclasses.replace(loss, style_weight=strength * loss.style_weight)
-            row.append(paint(model, photo, index))
             if len(scores) < len(known):
+                row.append(paint(model, photo, index))
                 scores.append(known[len(scores)])
                 continue
-            found = score(
+            picture, found = score(
                 model, photo, painting, index, own, name=path.name, limit=limit
             )
             scores.append(found)
+            row.append(picture)
             if state is not None:
                 _write_scores(state, belongs, scores)
             if observer is not None:
