@@ -45,8 +45,9 @@ class Job:
     """A TOML recipe, or a painting to train that one style with the defaults."""
     photos: str
     """The photographs to train on: a folder, or tfds:NAME[:SPLIT]."""
-    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """Folder for model, card, log, previews and state."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    """Folder for model, card, log, previews and state; without it one of the recipe's
+    name."""
     add_style: str | None = None
     """NAME=IMAGE: instead of a recipe, one more style for the model of --base."""
     base: Path | None = None
@@ -159,10 +160,11 @@ def train(job: Job, settings: TrainSettings) -> int:
     from nst_training.board import open_board
     from nst_training.data import open_source
 
-    state = job.output / "state.npz"
+    folder = job.output or Path(settings.name)
+    state, model = folder / "state.npz", folder / "model.keras"
     resume = job.resume and state.exists()
-    if job.resume and not resume and (job.output / "model.keras").exists():
-        print(f"{job.output} is complete: there is nothing to resume", file=sys.stderr)
+    if job.resume and not resume and model.exists():
+        print(f"{folder} is complete: there is nothing to resume", file=sys.stderr)
         return 0
     if job.resume and not resume and not job.quiet:
         print(f"there is no {state} to resume: starting anew", file=sys.stderr)
@@ -171,6 +173,8 @@ def train(job: Job, settings: TrainSettings) -> int:
             f"an interrupted run left {state}: add --resume to finish it, or delete it"
             " to start anew"
         )
+    if job.output is None and model.exists() and not job.resume:
+        raise InputError(f"{folder} holds a model already: name another folder with -o")
     if not job.photos.startswith("tfds:"):
         source = open_source(job.photos)
         import_quietly()
@@ -187,8 +191,8 @@ def train(job: Job, settings: TrainSettings) -> int:
     with (
         contextlib.nullcontext(None)
         if not job.tensorboard
-        else open_board(job.output / "tensorboard", done=done) as board,
-        Log(job.output / "log.jsonl", keep=done, key="step") as log,
+        else open_board(folder / "tensorboard", done=done) as board,
+        Log(folder / "log.jsonl", keep=done, key="step") as log,
         interruptible() as stop,
         progress(
             settings.steps, done, fields=("loss", "speed"), quiet=job.quiet
@@ -216,7 +220,7 @@ def train(job: Job, settings: TrainSettings) -> int:
         trained = run(
             settings,
             source,
-            job.output,
+            folder,
             observer=observe,
             checkpoint_every=job.checkpoint_every,
             preview_every=job.preview_every,
@@ -226,19 +230,19 @@ def train(job: Job, settings: TrainSettings) -> int:
         if told and not job.quiet:
             print(
                 f"{len(told)} photographs could not be read; they are in"
-                f" {job.output / 'log.jsonl'}",
+                f" {folder / 'log.jsonl'}",
                 file=sys.stderr,
             )
     if trained.reason == "stopped":
         print(
-            f"stopped at step {trained.step}: {job.output} holds the model so far; add"
+            f"stopped at step {trained.step}: {folder} holds the model so far; add"
             " --resume to go on",
             file=sys.stderr,
         )
         return INTERRUPTED
     if not job.quiet:
         print(
-            f"{job.output / 'model.keras'}: {trained.step} steps, loss"
+            f"{folder / 'model.keras'}: {trained.step} steps, loss"
             f" {short(trained.loss.total)}"
         )
     return 0

@@ -178,6 +178,20 @@ def test_a_painting_is_a_recipe_too_and_a_sweep_multiplies_it(recipe, tmp_path):
     assert [s["name"] for s in card["styles"]] == ["night-x0_5", "night-x2"]
 
 
+def test_without_a_folder_the_recipe_names_it(recipe, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    command = ["train", recipe.name, "--photos", "photos", "--steps", "1"]
+    assert main([*command, "--preview-every", "0"]) == 0
+    model = Path("tiny") / "model.keras"
+    assert f"{model}: 1 steps" in capsys.readouterr().out
+    before = model.read_bytes()
+    assert main(command) == 2
+    assert "tiny holds a model already: name another" in capsys.readouterr().err
+    assert model.read_bytes() == before
+    assert main([*command, "--resume"]) == 0
+    assert "tiny is complete" in capsys.readouterr().err
+
+
 def test_an_unfinished_run_is_not_overwritten_by_mistake(recipe, tmp_path, capsys):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "state.npz").write_bytes(b"something")
