@@ -1,7 +1,6 @@
 """What the programs share: a log, signals, a quiet start."""
 
 import contextlib
-import hashlib
 import json
 import os
 import signal
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from nst_tf.files import sha256
 from nst_tf.settings import InputError
 
 PROGRAM = "nst"
@@ -118,8 +118,7 @@ def interruptible() -> Iterator[Flag]:
 
 def fingerprint(path: Path) -> dict[str, str]:
     """Return what tells an input file from another, for a picture's metadata."""
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return {"name": path.name, "sha256": digest}
+    return {"name": path.name, "sha256": sha256(path)}
 
 
 def precise(value: float) -> str:

@@ -1,6 +1,7 @@
 """Outputs that appear whole or not at all."""
 
 import contextlib
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -39,6 +40,18 @@ def replacing(path: Path) -> Iterator[Path]:
 def beside(path: Path) -> Path:
     """Return a hidden path of this process in the same folder, with the same ending."""
     return path.with_name(f".{os.getpid()}.part.{path.name}")
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        InputError: It can't be read.
+    """
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"can't read {path}: {error}") from error
 
 
 def new_folder(path: Path, mark: str) -> None:

@@ -85,7 +85,9 @@ class Objective(keras.layers.Layer):
         self.kinds = KINDS[chosen.style_loss]
         scaled = chosen.strength is not None
         self.convention: Convention = "relative" if scaled else chosen.convention
-        self.rings = _rings(extractor) if chosen.border == "inner" else {}
+        # Content is compared with a map that saw the same zeros: it stays whole.
+        rings = _rings(extractor) if chosen.border == "inner" else {}
+        self.rings = {k: rings[k] for k in chosen.style_layers if k in rings}
         self.built = True
 
     def features(self, image: Tensor) -> dict[str, Tensor]:
@@ -93,10 +95,10 @@ class Objective(keras.layers.Layer):
         return self.inner(self.extractor(image))
 
     def inner(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Cut the border off feature maps, if the settings say so."""
+        """Cut the border off the maps of style layers, if the settings say so."""
         if not self.rings:
             return features
-        return {k: _cut(value, self.rings[k]) for k, value in features.items()}
+        return {k: _cut(value, self.rings.get(k, 0)) for k, value in features.items()}
 
     def targets(self, photo: Tensor, style: Tensor) -> Targets:
         """Extract what a picture of `photo` in the manner of `style` must match.

@@ -129,8 +129,8 @@ class LossSettings:
     any size, for any style, layers and style_loss: every term is divided by its value
     at a reference. Takes the place of content_weight, style_weight and convention."""
     border: Border = "whole"
-    """Compare whole feature maps, or the inner part that the extractor's zero padding
-    does not reach: against frames painted along the border."""
+    """Compare whole feature maps, or of style layers the inner part that the zero
+    padding of the extractor does not reach: against frames along the border."""
     content_weight: float = 1.0
     """Weight of the content term."""
     style_weight: float = 100.0

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from nst_training.settings import LOSS
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 HERE = Path(__file__).resolve().parent
 BATCH, SIZE = 4, 256
@@ -70,7 +72,6 @@ def ours(folder: Path) -> tuple[Callable[[], object], Callable[[], object] | Non
     import tensorflow as tf
 
     from nst_tf import (
-        LossSettings,
         MixedTargets,
         NetworkSettings,
         Objective,
@@ -83,8 +84,7 @@ def ours(folder: Path) -> tuple[Callable[[], object], Callable[[], object] | Non
 
     dtype = resolve_precision("auto")
     half = "float32" if dtype == "float32" else f"mixed_{dtype}"
-    loss = LossSettings()
-    objective = Objective(build_extractor(loss.layers, dtype=dtype), loss)
+    objective = Objective(build_extractor(LOSS.layers, dtype=dtype), LOSS)
     draw = np.random.default_rng(0)
     painting = draw.random((SIZE, SIZE, 3)).astype("float32")
     model = StyleTransfer(
@@ -128,6 +128,7 @@ class Peer:
             return
         command = [python, str(HERE / "bench_train_torch.py"), weights, precision]
         command += [str(BATCH), str(SIZE), str(os.cpu_count())]
+        command += [*LOSS.content_layers, *LOSS.style_layers]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

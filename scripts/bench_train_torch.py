@@ -1,13 +1,13 @@
 """The training step in PyTorch, for comparison: a step a line on standard input.
 
 Run by bench_train.py with an interpreter that has torch, h5py and numpy. Network and
-loss are those of nst-tf: Johnson's layers at width 1, VGG-19, five Gram matrices.
+loss are those of nst-tf: Johnson's layers at width 1, VGG-19, the same layers of it.
 """
 
 import sys
 
 import torch
-from bench_torch import CONTENT, MEAN, STYLE, extract, gram, read
+from bench_torch import MEAN, extract, gram, read
 from torch import nn
 
 
@@ -53,10 +53,13 @@ def network() -> nn.Module:
 
 def main() -> None:
     """Make a step for every line read and print its loss."""
-    path, precision, batch, size, threads = sys.argv[1:]
+    path, precision, batch, size, threads, content, *styles = sys.argv[1:]
     torch.set_num_threads(int(threads))
     torch.manual_seed(0)
     weights = read(path)
+    names = list(weights)
+    last = max(names.index(name) for name in (content, *styles))
+    weights = {name: weights[name] for name in names[: last + 1]}
     mean = torch.tensor(MEAN[None, :, None, None].copy())
     photo = torch.rand(int(batch), 3, int(size), int(size))
     painting = torch.rand(1, 3, int(size), int(size))
@@ -68,7 +71,7 @@ def main() -> None:
 
     def grams(found: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         with torch.autocast("cpu", enabled=False):
-            return {name: gram(found[name].float()) for name in STYLE}
+            return {name: gram(found[name].float()) for name in styles}
 
     half = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
     with torch.no_grad(), half:
@@ -77,9 +80,9 @@ def main() -> None:
         optimizer.zero_grad()
         with half:
             with torch.no_grad():
-                target = features(photo)[CONTENT].float()
+                target = features(photo)[content].float()
             found = features(model(photo))
-            loss = ((found[CONTENT].float() - target) ** 2).mean()
+            loss = ((found[content].float() - target) ** 2).mean()
             for name, value in grams(found).items():
                 channels = value.shape[-1]
                 gap = ((value - style[name]) ** 2).mean()

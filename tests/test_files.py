@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nst_tf import InputError
-from nst_tf.files import beside, new_folder, replacing
+from nst_tf.files import beside, new_folder, replacing, sha256
 
 
 def tree(folder):
@@ -89,3 +89,12 @@ def test_only_an_own_or_an_empty_folder_is_written_anew(tmp_path):
         new_folder(tmp_path / "other", mark="card.json")
     with pytest.raises(InputError, match="is a file"):
         new_folder(tmp_path / "file", mark="card.json")
+
+
+def test_the_hash_of_a_file_is_that_of_sha256sum(tmp_path):
+    (tmp_path / "abc").write_text("abc")
+    assert sha256(tmp_path / "abc") == (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
+    with pytest.raises(InputError, match=r"can't read .*missing"):
+        sha256(tmp_path / "missing")

@@ -83,7 +83,7 @@ def test_the_loss_of_a_batch_is_the_mean_of_its_pictures(objective):
 
 def test_the_inner_border_is_where_zero_padding_does_not_reach(random_vgg):
     layers = ("block1_conv2", "block2_conv2", "block3_conv1")
-    loss = LossSettings(content_layers=layers, style_layers=layers[:1], border="inner")
+    loss = LossSettings(content_layers=layers[:1], style_layers=layers, border="inner")
     objective = Objective(build_extractor(layers), loss)
     # Three quarters of a picture that goes on: the same features, but at its border.
     picture = scene(96, 128, seed=3)
@@ -102,6 +102,23 @@ def test_the_inner_border_is_where_zero_padding_does_not_reach(random_vgg):
         assert gap > 1e-2
     assert objective.rings["block1_conv2"] == 2
     assert objective.rings["block2_conv2"] == 3
+
+
+def test_content_is_compared_up_to_the_border(random_vgg):
+    layers = ("block1_conv1", "block2_conv1")
+    loss = LossSettings(
+        content_layers=layers[1:], style_layers=layers[:1], border="inner"
+    )
+    objective = Objective(build_extractor(layers), loss)
+    photo = scene(32, 48)[None]
+    targets = objective.targets(
+        ops.convert_to_tensor(photo), ops.convert_to_tensor(STYLES[0][None])
+    )
+    assert tuple(targets.content[layers[1]].shape[1:3]) == (16, 24)
+    changed = photo.copy()
+    changed[:, :, :2] = 1 - changed[:, :, :2]
+    assert float(objective(ops.convert_to_tensor(photo), targets).content) == 0
+    assert float(objective(ops.convert_to_tensor(changed), targets).content) > 0
 
 
 def test_half_of_a_small_map_is_left(random_vgg):

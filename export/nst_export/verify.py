@@ -1,6 +1,5 @@
 """Proof that an exported file is the Keras model: numbers, not trust."""
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ import numpy as np
 
 from nst_export.card import extract
 from nst_export.runtime import Engine, LiteRTTiles, Stylizer
+from nst_tf.files import sha256
 from nst_tf.settings import InputError
 
 Loss = Callable[[np.ndarray, np.ndarray, Sequence[float]], float]
@@ -98,7 +98,7 @@ def verify(
         "size": size,
         "engine": stylizer.engine,
         "bytes": _bytes(path),
-        "sha256": _sha256(path) if path.is_file() else None,
+        "sha256": sha256(path) if path.is_file() else None,
         "psnr": round(psnr, 2),
         "max_difference": worst,
         "milliseconds": {
@@ -189,7 +189,3 @@ def _bytes(path: Path) -> int:
     if path.is_file():
         return path.stat().st_size
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

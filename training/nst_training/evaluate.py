@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nst_tf.extractor import build_extractor
-from nst_tf.files import replacing
+from nst_tf.files import replacing, sha256
 from nst_tf.images import fit, load_image, resize
 from nst_tf.objective import LossParts, Objective
 from nst_tf.optimize import Step, measure_loss, optimize_image
@@ -245,10 +245,7 @@ def _digest(files: Sequence[Path], settings: Any) -> str:
     """Return a hash of all that decides the scores."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for path in files:
-        try:
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-        except OSError as error:
-            raise InputError(f"can't read {path}: {error}") from error
+        digest.update(sha256(path).encode())
     return digest.hexdigest()
 
 

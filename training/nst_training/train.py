@@ -21,7 +21,7 @@ import numpy as np
 from nst_tf import __version__
 from nst_tf.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from nst_tf.extractor import build_extractor
-from nst_tf.files import replacing
+from nst_tf.files import replacing, sha256
 from nst_tf.images import check_output, fit, load_image, resize, save_image
 from nst_tf.network import ConditionalInstanceNormalization, build_network
 from nst_tf.objective import LossParts, Objective
@@ -400,7 +400,7 @@ class _Run:
                     "name": style.name,
                     "credit": style.credit,
                     "licence": style.licence,
-                    "sha256": hashlib.sha256(style.image.read_bytes()).hexdigest(),
+                    "sha256": sha256(style.image),
                 }
             )
         card = {
