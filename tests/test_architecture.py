@@ -13,7 +13,7 @@ import nst_tf
 ROOT = Path(__file__).parents[1]
 ALLOWED = {
     "settings": set(),
-    "console": {"precision", "settings"},
+    "console": {"files", "precision", "settings"},
     "precision": {"settings"},
     "checkpoint": {"files", "settings"},
     "color": {"settings"},

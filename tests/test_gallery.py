@@ -9,6 +9,7 @@ import pytest
 from nst_export.runtime import Stylizer, bundled, mix_weights
 from nst_export.verify import Sample, verify
 from nst_tf.cli import main
+from nst_tf.scene import landscape
 from nst_training.evaluate import measure_artefacts
 from nst_training.model import load_model
 from nst_training.settings import read_recipe
@@ -49,7 +50,7 @@ def test_it_has_the_styles_of_its_recipe_with_credits(stylizer, capsys):
 
 
 def test_every_style_is_another_and_leaves_the_photograph_recognisable(stylizer):
-    photo = scene(96, 128, seed=4)
+    photo = landscape(160, 240)
     pictures = {
         name: stylizer(photo, mix_weights(stylizer.styles, {name: 1.0}))
         for name in stylizer.styles
@@ -60,7 +61,7 @@ def test_every_style_is_another_and_leaves_the_photograph_recognisable(stylizer)
     for name, picture in pictures.items():
         assert np.abs(picture - photo).mean() > 0.05, name
         likeness = np.corrcoef(grey.ravel(), picture.mean(-1).ravel())[0, 1]
-        assert abs(likeness) > 0.2, name
+        assert likeness > 0.4, name
         faults = measure_artefacts(picture, photo)
         assert faults.saturated < 0.05, name
         assert faults.dead < 0.05, name

@@ -197,11 +197,16 @@ def test_every_style_is_shown_on_the_photograph(page, photo, stylizer):
     )
     give(page, photo)
     pixels = decoded(photo.read_bytes())
+    expected = {
+        name: stylizer(pixels, mix_weights(stylizer.styles, {name: 1.0}))
+        for name in stylizer.styles
+    }
     for index, name in enumerate(stylizer.styles):
         found = canvas(page, f".style:nth-of-type({index + 1}) canvas")
-        expected = stylizer(pixels, mix_weights(stylizer.styles, {name: 1.0}))
-        # Small pictures are sent to the server as JPEG.
-        assert psnr(found, expected) > 22, name
+        # Small pictures are sent to the server as JPEG, and networks paint its noise.
+        near = {other: psnr(found, expected[other]) for other in stylizer.styles}
+        assert max(near, key=near.__getitem__) == name
+        assert near[name] > 15, name
     names = page.locator(".style b").all_inner_texts()
     assert [name.lower().replace(" ", "_") for name in names] == stylizer.styles
 

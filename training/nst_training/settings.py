@@ -101,7 +101,7 @@ class TrainSettings:
     """Seed of the weights, the order, the crops and the mixes."""
     precision: Precision = "auto"
     """Arithmetic of network and extractor; statistics and losses are float32."""
-    loss: LossSettings = LOSS
+    loss: LossSettings = dataclasses.field(default_factory=lambda: LOSS)
     """The loss."""
     extractor: ExtractorSettings = dataclasses.field(default_factory=ExtractorSettings)
     """The network of the loss."""

@@ -126,9 +126,12 @@ def paint(
         HttpError: The batch breaks a limit.
     """
     stylizer = model.stylizers[worker]
+    if isinstance(image, np.ndarray):
+        check_image(
+            image, settings
+        )  # Before its length is asked for: a scalar has none.
     check_style(style, model, len(image))
     if isinstance(image, np.ndarray):
-        check_image(image, settings)
         scale = 255.0 if image.dtype == np.uint8 else 1.0
         pictures = [
             stylizer(one.astype("float32") / scale, weights.tolist())
