@@ -127,9 +127,7 @@ def paint(
     """
     stylizer = model.stylizers[worker]
     if isinstance(image, np.ndarray):
-        check_image(
-            image, settings
-        )  # Before its length is asked for: a scalar has none.
+        check_image(image, settings)  # First: a scalar has no length to ask for.
     check_style(style, model, len(image))
     if isinstance(image, np.ndarray):
         scale = 255.0 if image.dtype == np.uint8 else 1.0
