@@ -221,9 +221,9 @@ FLAT = [[[[0.5] * 3] * 16] * 16]
     ("inputs", "message"),
     [
         ({"image": FLAT, "style": [GOOD[:-1]]}, "style must have the shape [1, 7]"),
-        ({"image": FLAT[0], "style": [GOOD]}, "image must have the shape"),
-        ({"image": 0, "style": []}, "image must have the shape"),
-        ({"image": FLAT, "style": 0}, "style must have the shape"),
+        ({"image": FLAT[0], "style": [GOOD]}, "style must have the shape"),
+        ({"image": 0, "style": [GOOD]}, "image is no float32 tensor: a list is"),
+        ({"image": FLAT, "style": 0}, "style is no float32 tensor: a list is"),
         (
             {"image": [[[0.5] * 3] * 16], "style": [GOOD]},
             "[B, H, W, 3], got [1, 16, 3]",

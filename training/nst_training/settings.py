@@ -40,7 +40,7 @@ LOSS = LossSettings(
 )
 """What networks are trained with: the optimisation's loss without the fifth block.
 
-A network reaches 0.3 to 0.5 of a painting's energy there, whatever its weight, where
+A network reaches 0.3 to 0.6 of a painting's energy there, whatever its weight, where
 L-BFGS reaches 0.1 in 25 evaluations; without it a step takes two fifths of the time.
 The content layer is Johnson's, of VGG-19. See training/models/gallery/README.md.
 """

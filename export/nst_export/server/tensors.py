@@ -38,16 +38,17 @@ def to_array(value: Any, dtype: str, name: str) -> np.ndarray:
     """Return a tensor of nested lists.
 
     Raises:
-        HttpError: Ragged, no numbers, out of the type's range, not finite.
+        HttpError: Ragged, a scalar, no numbers, out of the type's range, not finite.
     """
     try:
+        array = np.asarray(value)
+        if not array.ndim:
+            raise ValueError("a list is needed")
         if dtype == "uint8":
-            array = np.asarray(value)
             whole = np.issubdtype(array.dtype, np.integer)
             if not whole or array.min() < 0 or array.max() > 255:
                 raise ValueError("whole numbers in 0..255 are needed")
             return array.astype("uint8")
-        array = np.asarray(value)
         if array.dtype.kind not in "iuf":
             raise ValueError("numbers are needed")
         with np.errstate(over="ignore"):  # To infinity, which is refused later.
@@ -126,10 +127,9 @@ def paint(
         HttpError: The batch breaks a limit.
     """
     stylizer = model.stylizers[worker]
-    if isinstance(image, np.ndarray):
-        check_image(image, settings)  # First: a scalar has no length to ask for.
     check_style(style, model, len(image))
     if isinstance(image, np.ndarray):
+        check_image(image, settings)
         scale = 255.0 if image.dtype == np.uint8 else 1.0
         pictures = [
             stylizer(one.astype("float32") / scale, weights.tolist())
