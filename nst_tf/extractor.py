@@ -15,6 +15,7 @@ from keras import ops
 
 from nst_tf.settings import ExtractorSettings, InputError, Padding
 from nst_tf.vgg_weights import check_layers, layer_shapes, load_weights
+from nst_tf.windows import mirrored
 
 Tensor = Any
 MEAN_RGB = (123.68, 116.779, 103.939)
@@ -65,8 +66,7 @@ class BorderPadding(keras.layers.Layer):
     def call(self, features: Tensor) -> Tensor:
         """Pad `[B, h, w, C]` to `[B, h + 2, w + 2, C]`."""
         # One position wide, a symmetric padding is the edge repeated.
-        mode = "reflect" if self.padding == "reflect" else "symmetric"
-        return ops.pad(features, ((0, 0), (1, 1), (1, 1), (0, 0)), mode=mode)
+        return mirrored(features, 1, repeat=self.padding == "replicate")
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

@@ -16,6 +16,7 @@ from keras import ops
 
 from nst_tf.phases import PhasedConv2D, UpsamplingConv2D
 from nst_tf.settings import Lowering, NetworkSettings
+from nst_tf.windows import mirrored
 
 Tensor = Any
 EPSILON = 1e-3
@@ -31,7 +32,7 @@ class ReflectionPadding(keras.layers.Layer):
     Args:
         width: Pixels on every side.
         lowering: `"slices"` writes it as slices and concatenations, which LiteRT's
-            CPU kernels take whole; the others pad in one operation.
+            CPU kernels take whole; `"multiples"` pads in one operation.
         **kwargs: Passed to `keras.layers.Layer`.
     """
 
@@ -43,7 +44,9 @@ class ReflectionPadding(keras.layers.Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """Pad `[B, H, W, C]` to `[B, H + 2 width, W + 2 width, C]`."""
-        if self.lowering != "slices":
+        if self.lowering == "native":
+            return mirrored(x, self.width)
+        if self.lowering == "multiples":
             sides = (self.width, self.width)
             return ops.pad(x, ((0, 0), sides, sides, (0, 0)), mode="reflect")
         rows = _mirror(x, self.width, axis=1)
@@ -134,7 +137,8 @@ class ConditionalInstanceNormalization(keras.layers.Layer):
                 returned is the picture and mean and variance of `x`, `[B, 2, 1, C]`.
             training: Whether a gradient will be wanted.
         """
-        if training and keras.backend.backend() == "tensorflow" and x.shape[0]:
+        many = x.shape[0] and x.shape[-1] >= 16  # With fewer it is slower.
+        if training and many and keras.backend.backend() == "tensorflow":
             return self._fused(x, style)
         wide = ops.cast(x, "float32")
         mean = ops.mean(wide, axis=(1, 2), keepdims=True)
@@ -168,13 +172,14 @@ class ConditionalInstanceNormalization(keras.layers.Layer):
         gamma, beta = ops.matmul(style, self.gamma), ops.matmul(style, self.beta)
         pictures = [
             tf.compat.v1.nn.fused_batch_norm(
-                x[index : index + 1],
+                picture,
                 scale=gamma[index],
                 offset=beta[index],
                 epsilon=EPSILON,
                 is_training=True,
             )[0]
-            for index in range(x.shape[0])
+            # Not by indexing, whose gradient is a batch of zeros for every picture.
+            for index, picture in enumerate(tf.split(x, x.shape[0]))
         ]
         return tf.concat(pictures, axis=0)
 

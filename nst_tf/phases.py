@@ -19,7 +19,7 @@ import keras
 from keras import ops
 
 from nst_tf.settings import Lowering
-from nst_tf.windows import window
+from nst_tf.windows import mirrored, window
 
 Tensor = Any
 
@@ -158,7 +158,9 @@ def _fold(kernel: Tensor, axis: int) -> list[Tensor]:
 
 def _repeat_edge(x: Tensor, lowering: Lowering) -> Tensor:
     """Repeat the outermost pixels once on every side of `[B, H, W, C]`."""
-    if lowering != "slices":
+    if lowering == "native":
+        return mirrored(x, 1, repeat=True)
+    if lowering == "multiples":
         return ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric")
     rows = ops.concatenate([x[:, :1], x, x[:, -1:]], axis=1)
     return ops.concatenate([rows[:, :, :1], rows, rows[:, :, -1:]], axis=2)

@@ -158,7 +158,7 @@ def test_the_training_step_on_jax_agrees_with_that_on_tensorflow(tmp_path, rando
 
 
 def test_the_network_passes_its_tests_on_jax():
-    names = "padding or normalisation or lowerings or johnsons"
+    names = "padding or upsampling or normalisation or lowerings or johnsons"
     out = on_jax("-m", "pytest", "-q", "tests/test_network.py", "-k", names)
     assert "passed" in out
 

@@ -40,13 +40,15 @@ def test_gram_matrix_of_bfloat16_features_is_float32_and_does_not_overflow():
     np.testing.assert_allclose(value(got), 4e6, rtol=2**-8)
 
 
-def test_gram_matrix_of_bfloat16_features_errs_less_than_the_features_do():
-    # 2 pictures, each of 5 blocks of positions.
-    features = np.maximum(RNG.normal(0.3, 1.0, (2, 70, 80, 12)), 0.0)
+# 2 pictures, each of 5 blocks of positions, of 7 smaller ones, and of none that fit.
+@pytest.mark.parametrize(("height", "width"), [(70, 80), (77, 79), (47, 43)])
+def test_gram_matrix_of_bfloat16_features_errs_less_than_the_features_do(height, width):
+    features = np.maximum(RNG.normal(0.3, 1.0, (2, height, width, 12)), 0.0)
     rounded = ops.cast(ops.convert_to_tensor(features), "bfloat16")
     exact = value(losses.gram_matrix(ops.cast(rounded, "float32")))
     error = value(losses.gram_matrix(rounded)) - exact
     assert np.linalg.norm(error) < 1e-3 * np.linalg.norm(exact)
+    assert error.any() == ((height, width) != (47, 43))  # Those stay float32.
 
 
 CONTENT = {

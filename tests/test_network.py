@@ -13,7 +13,7 @@ from nst_tf.network import (
 )
 from nst_tf.phases import PhasedConv2D, UpsamplingConv2D
 from nst_tf.transfer import StyleTransfer
-from nst_tf.windows import window
+from nst_tf.windows import mirrored, window
 from tests.helpers import scene
 
 RNG = np.random.default_rng(3)
@@ -114,12 +114,13 @@ def test_statistics_stay_float32_in_half_precision():
     np.testing.assert_allclose(value(ops.cast(got, "float32")), expected, atol=0.02)
 
 
-def test_normalisation_in_training_is_the_same():
-    x = RNG.normal(5.0, 3.0, (2, 6, 8, 4)).astype("float32")
+@pytest.mark.parametrize("channels", [4, 16])  # 16: TensorFlow's operation.
+def test_normalisation_in_training_is_the_same(channels):
+    x = RNG.normal(5.0, 3.0, (2, 6, 8, channels)).astype("float32")
     weights = mixes(2)
     layer = ConditionalInstanceNormalization(3)
     layer.build(x.shape)
-    layer.set_weights([RNG.standard_normal((3, 4)) for _ in range(2)])
+    layer.set_weights([RNG.standard_normal((3, channels)) for _ in range(2)])
     np.testing.assert_allclose(
         value(layer(x, weights, training=True)), value(layer(x, weights)), atol=1e-5
     )
@@ -140,8 +141,14 @@ def test_the_training_step_uses_the_fused_normalisation():
     model.compile(optimizer="adam")
     batch = {"image": tf.zeros((2, 16, 16, 3)), "style": tf.ones((2, 3))}
     graph = tf.function(model.train_step).get_concrete_function((batch,)).graph
-    kinds = [operation.type for operation in graph.get_operations()]
-    assert kinds.count("FusedBatchNormV3") == 2 * 16  # Pictures, normalisations.
+    operations = graph.get_operations()
+    kinds = [operation.type for operation in operations]
+    # 2 pictures, the 11 normalisations of 16 channels.
+    assert kinds.count("FusedBatchNormV3") == 2 * 11
+    assert "MirrorPad" not in kinds
+    # Each makes a batch of zeros, and all of them are added.
+    indexed = [x for x in operations if x.type == "StridedSliceGrad"]
+    assert not [x.name for x in indexed if x.outputs[0].shape.rank == 4]
 
 
 @pytest.mark.parametrize("batch", [2, None])
@@ -152,6 +159,26 @@ def test_a_window_is_what_indexing_gives(batch):
     model = keras.Model(inputs, Window(*sides)(inputs))
     np.testing.assert_array_equal(value(model(x)), x[:, *sides])
     np.testing.assert_array_equal(value(window(ops.array(x))), x)
+
+
+@pytest.mark.parametrize("repeat", [False, True])
+@pytest.mark.parametrize(("height", "width"), [(10, 11), (9, 12), (None, None)])
+def test_a_mirrored_border_is_numpys(repeat, height, width):
+    x = RNG.standard_normal((2, height or 9, width or 12, 3)).astype("float32")
+    mode = "symmetric" if repeat else "reflect"
+    expected = np.pad(x, ((0, 0), (4, 4), (4, 4), (0, 0)), mode=mode)
+    inputs = keras.Input((height, width, 3))
+    model = keras.Model(inputs, Mirror(4, repeat)(inputs))
+    np.testing.assert_array_equal(value(model(x)), expected)
+
+
+class Mirror(keras.layers.Layer):
+    def __init__(self, width, repeat):
+        super().__init__()
+        self.border, self.repeat = width, repeat
+
+    def call(self, x):
+        return mirrored(x, self.border, repeat=self.repeat)
 
 
 class Window(keras.layers.Layer):
