@@ -157,6 +157,9 @@ def test_an_evaluation_that_was_killed_goes_on(random_vgg, trained, tmp_path):
 def test_folders_without_a_model_are_refused(tmp_path, trained):
     with pytest.raises(InputError, match="holds no trained model"):
         load_model(tmp_path / "nowhere")
+    (tmp_path / "state.npz").touch()
+    with pytest.raises(InputError, match=r"no trained .*--resume finishes it"):
+        load_model(tmp_path)
     (trained / "model.json").write_text('{"styles": [], "recipe": {}}')
     with pytest.raises(InputError, match="0 styles for 3 weights"):
         load_model(trained)

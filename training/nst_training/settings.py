@@ -194,7 +194,10 @@ def read_card(folder: Path) -> dict[str, Any]:
         if not (isinstance(card["styles"], list) and isinstance(card["recipe"], dict)):
             raise ValueError("model.json is no card")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder} holds no trained model: {error}") from error
+        why: object = error
+        if (folder / "state.npz").exists():
+            why = "its training was interrupted; nst train --resume finishes it"
+        raise InputError(f"{folder} holds no trained model: {why}") from error
     return typing.cast(dict[str, Any], card)
 
 
