@@ -32,7 +32,7 @@ class ReflectionPadding(keras.layers.Layer):
     Args:
         width: Pixels on every side.
         lowering: `"slices"` writes it as slices and concatenations, which LiteRT's
-            CPU kernels take whole; `"multiples"` pads in one operation.
+            CPU kernels take whole; the others pad open sizes in one operation.
         **kwargs: Passed to `keras.layers.Layer`.
     """
 
@@ -44,11 +44,8 @@ class ReflectionPadding(keras.layers.Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """Pad `[B, H, W, C]` to `[B, H + 2 width, W + 2 width, C]`."""
-        if self.lowering == "native":
+        if self.lowering != "slices":
             return mirrored(x, self.width)
-        if self.lowering == "multiples":
-            sides = (self.width, self.width)
-            return ops.pad(x, ((0, 0), sides, sides, (0, 0)), mode="reflect")
         rows = _mirror(x, self.width, axis=1)
         return _mirror(rows, self.width, axis=2)
 

@@ -96,9 +96,8 @@ class Objective(keras.layers.Layer):
 
     def inner(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
         """Cut the border off the maps of style layers, if the settings say so."""
-        if not self.rings:
-            return features
-        return {k: _cut(value, self.rings.get(k, 0)) for k, value in features.items()}
+        cut = {k: _cut(features[k], r) for k, r in self.rings.items() if k in features}
+        return features | cut
 
     def targets(self, photo: Tensor, style: Tensor) -> Targets:
         """Extract what a picture of `photo` in the manner of `style` must match.

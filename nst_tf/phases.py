@@ -158,9 +158,7 @@ def _fold(kernel: Tensor, axis: int) -> list[Tensor]:
 
 def _repeat_edge(x: Tensor, lowering: Lowering) -> Tensor:
     """Repeat the outermost pixels once on every side of `[B, H, W, C]`."""
-    if lowering == "native":
+    if lowering != "slices":
         return mirrored(x, 1, repeat=True)
-    if lowering == "multiples":
-        return ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric")
     rows = ops.concatenate([x[:, :1], x, x[:, -1:]], axis=1)
     return ops.concatenate([rows[:, :, :1], rows, rows[:, :, -1:]], axis=2)

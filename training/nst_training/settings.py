@@ -195,7 +195,7 @@ def read_card(folder: Path) -> dict[str, Any]:
             raise ValueError("model.json is no card")
     except (OSError, ValueError, KeyError, TypeError) as error:
         why: object = error
-        if (folder / "state.npz").exists():
+        if isinstance(error, FileNotFoundError) and (folder / "state.npz").exists():
             why = "its training was interrupted; nst train --resume finishes it"
         raise InputError(f"{folder} holds no trained model: {why}") from error
     return typing.cast(dict[str, Any], card)
