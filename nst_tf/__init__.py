@@ -10,60 +10,58 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "LBFGS": "lbfgs",
-    "ExtractorSettings": "settings",
-    "InputError": "settings",
-    "LossParts": "objective",
-    "LossSettings": "settings",
-    "MixedTargets": "targets",
-    "NetworkSettings": "settings",
-    "Objective": "objective",
-    "OptimizeSettings": "settings",
-    "Picture": "images",
-    "PixelImage": "pixels",
-    "RECIPES": "settings",
-    "Result": "optimize",
-    "Step": "optimize",
-    "StyleTransfer": "transfer",
-    "Targets": "objective",
-    "build_extractor": "extractor",
-    "build_network": "network",
-    "content_loss": "losses",
-    "gram_matrix": "losses",
-    "load_image": "images",
-    "measure_loss": "optimize",
-    "measure_losses": "optimize",
-    "optimize_image": "optimize",
-    "save_image": "images",
-    "style_loss": "losses",
-    "total_variation": "losses",
+    "LBFGS": "optimizers.lbfgs",
+    "ExtractorSettings": "settings.loss",
+    "InputError": "settings.checks",
+    "LossParts": "loss.parts",
+    "LossSettings": "settings.loss",
+    "MixedTargets": "loss.targets",
+    "NetworkSettings": "settings.network",
+    "Objective": "loss.objective",
+    "OptimizeSettings": "settings.optimize",
+    "Picture": "imaging.picture",
+    "PixelImage": "painting.pixels",
+    "RECIPES": "settings.recipes",
+    "Result": "painting.events",
+    "Step": "painting.events",
+    "StyleTransfer": "running.transfer",
+    "Targets": "loss.objective",
+    "build_extractor": "loss.vgg",
+    "build_network": "network.transform",
+    "content_loss": "loss.content",
+    "gram_matrix": "loss.style.gram",
+    "load_image": "imaging.read",
+    "measure_loss": "painting.measure",
+    "measure_losses": "painting.measure",
+    "optimize_image": "painting.run",
+    "save_image": "imaging.write",
+    "style_loss": "loss.style.gram",
+    "total_variation": "loss.variation",
 }
 
 if TYPE_CHECKING:
-    from nst_tf.extractor import build_extractor
-    from nst_tf.images import Picture, load_image, save_image
-    from nst_tf.lbfgs import LBFGS
-    from nst_tf.losses import content_loss, gram_matrix, style_loss, total_variation
-    from nst_tf.network import build_network
-    from nst_tf.objective import LossParts, Objective, Targets
-    from nst_tf.optimize import (
-        Result,
-        Step,
-        measure_loss,
-        measure_losses,
-        optimize_image,
-    )
-    from nst_tf.pixels import PixelImage
-    from nst_tf.settings import (
-        RECIPES,
-        ExtractorSettings,
-        InputError,
-        LossSettings,
-        NetworkSettings,
-        OptimizeSettings,
-    )
-    from nst_tf.targets import MixedTargets
-    from nst_tf.transfer import StyleTransfer
+    from nst_tf.imaging.picture import Picture
+    from nst_tf.imaging.read import load_image
+    from nst_tf.imaging.write import save_image
+    from nst_tf.loss.content import content_loss
+    from nst_tf.loss.objective import Objective, Targets
+    from nst_tf.loss.parts import LossParts
+    from nst_tf.loss.style.gram import gram_matrix, style_loss
+    from nst_tf.loss.targets import MixedTargets
+    from nst_tf.loss.variation import total_variation
+    from nst_tf.loss.vgg import build_extractor
+    from nst_tf.network.transform import build_network
+    from nst_tf.optimizers.lbfgs import LBFGS
+    from nst_tf.painting.events import Result, Step
+    from nst_tf.painting.measure import measure_loss, measure_losses
+    from nst_tf.painting.pixels import PixelImage
+    from nst_tf.painting.run import optimize_image
+    from nst_tf.running.transfer import StyleTransfer
+    from nst_tf.settings.checks import InputError
+    from nst_tf.settings.loss import ExtractorSettings, LossSettings
+    from nst_tf.settings.network import NetworkSettings
+    from nst_tf.settings.optimize import OptimizeSettings
+    from nst_tf.settings.recipes import RECIPES
 
 __all__ = [
     "LBFGS",

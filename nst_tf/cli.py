@@ -1,116 +1,21 @@
 """The command `nst`: flags from the settings, progress, files."""
 
 import argparse
-import contextlib
-import dataclasses
-import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import tyro
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nst_tf import __version__
-from nst_tf.console import (
+from nst_tf.commands.console import (
     INTERRUPTED,
     PROGRAM,
-    Log,
-    fingerprint,
-    import_quietly,
-    interruptible,
-    precise,
-    progress,
-    short,
 )
-from nst_tf.settings import RECIPES, InputError, OptimizeSettings, from_dict, to_dict
+from nst_tf.settings.checks import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from nst_tf.images import Picture
-    from nst_tf.live import LiveView
-    from nst_tf.optimize import Result, Stage, Step
-    from nst_tf.regions import Regions
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Job:
-    """What `nst optimize` reads, writes and shows."""
-
-    content: tyro.conf.Positional[Path]
-    """The photograph."""
-    style: tyro.conf.Positional[Path]
-    """The painting."""
-    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """The result; .png, .jpg, .webp, .tif or .bmp chooses the format."""
-    styles: tuple[Path, ...] = ()
-    """More paintings; --style-shares says how much of each, --masks where."""
-    masks: tuple[Path, ...] = ()
-    """Where each painting goes: white on the photograph's shape, grey for soft edges,
-    one file a painting. What no mask covers stays the photograph."""
-    style_masks: tuple[Path, ...] = ()
-    """With --masks: which part of each painting is the style, one file a painting."""
-    map: Path | None = None
-    """The photograph's regions as flat colours, each painted like the part of the
-    same colour on --style-maps."""
-    style_maps: tuple[Path, ...] = ()
-    """The paintings' regions as flat colours, one file a painting. Without --map
-    CONTENT is a doodle: a map, and nothing but one."""
-    recipe: str = "default"
-    """Settings to start from (default, gatys, gatys-2015, ng-course, johnson); every
-    other flag changes one of them."""
-    like: Path | None = None
-    """A picture made by this program: start from its settings instead."""
-    log: Path | None = None
-    """JSON lines, one a step; without it OUTPUT with the ending .jsonl."""
-    preview_every: int = 0
-    """Steps between previews in OUTPUT with the ending .preview.png (0: none)."""
-    checkpoint_every: int = 25
-    """Steps between two saved states (0: none; then there is no --resume)."""
-    resume: bool = False
-    """Go on with the interrupted run of the same command."""
-    live: bool = False
-    """Serve a page on this machine that shows the picture as it evolves and the loss,
-    pauses the run and changes the weights."""
-    live_port: int = 0
-    """Port of the page (0: any that is free)."""
-    quiet: bool = False
-    """Draw no progress and print no summary."""
-
-    def __post_init__(self) -> None:
-        for name in ("preview_every", "checkpoint_every"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} must be at least 0")
-        if not 0 <= self.live_port <= 65535:
-            raise InputError(f"live_port must be in 0..65535, got {self.live_port}")
-        if self.style_masks and not self.masks:
-            raise InputError("--style-masks needs --masks")
-        if self.map and not self.style_maps:
-            raise InputError("--map needs --style-maps")
-        if self.masks and self.style_maps:
-            raise InputError("give --masks or --style-maps, not both")
-
-    @property
-    def paintings(self) -> tuple[Path, ...]:
-        """All paintings."""
-        return (self.style, *self.styles)
-
-    @property
-    def doodle(self) -> bool:
-        """Whether the content is a map and nothing but one."""
-        return bool(self.style_maps) and self.map is None
-
-    @property
-    def log_path(self) -> Path:
-        """Where the log goes."""
-        return self.log or self.output.with_suffix(".jsonl")
-
-    @property
-    def checkpoint_path(self) -> Path:
-        """Where the state goes; removed when the run ends well."""
-        return self.output.with_suffix(".checkpoint.npz")
+    pass
+from nst_tf.commands.optimize import optimize, parse
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -138,33 +43,33 @@ def _dispatch(arguments: list[str]) -> int:
     if arguments and arguments[0] == "optimize":
         return optimize(*parse(arguments[1:]))
     if arguments and arguments[0] == "train":
-        from nst_tf import cli_train
+        from nst_training.commands import train as cli_train
 
         return cli_train.train(*cli_train.parse(arguments[1:]))
     if arguments and arguments[0] == "evaluate":
-        from nst_tf import cli_evaluate
+        from nst_training.commands import evaluate as cli_evaluate
 
         return cli_evaluate.evaluate(cli_evaluate.parse(arguments[1:]))
     if arguments and arguments[0] == "export":
-        from nst_tf import cli_export
+        from nst_export.commands import export as cli_export
 
         return cli_export.export(*cli_export.parse(arguments[1:]))
     if arguments and arguments[0] == "serve":
-        from nst_tf import cli_serve
+        from nst_export.commands import serve as cli_serve
 
         return cli_serve.serve(*cli_serve.parse(arguments[1:]))
     if arguments and arguments[0] in ("stylize", "styles"):
-        from nst_tf import cli_stylize
+        from nst_export.commands import stylize as cli_stylize
 
         if arguments[0] == "styles":
             return cli_stylize.styles(arguments[1:])
         return cli_stylize.stylize(cli_stylize.parse(arguments[1:]))
     if arguments and arguments[0] == "explore":
-        from nst_tf import cli_explore
+        from nst_tf.commands import explore as cli_explore
 
         return cli_explore.explore(cli_explore.parse(arguments[1:]))
     if arguments and arguments[0] == "features":
-        from nst_tf import cli_features
+        from nst_tf.commands import features as cli_features
 
         return cli_features.features(*cli_features.parse(arguments[1:]))
     parser = argparse.ArgumentParser(
@@ -188,313 +93,6 @@ def _dispatch(arguments: list[str]) -> int:
     commands.add_parser("serve", help="serve exported models over HTTP")
     parser.parse_args(arguments)
     return 0
-
-
-def parse(arguments: list[str]) -> tuple[Job, OptimizeSettings]:
-    """Read the flags of `nst optimize`.
-
-    Raises:
-        SystemExit: With code 2, after a message, for flags that do not fit; with 0
-            after `--help`.
-    """
-    base = _base(arguments)
-
-    def command(
-        job: Job, settings: OptimizeSettings = base
-    ) -> tuple[Job, OptimizeSettings]:
-        return job, settings
-
-    return tyro.cli(
-        command,
-        args=arguments,
-        prog=f"{PROGRAM} optimize",
-        description="Paint CONTENT in the manner of STYLE.",
-        config=(tyro.conf.OmitArgPrefixes,),
-    )
-
-
-def _base(arguments: list[str]) -> OptimizeSettings:
-    """Find the settings that the other flags change: a picture's or a recipe's."""
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    early.add_argument("--recipe", default="default")
-    early.add_argument("--like", type=Path)
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            given, _ = early.parse_known_args(arguments)
-    except SystemExit:
-        return RECIPES["default"]  # The full parser words the complaint.
-    if given.like is not None:
-        from nst_tf.images import read_settings
-
-        values = read_settings(given.like)
-        if "settings" not in values:
-            raise InputError(f"{given.like} carries no settings of nst-tf")
-        try:
-            return from_dict(values["settings"])
-        except InputError as error:
-            raise InputError(f"{given.like}: {error}") from error
-    if given.recipe not in RECIPES:
-        raise InputError(
-            f"there is no recipe {given.recipe}; there are {', '.join(RECIPES)}"
-        )
-    return RECIPES[given.recipe]
-
-
-def doodled(settings: OptimizeSettings) -> OptimizeSettings:
-    """Return `settings` for a content that is a map: nothing of it is to be kept."""
-    loss = dataclasses.replace(settings.loss, content_weight=0.0)
-    if loss.strength is not None:
-        loss = dataclasses.replace(loss, strength=1.0)
-    init = "noise" if settings.init == "content" else settings.init
-    return dataclasses.replace(settings, loss=loss, init=init)
-
-
-def _read_inputs(
-    job: Job, settings: OptimizeSettings
-) -> tuple["Picture", "list[np.ndarray]", "Regions"]:
-    """Read photograph, paintings, and masks or maps."""
-    from nst_tf.images import load_image
-    from nst_tf.regions import from_maps, from_masks, whole
-
-    content = load_image(job.content)
-    paintings = [load_image(path).pixels for path in job.paintings]
-    shares = settings.style_shares
-    size, *sizes = [
-        (image.shape[1], image.shape[0]) for image in (content.pixels, *paintings)
-    ]
-    masks, style_masks, style_maps = (
-        [load_image(path).pixels for path in paths]
-        for paths in (job.masks, job.style_masks, job.style_maps)
-    )
-    if masks:
-        return content, paintings, from_masks(size, sizes, masks, style_masks, shares)
-    if style_maps:
-        colors = load_image(job.map).pixels if job.map else content.pixels
-        return content, paintings, from_maps(size, sizes, colors, style_maps, shares)
-    return content, paintings, whole(len(paintings), shares)
-
-
-def optimize(job: Job, settings: OptimizeSettings) -> int:
-    """Run `nst optimize`; return the exit code."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from nst_tf.images import check_output
-
-    if job.doodle:
-        settings = doodled(settings)
-    if job.live and not settings.weight_changes:
-        first = (0.0, *settings.loss.term_weights)
-        settings = dataclasses.replace(settings, weight_changes=first)
-    check_output(job.output)
-    if job.preview_every:
-        check_output(job.output.with_suffix(".preview.png"))
-    content, styles, regions = _read_inputs(job, settings)
-    checkpoint = job.checkpoint_path
-    resume = job.resume and checkpoint.exists()
-    if job.resume and not resume and not job.quiet:
-        print(f"there is no {checkpoint} to resume: starting anew", file=sys.stderr)
-    if checkpoint.exists() and not job.resume:
-        raise InputError(
-            f"an interrupted run left {checkpoint}: add --resume to finish it, or"
-            " delete it to start anew"
-        )
-    if settings.memory is not None:
-        # TensorFlow's own allocator keeps what is freed, in pieces: twice as much and
-        # more. Without it a step takes 3 % longer. It is read when TensorFlow starts.
-        os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
-    import_quietly()
-    from nst_tf.optimize import optimize_image, plan_stages
-
-    size, *sizes = [(x.shape[1], x.shape[0]) for x in (content.pixels, *styles)]
-    stages = plan_stages(size, sizes, settings)
-    if settings.memory is not None:
-        _announce(stages, settings, regions, quiet=job.quiet)
-    done = 0
-    if resume:
-        from nst_tf.checkpoint import read_meta
-
-        done = int(read_meta(checkpoint)["evaluations"])
-    total = sum(stage.steps for stage in stages)
-    with (
-        Log(job.log_path, keep=done, key="evaluation") as log,
-        interruptible() as stop,
-        progress(
-            total, done, fields=("size", "loss", "speed"), quiet=job.quiet
-        ) as show,
-        _viewed(job, settings, total, log) as view,
-    ):
-        last = 0.0
-
-        def observe(step: "Step") -> bool:
-            nonlocal last
-            log.write(_line(step))
-            show(step.evaluation, **_texts(step, step.seconds - last))
-            last = step.seconds
-            if job.preview_every and step.evaluation % job.preview_every == 0:
-                _save(job.output.with_suffix(".preview.png"), step.image(), content)
-            if view is not None:
-                view.observe(step, stopped=lambda: stop.is_set)
-            return stop.is_set
-
-        result = optimize_image(
-            content.pixels,
-            styles,
-            settings,
-            regions=regions,
-            observer=observe,
-            checkpoint=checkpoint if job.checkpoint_every else None,
-            checkpoint_every=job.checkpoint_every or 1,
-            resume=resume,
-        )
-        if view is not None:
-            view.finish(result.reason, result.pixels)
-        return _finish(job, result.settings, content, (styles, regions), result, log)
-
-
-@contextlib.contextmanager
-def _viewed(
-    job: Job, settings: OptimizeSettings, total: int, log: Log
-) -> Iterator["LiveView | None"]:
-    """Serve the live view, if it is wanted, and say where."""
-    if not job.live:
-        yield None
-        return
-    from nst_tf.live import LiveView
-
-    name, weights = job.output.name, settings.loss.term_weights
-    with LiveView(
-        total=total, weights=weights, name=name, port=job.live_port, note=log.write
-    ) as view:
-        print(f"live view: {view.address}", file=sys.stderr, flush=True)
-        yield view
-
-
-def _announce(
-    stages: "list[Stage]",
-    settings: OptimizeSettings,
-    regions: "Regions",
-    *,
-    quiet: bool,
-) -> None:
-    """Say what the largest stage will take, or refuse it."""
-    from nst_tf.optimize import memory_plan, step_seconds
-    from nst_tf.planner import describe
-
-    plan = memory_plan(stages, settings, regions)
-    if not quiet:
-        text = describe(plan, settings, step_seconds(settings))
-        print(text, file=sys.stderr, flush=True)
-
-
-def _finish(
-    job: Job,
-    settings: OptimizeSettings,
-    content: "Picture",
-    style: "tuple[list[np.ndarray], Regions]",
-    result: "Result",
-    log: Log,
-) -> int:
-    """Save the picture, measure the file, and say what became of the run."""
-    from nst_tf.images import load_image
-    from nst_tf.optimize import measure_losses
-
-    facts = {
-        "program": f"nst-tf {__version__}",
-        "settings": to_dict(settings),
-        "content": fingerprint(job.content),
-        "style": fingerprint(job.style),
-        "evaluations": result.evaluations,
-    }
-    for name in ("styles", "masks", "style_masks", "style_maps"):
-        if getattr(job, name):
-            facts[name] = [fingerprint(path) for path in getattr(job, name)]
-    if job.map:
-        facts["map"] = fingerprint(job.map)
-    _save(job.output, result.pixels, content, facts)
-    if result.reason == "not finite":
-        raise InputError(
-            f"the loss stopped being finite at evaluation {result.evaluations}; the"
-            f" last finite picture is in {job.output}. Lower the weights or the"
-            " learning rate"
-        )
-    if result.reason == "stopped":
-        hint = "; add --resume to go on" if job.checkpoint_every else ""
-        print(f"stopped: {job.output} holds the picture so far{hint}", file=sys.stderr)
-        return INTERRUPTED
-    styles, regions = style
-
-    exact, saved = measure_losses(
-        [result.pixels, load_image(job.output).pixels],
-        content.pixels,
-        styles,
-        settings,
-        regions=regions,
-    )
-    log.write(
-        {
-            "event": "saved",
-            "evaluations": result.evaluations,
-            "reason": result.reason,
-            # In float32; the optimiser's own, in half precision, is 2 to 3 % lower.
-            "loss": exact.total,
-            "loss_saved": saved.total,
-            "seconds": round(result.seconds, 3),
-        }
-    )
-    job.checkpoint_path.unlink(missing_ok=True)
-    job.output.with_suffix(".preview.png").unlink(missing_ok=True)
-    if not job.quiet:
-        height, width = result.pixels.shape[:2]
-        print(
-            f"{job.output}: {width}x{height}, {result.evaluations} evaluations in "
-            f"{result.seconds:.0f} s ({result.reason}); loss in float32"
-            f" {precise(exact.total)}, of the saved file {precise(saved.total)}"
-        )
-    return 0
-
-
-def _line(step: "Step") -> dict[str, Any]:
-    """Return the log's line of one step."""
-    parts = step.loss
-    return {
-        "stage": step.stage,
-        "depth": step.depth,
-        "width": step.size.width,
-        "height": step.size.height,
-        "step": step.step,
-        "evaluation": step.evaluation,
-        "loss": parts.total,
-        "content": parts.content,
-        "style": parts.style,
-        "tv": parts.tv,
-        "seconds": round(step.seconds, 3),
-    }
-
-
-def _save(
-    path: Path,
-    pixels: Any,
-    content: "Picture",
-    facts: dict[str, Any] | None = None,
-) -> None:
-    from nst_tf.images import resize, save_image
-
-    alpha = content.alpha
-    if alpha is not None:
-        alpha = resize(alpha, pixels.shape[1], pixels.shape[0])
-    save_image(path, pixels, alpha=alpha, settings=facts)
-
-
-def _texts(step: "Step", took: float) -> dict[str, str]:
-    """Return what the progress bar says of a step."""
-    parts = step.loss
-    loss = f"{short(parts.total)} = content {short(parts.content)}"
-    loss += f" + style {short(parts.style)}"
-    loss += f" + tv {short(parts.tv)}" if parts.tv else ""
-    return {
-        "size": f"{step.size.width}x{step.size.height}",
-        "loss": loss,
-        "speed": f"{took:.2f} s" if step.step > 1 else "",
-    }
 
 
 if __name__ == "__main__":

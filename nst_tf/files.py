@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from nst_tf.settings import InputError
+from nst_tf.settings.checks import InputError
 
 
 @contextlib.contextmanager

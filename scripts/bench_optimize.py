@@ -76,7 +76,7 @@ def step(height: int, width: int, rounds: int = 12) -> None:
         StyleTransfer,
         build_extractor,
     )
-    from nst_tf.precision import resolve_precision
+    from nst_tf.backend.precision import resolve_precision
 
     dtype = resolve_precision("auto")
     settings = RECIPES["gatys"].loss

@@ -19,8 +19,9 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from nst_export.runtime import Stylizer, bundled, mix_weights
-from nst_tf.scene import landscape
+from nst_export.runtime.mix import mix_weights
+from nst_export.runtime.stylizer import Stylizer, bundled
+from nst_tf.imaging.scene import landscape
 
 SIDE, SMALL = 512, 96
 """Side in pixels of the timed photographs, and of those of the load."""

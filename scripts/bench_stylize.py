@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--parts", default="process,engines,memory")
     parser.add_argument("--memory-child", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    from nst_export.runtime import bundled
+    from nst_export.runtime.stylizer import bundled
 
     model = given.model or bundled()
     if given.memory_child:
@@ -49,7 +49,7 @@ def photograph(width: int, height: int) -> np.ndarray:
 
 def process(model: Path, rounds: int = 7) -> None:
     """Time whole processes, from the shell's point of view."""
-    from nst_export.runtime import Stylizer
+    from nst_export.runtime.stylizer import Stylizer
     from nst_tf import save_image
 
     style = Stylizer.load(model).styles[0]
@@ -76,9 +76,9 @@ def process(model: Path, rounds: int = 7) -> None:
 def engines(torch_python: str, rounds: int = 9) -> None:
     """Time the width-1 network on every engine and in PyTorch, in turn."""
     from nst_export.card import FILE, embed, make_card
-    from nst_export.litert import to_litert
-    from nst_export.onnx import to_onnx
-    from nst_export.runtime import Stylizer
+    from nst_export.formats.litert import to_litert
+    from nst_export.formats.onnx import to_onnx
+    from nst_export.runtime.stylizer import Stylizer
     from nst_tf import NetworkSettings, build_network
 
     trained = {"program": "bench", "name": "wide", "styles": [{"name": "one"}]}
@@ -175,7 +175,7 @@ def memory(model: Path) -> None:
 
 def memory_child(model: Path, photo: Path) -> None:
     """Run `nst stylize` once; print the peak in KiB and the time."""
-    from nst_export.runtime import Stylizer
+    from nst_export.runtime.stylizer import Stylizer
     from nst_tf.cli import main as nst
 
     style = Stylizer.load(model).styles[0]

@@ -69,7 +69,7 @@ def equality(height: int, width: int, tile: int) -> None:
 def objectives(dtype: str, tile: int) -> dict[str, Any]:
     """Return the objective, whole and tiled."""
     from nst_tf import LossSettings, Objective, build_extractor
-    from nst_tf.tiled import TiledObjective
+    from nst_tf.loss.tiled import TiledObjective
 
     settings = LossSettings()
     extractor = build_extractor(settings.layers, dtype=dtype)
@@ -81,8 +81,8 @@ def objectives(dtype: str, tile: int) -> dict[str, Any]:
 
 def evaluation(objective: Any, image: np.ndarray, targets: Any) -> Callable[[], Any]:
     """Return a function without arguments that gives the gradient."""
-    from nst_tf.precision import compiled, gradient
-    from nst_tf.tiled import TiledObjective
+    from nst_tf.backend.compile import compiled, gradient
+    from nst_tf.loss.tiled import TiledObjective
 
     if isinstance(objective, TiledObjective):
         return lambda: np.asarray(objective.loss_and_gradient(image, targets)[1])
@@ -92,7 +92,8 @@ def evaluation(objective: Any, image: np.ndarray, targets: Any) -> Callable[[], 
 
 def cost(height: int, width: int, tile: int, rounds: int) -> None:
     """Time both in turn."""
-    from nst_tf.precision import in_graph, resolve_precision
+    from nst_tf.backend.compile import in_graph
+    from nst_tf.backend.precision import resolve_precision
 
     dtype = resolve_precision("auto")
     image, photo, style = noise(height, width), noise(height, width, 1), noise(512, 512)

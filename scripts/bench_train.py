@@ -79,8 +79,9 @@ def ours(folder: Path) -> tuple[Callable[[], object], Callable[[], object] | Non
         build_extractor,
         build_network,
     )
-    from nst_tf.precision import resolve_precision
-    from nst_training.data import Batches, Folder
+    from nst_tf.backend.precision import resolve_precision
+    from nst_tf.imaging.folder import Folder
+    from nst_training.data import Batches
 
     dtype = resolve_precision("auto")
     half = "float32" if dtype == "float32" else f"mixed_{dtype}"

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from nst_tf import OptimizeSettings, load_image, optimize_image, save_image
-from nst_tf.images import fit, resize
+from nst_tf.imaging.resize import fit, resize
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 GAP = 6

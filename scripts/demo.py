@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from nst_export.runtime import Stylizer, bundled, mix_weights
+from nst_export.runtime.mix import mix_weights
+from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf import InputError, OptimizeSettings, load_image, save_image
-from nst_tf.cli import Job, optimize
-from nst_tf.images import fit, resize
-from nst_tf.scene import landscape, noise
+from nst_tf.commands.optimize import Job, optimize
+from nst_tf.imaging.resize import fit, resize
+from nst_tf.imaging.scene import landscape, noise
 
 OUT = Path("out")
 SETTINGS = OptimizeSettings(size=320, steps=120, coarse_steps=100)

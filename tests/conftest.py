@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nst_tf.images import save_image
+from nst_tf.imaging.write import save_image
 from tests.helpers import random_weights, scene, write_legacy
 
 

@@ -1,11 +1,15 @@
 """Pictures and weights that tests make themselves."""
 
+from pathlib import Path
+
 import h5py
 import numpy as np
 
 from nst_tf import LossSettings, OptimizeSettings
-from nst_tf.vgg_weights import layer_shapes
+from nst_tf.loss.vgg_weights import layer_shapes
 
+ROOT = Path(__file__).parents[1]
+"""The repository."""
 SMALL = OptimizeSettings(
     size=56,
     scales=1,

@@ -11,8 +11,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from tests.helpers import scene
-from tests.test_architecture import ROOT
+from tests.helpers import ROOT, scene
 
 
 @contextlib.contextmanager

@@ -1,106 +1,107 @@
 """The arrows between modules, the lazy imports, the public names."""
 
 import ast
+import graphlib
 import importlib
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import nst_tf
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).parents[1]
-ALLOWED = {
+STANDS_ON = {
     "settings": set(),
-    "console": {"files", "precision", "settings"},
-    "precision": {"settings"},
-    "checkpoint": {"files", "settings"},
-    "color": {"settings"},
-    "explore": {"extractor", "optimize", "precision", "settings"},
-    "features": {"settings", "vgg_weights"},
     "files": {"settings"},
-    "images": {"files", "settings"},
-    "live": {"images", "optimize", "settings"},
-    "sheets": {"images"},
-    "vgg_weights": {"settings"},
-    "sums": set(),
-    "windows": set(),
-    "roots": set(),
-    "losses": {"roots", "settings", "sums", "windows"},
-    "pixels": set(),
-    "scene": set(),
-    "regions": {"settings"},
-    "lbfgs": set(),
-    "network": {"phases", "settings", "windows"},
-    "phases": {"settings", "windows"},
-    "extractor": {"settings", "vgg_weights", "windows"},
-    "objective": {"settings", "losses", "sums", "windows"},
-    "targets": {"objective", "settings"},
-    "tiles": set(),
-    "tiled": {"objective", "precision", "settings", "tiles"},
-    "planner": {"settings", "tiles", "vgg_weights"},
-    "transfer": {"objective", "pixels", "targets"},
-    "optimize": {
-        "checkpoint",
-        "color",
-        "extractor",
-        "images",
-        "lbfgs",
-        "losses",
-        "objective",
-        "pixels",
-        "planner",
-        "precision",
-        "regions",
-        "settings",
-        "tiled",
-        "transfer",
+    "backend": {"settings"},
+    "imaging": {"settings", "files"},
+    "optimizers": {"backend"},
+    "loss": {"backend", "settings"},
+    "network": {"backend", "files", "settings"},
+    "running": {"backend", "files", "loss", "settings"},
+    "painting": {
+        *("backend", "files", "imaging", "loss", "optimizers", "running", "settings"),
     },
+    "inspection": {"backend", "imaging", "loss", "painting", "settings"},
+    "commands": {
+        *("backend", "files", "imaging", "inspection", "loss", "painting"),
+        *("running", "settings"),
+    },
+    "cli": {"commands", "settings"},
+}
+"""The rooms of nst_tf and what each may import, besides itself."""
+SOURCES = {
+    "nst_tf": ROOT / "nst_tf",
+    "nst_training": ROOT / "training/nst_training",
+    "nst_export": ROOT / "export/nst_export",
 }
 
 
-def imports(path):
-    """Return the modules that a file imports anywhere, for types too."""
+def imports(path, types=True):
+    """Return the modules that a file imports anywhere, for types alone too."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    if not types:
+        tree.body = [node for node in tree.body if not isinstance(node, ast.If)]
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module == "nst_tf":
-            found |= {f"nst_tf.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
 
 
-def test_every_module_has_its_place_in_the_architecture():
-    modules = {path.stem for path in (ROOT / "nst_tf").glob("*.py")}
-    assert modules == {
-        *ALLOWED,
-        *("cli", "cli_evaluate", "cli_explore", "cli_export", "cli_features"),
-        *("cli_serve", "cli_stylize", "cli_train"),
-        "__init__",
-    }
+def files(package):
+    """Return the Python files of a package with their dotted names, sorted."""
+    top = SOURCES[package]
+    return [
+        (path, ".".join((package, *path.relative_to(top).with_suffix("").parts)))
+        for path in sorted(top.rglob("*.py"))
+    ]
 
 
-@pytest.mark.parametrize("module", ALLOWED)
-def test_modules_import_only_what_they_stand_on(module):
+def room(name):
+    """Return the room of nst_tf that a dotted name lies in, None for the package."""
+    return name.split(".")[1] if "." in name else None
+
+
+@pytest.mark.parametrize(("path", "name"), files("nst_tf"))
+def test_every_file_stands_in_a_room_and_imports_only_what_that_stands_on(path, name):
+    if room(name) == "__init__":
+        return  # The table of public names, loaded one by one.
+    allowed = STANDS_ON[room(name)] | {room(name)}
     inside = {
-        name.removeprefix("nst_tf.")
-        for name in imports(ROOT / "nst_tf" / f"{module}.py")
-        if name.startswith("nst_tf")
+        room(found)
+        for found in imports(path)
+        if found.startswith("nst_tf.") and room(found) != "__version__"
     }
-    assert inside <= ALLOWED[module]
+    assert inside <= allowed
 
 
-def test_only_images_and_sheets_know_pillow():
-    for path in (ROOT / "nst_tf").glob("*.py"):
-        if path.stem not in ("images", "sheets"):
-            assert not any(name.split(".")[0] == "PIL" for name in imports(path)), path
+def test_the_rooms_have_no_cycle():
+    graphlib.TopologicalSorter(STANDS_ON).prepare()
+
+
+@pytest.mark.parametrize("package", SOURCES)
+def test_modules_import_each_other_in_no_circle(package):
+    arrows = {}
+    known = {name for one in SOURCES for _, name in files(one)}
+    for path, name in files(package):
+        found = {x for x in imports(path, types=False) if x in known and x != name}
+        arrows[name] = found
+    graphlib.TopologicalSorter(arrows).prepare()
+
+
+def test_only_imaging_knows_pillow():
+    for path, name in files("nst_tf"):
+        if room(name) != "imaging":
+            assert not any(x.split(".")[0] == "PIL" for x in imports(path)), path
 
 
 def test_the_core_imports_neither_tensorflow_nor_jax_at_its_top():
-    for path in (ROOT / "nst_tf").glob("*.py"):
+    for path, _ in files("nst_tf"):
         top = {
             alias.name
             for node in ast.parse(path.read_text()).body
@@ -110,14 +111,17 @@ def test_the_core_imports_neither_tensorflow_nor_jax_at_its_top():
         assert not top & {"tensorflow", "jax", "torch"}, path
 
 
-def test_packages_do_not_import_each_other():
-    for package, other in (("training", "nst_export"), ("export", "nst_training")):
-        for path in (ROOT / package).rglob("*.py"):
-            assert not any(name.startswith(other) for name in imports(path))
-    for path in (ROOT / "nst_tf").glob("*.py"):
-        if not path.stem.startswith("cli"):
-            names = imports(path)
-            assert not any(n.startswith(("nst_training", "nst_export")) for n in names)
+@pytest.mark.parametrize(
+    ("package", "others"),
+    [
+        ("nst_tf", ("nst_training", "nst_export")),
+        ("nst_training", ("nst_export",)),
+        ("nst_export", ("nst_training",)),
+    ],
+)
+def test_no_import_runs_upward_or_across(package, others):
+    for path, _ in files(package):
+        assert not any(name.startswith(others) for name in imports(path)), path
 
 
 def test_importing_the_package_loads_neither_keras_nor_tensorflow():

@@ -6,8 +6,8 @@ python fix_size.py gallery 512x384 style.tflite
 import sys
 from pathlib import Path
 
-from nst_export.runtime import bundled
-from nst_export.web_export import set_size, size_rules
+from nst_export.formats.web import set_size, size_rules
+from nst_export.runtime.stylizer import bundled
 
 
 def main(source: str, size: str, output: str) -> None:

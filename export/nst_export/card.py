@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nst_tf.settings import InputError
+from nst_tf.settings.checks import InputError
 
 KEY = "nst-tf"
 """Name of the metadata buffer in a `.tflite`."""

@@ -9,17 +9,19 @@ import keras
 import numpy as np
 
 from nst_export.card import FILE, Card, embed, make_card, markdown
-from nst_export.litert import Kind, to_litert
-from nst_export.onnx import to_onnx
-from nst_export.runtime import MULTIPLE
-from nst_export.saved_model import write_saved_model
+from nst_export.formats.litert import Kind, to_litert
+from nst_export.formats.onnx import to_onnx
+from nst_export.formats.saved_model import write_saved_model
+from nst_export.formats.web import write_web
+from nst_export.runtime.engines.session import MULTIPLE
 from nst_export.settings import ExportSettings
 from nst_export.verify import Loss, Sample, verify
-from nst_export.web_export import write_web
 from nst_tf.files import new_folder, replacing
-from nst_tf.images import resize, save_image
-from nst_tf.network import build_network
-from nst_tf.settings import InputError, Lowering, NetworkSettings
+from nst_tf.imaging.resize import resize
+from nst_tf.imaging.write import save_image
+from nst_tf.network.transform import build_network
+from nst_tf.settings.checks import InputError
+from nst_tf.settings.network import Lowering, NetworkSettings
 
 
 def export_model(

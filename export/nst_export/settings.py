@@ -4,7 +4,7 @@ import dataclasses
 import re
 from typing import Literal
 
-from nst_tf.settings import InputError
+from nst_tf.settings.checks import InputError
 
 Format = Literal[
     "saved_model",

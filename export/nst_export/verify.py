@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nst_export.card import extract
-from nst_export.runtime import Engine, LiteRTTiles, Stylizer
+from nst_export.runtime.engines.choose import Engine
+from nst_export.runtime.engines.litert import LiteRTTiles
+from nst_export.runtime.stylizer import Stylizer
 from nst_tf.files import sha256
-from nst_tf.settings import InputError
+from nst_tf.settings.checks import InputError
 
 Loss = Callable[[np.ndarray, np.ndarray, Sequence[float]], float]
 """The loss of a picture, given the photograph and the weights."""

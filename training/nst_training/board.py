@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nst_tf.settings import InputError
+from nst_tf.settings.checks import InputError
 
 if TYPE_CHECKING:
     from nst_training.train import TrainStep
@@ -39,7 +39,7 @@ def open_board(folder: Path, *, done: int = 0) -> Iterator[Show]:
     writer = SummaryWriter(str(folder), purge_step=done + 1, flush_secs=10)
 
     def show(now: "TrainStep") -> None:
-        for name, value in now.loss._asdict().items():
+        for name, value in now.loss.flat().items():
             writer.add_scalar(f"loss/{name}", value, now.step)
         writer.add_scalar("learning_rate", now.rate, now.step)
         if now.preview is not None:

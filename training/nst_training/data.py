@@ -14,12 +14,12 @@ from typing import Protocol
 
 import numpy as np
 
-from nst_tf.images import SUFFIXES, load_crop
-from nst_tf.settings import InputError
+from nst_tf.imaging.crop import load_crop
+from nst_tf.imaging.folder import Folder
+from nst_tf.settings.checks import InputError
 
 _SHUFFLE = 2048
 """Examples among which a stream that can only be read in order is shuffled."""
-
 _HOPELESS = 100
 """Broken photographs in a row after which there is no point in going on."""
 
@@ -29,38 +29,6 @@ class Source(Protocol):
 
     def open(self, seed: int, start: int) -> Iterator[tuple[str, Path | bytes]]:
         """Yield name and file or bytes of photograph `start` and those after it."""
-
-
-class Folder:
-    """Every image file below a folder.
-
-    Args:
-        path: Searched recursively.
-
-    Raises:
-        InputError: No such folder, or no image file in it.
-    """
-
-    def __init__(self, path: Path) -> None:
-        if not path.is_dir():
-            raise InputError(f"there is no folder {path} to take photographs from")
-        self.files = sorted(
-            file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES
-        )
-        if not self.files:
-            raise InputError(
-                f"{path} holds no image files; those ending in {', '.join(SUFFIXES)}"
-                " are read"
-            )
-
-    def open(self, seed: int, start: int) -> Iterator[tuple[str, Path]]:
-        """Yield the files, every epoch in another order."""
-        count = len(self.files)
-        for epoch in itertools.count(start // count):
-            order = np.random.default_rng((seed, 1, epoch)).permutation(count)
-            for index in order[start % count :]:
-                yield str(self.files[index]), self.files[index]
-            start = 0
 
 
 class TfdsStream:

@@ -14,84 +14,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nst_tf.extractor import build_extractor
 from nst_tf.files import replacing, sha256
-from nst_tf.images import fit, load_image, resize
-from nst_tf.objective import LossParts, Objective
-from nst_tf.optimize import Step, measure_loss, optimize_image
-from nst_tf.precision import in_graph
-from nst_tf.settings import InputError, LossSettings, OptimizeSettings, from_dict
-from nst_tf.targets import MixedTargets
-from nst_training.model import Model, load_model
-from nst_training.settings import TrainSettings
-from nst_training.train import MODEL
-
-_EDGE = 8
-"""Pixels from the border that count as border."""
-_BLOCK = 16
-"""Side of the squares that are judged dead or alive."""
-
-
-class Artefacts(NamedTuple):
-    """What viewers take for faults, as numbers that 0 or 1 is best for.
-
-    Attributes:
-        border: Mean change between neighbours within 8 pixels of the border, over that
-            of the photograph there, relative to the same ratio inside. 1: no frame.
-        checkerboard: Energy at the frequencies of the two strides (periods of 2 and 4
-            pixels), over that of the frequencies beside them. About 1: no pattern.
-        saturated: Fraction of pixels with every channel at 0 or 255.
-        dead: Fraction of 16x16 squares without texture where the photograph has some.
-    """
-
-    border: float
-    checkerboard: float
-    saturated: float
-    dead: float
-
-
-def measure_artefacts(picture: np.ndarray, photo: np.ndarray) -> Artefacts:
-    """Measure a stylised picture against its photograph, both `[H, W, 3]` 0..1."""
-    grey, plain = picture.mean(axis=-1), photo.mean(axis=-1)
-    saturated = ((picture < 0.5 / 255) | (picture > 254.5 / 255)).all(axis=-1)
-    return Artefacts(
-        _border(grey) / max(_border(plain), 1e-6),
-        _checkerboard(grey),
-        float(saturated.mean()),
-        float(((_spread(grey) < 1 / 255) & (_spread(plain) > 2 / 255)).mean()),
-    )
-
-
-def _border(grey: np.ndarray) -> float:
-    """Return the mean change near the border over that inside."""
-    change = np.abs(np.diff(grey, axis=0))[:, 1:] + np.abs(np.diff(grey, axis=1))[1:]
-    inside = np.zeros(change.shape, bool)
-    inside[_EDGE:-_EDGE, _EDGE:-_EDGE] = True
-    return float(change[~inside].mean() / max(change[inside].mean(), 1e-6))
-
-
-def _checkerboard(grey: np.ndarray) -> float:
-    """Return the energy on the stride frequencies' lines over that beside them."""
-    height, width = (side // 8 * 8 for side in grey.shape)
-    patch = grey[:height, :width] - grey[:height, :width].mean()
-    window = np.hanning(height)[:, None] * np.hanning(width)[None]
-    power = np.abs(np.fft.fft2(patch * window)) ** 2
-    ratios = []
-    for axis, side in enumerate((height, width)):
-        line = power.sum(axis=1 - axis)
-        for bin_ in (side // 2, side // 4):
-            near = [line[(bin_ + k) % side] for k in (-6, -5, -4, 4, 5, 6)]
-            ratios.append(float(line[bin_] / max(np.mean(near), 1e-12)))
-    return max(ratios)
-
-
-def _spread(grey: np.ndarray) -> np.ndarray:
-    """Return the standard deviation of every square."""
-    rows, columns = (side // _BLOCK for side in grey.shape)
-    squares = grey[: rows * _BLOCK, : columns * _BLOCK]
-    squares = squares.reshape(rows, _BLOCK, columns, _BLOCK)
-    spread: np.ndarray = squares.std(axis=(1, 3))
-    return spread
+from nst_tf.imaging.read import load_image
+from nst_tf.imaging.resize import fit, reduce, resize
+from nst_tf.loss.parts import LossParts
+from nst_tf.network.trained import MODEL, Model, load_model
+from nst_tf.painting.events import Step
+from nst_tf.painting.measure import measure_loss
+from nst_tf.painting.run import optimize_image
+from nst_tf.settings.checks import InputError
+from nst_tf.settings.codec import from_dict
+from nst_tf.settings.loss import LossSettings
+from nst_tf.settings.optimize import OptimizeSettings
+from nst_training.artefacts import Artefacts, measure_artefacts
 
 
 class Score(NamedTuple):
@@ -211,7 +146,7 @@ def evaluate(
     recipe = model.card["recipe"]
     loss = from_dict({"loss": recipe["loss"]}).loss
     art = [
-        _sized(load_image(path).pixels, style["size"] or recipe["style_size"])
+        reduce(load_image(path).pixels, style["size"] or recipe["style_size"])
         for path, style in zip(paintings, recipe["styles"], strict=True)
     ]
     belongs = _digest([folder / MODEL, *photos, *paintings], [size, limit, recipe])
@@ -219,7 +154,7 @@ def evaluate(
     scores: list[Score] = []
     rows = []
     for path in photos:
-        photo = _sized(load_image(path).pixels, size)
+        photo = reduce(load_image(path).pixels, size)
         row = [photo]
         for index, painting in enumerate(art, 1):
             strength = recipe["styles"][index - 1]["strength"]
@@ -271,13 +206,13 @@ def _read_scores(path: Path, belongs: str) -> list[Score]:
 
 def _entry(found: Score) -> dict[str, Any]:
     """Return a score as JSON-ready values."""
-    parts = {"loss": found.loss._asdict(), "artefacts": found.artefacts._asdict()}
+    parts = {"loss": found.loss.flat(), "artefacts": found.artefacts._asdict()}
     return {**found._asdict(), **parts}
 
 
 def _score(entry: dict[str, Any]) -> Score:
     """Return what `_entry` made the values of."""
-    loss, artefacts = LossParts(**entry["loss"]), Artefacts(**entry["artefacts"])
+    loss, artefacts = LossParts.of(entry["loss"]), Artefacts(**entry["artefacts"])
     return Score(**{**entry, "loss": loss, "artefacts": artefacts})
 
 
@@ -304,45 +239,6 @@ def _summary(
         "worst_artefacts": worst,
         "pictures": [_entry(found) for found in scores],
     }
-
-
-def recipe_loss(
-    recipe: TrainSettings,
-) -> Callable[[np.ndarray, np.ndarray, Sequence[float]], float]:
-    """Return the loss that a recipe trains, in float32.
-
-    Args:
-        recipe: Names the paintings; one that can't be read is an `InputError`.
-
-    Returns:
-        A function of a picture and its photograph, float32 `[H, W, 3]` RGB 0..1, and
-        of the style weights, the photograph's own first.
-    """
-    extractor = build_extractor(recipe.loss.layers, settings=recipe.extractor)
-    objective = Objective(extractor, recipe.loss)
-    paintings = [
-        _sized(load_image(style.image).pixels, style.size or recipe.style_size)
-        for style in recipe.styles
-    ]
-    strengths = [style.strength for style in recipe.styles]
-    targets = MixedTargets(objective, paintings, strengths)
-
-    def total(picture: Any, photo: Any, style: Any) -> Any:
-        return objective(picture, targets({"image": photo, "style": style})).total
-
-    measure = in_graph(total)
-
-    def loss(picture: np.ndarray, photo: np.ndarray, weights: Sequence[float]) -> float:
-        style = np.asarray([weights], "float32")
-        return float(measure(picture[None], photo[None], style))
-
-    return loss
-
-
-def _sized(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Reduce to a long side of `size`; enlarge never."""
-    height, width = pixels.shape[:2]
-    return resize(pixels, *fit(width, height, min(size, max(width, height)), "long"))
 
 
 def _square(pixels: np.ndarray, side: int) -> np.ndarray:

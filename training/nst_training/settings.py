@@ -1,10 +1,7 @@
 """Recipes: one TOML file a style or gallery, read into frozen dataclasses."""
 
 import dataclasses
-import difflib
-import json
 import math
-import os
 import re
 import tomllib
 import types
@@ -15,13 +12,11 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from nst_tf.settings import (
-    ExtractorSettings,
-    InputError,
-    LossSettings,
-    NetworkSettings,
-    Precision,
-)
+from nst_tf.settings.checks import InputError
+from nst_tf.settings.codec import build, without_none
+from nst_tf.settings.loss import ExtractorSettings, LossSettings
+from nst_tf.settings.network import NetworkSettings
+from nst_tf.settings.optimize import Precision
 
 TrainOptimizer = Literal["muon", "adam"]
 RATES: Mapping[TrainOptimizer, float] = types.MappingProxyType(
@@ -47,7 +42,6 @@ From random weights a style weight of 60 drowns the outlines of busy photographs
 the network has learned to draw them; a model that draws them can be trained on at 60.
 """
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -177,28 +171,10 @@ def read_recipe(path: Path, **changes: Any) -> TrainSettings:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"can't read the recipe {path}: {error}") from error
     problems: list[str] = []
-    settings = _build(TrainSettings, values | changes, path.parent, "", problems)
+    settings = build(TrainSettings, values | changes, path.parent, "", problems)
     if problems or settings is None:
         raise InputError(f"{path}: " + "; ".join(problems))
     return typing.cast(TrainSettings, settings)
-
-
-def read_card(folder: Path) -> dict[str, Any]:
-    """Read the `model.json` of a folder that training wrote.
-
-    Raises:
-        InputError: It is not there, or no card.
-    """
-    try:
-        card = json.loads((folder / "model.json").read_text("utf-8"))
-        if not (isinstance(card["styles"], list) and isinstance(card["recipe"], dict)):
-            raise ValueError("model.json is no card")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        why: object = error
-        if isinstance(error, FileNotFoundError) and (folder / "state.npz").exists():
-            why = "its training was interrupted; nst train --resume finishes it"
-        raise InputError(f"{folder} holds no trained model: {why}") from error
-    return typing.cast(dict[str, Any], card)
 
 
 def with_style(card: Mapping[str, Any], name: str, image: Path) -> TrainSettings:
@@ -213,8 +189,8 @@ def with_style(card: Mapping[str, Any], name: str, image: Path) -> TrainSettings
         InputError: The card's recipe does not fit this version, or the name is taken.
     """
     problems: list[str] = []
-    recipe = _without_none(card["recipe"])
-    settings = _build(TrainSettings, recipe, Path(), "", problems)
+    recipe = without_none(card["recipe"])
+    settings = build(TrainSettings, recipe, Path(), "", problems)
     if problems:
         raise InputError("the model's recipe does not fit: " + "; ".join(problems))
     style = StyleSettings(name=name, image=image)
@@ -238,109 +214,3 @@ def sweep(settings: TrainSettings, factors: Sequence[float]) -> TrainSettings:
         for factor in factors
     )
     return dataclasses.replace(settings, styles=styles)
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {k: _without_none(v) for k, v in value.items() if v is not None}
-    if isinstance(value, list):
-        return [_without_none(item) for item in value]
-    return value
-
-
-def _build(
-    cls: type[Any],
-    values: Any,
-    folder: Path,
-    where: str,
-    problems: list[str],
-    default: Any = None,
-) -> Any:
-    """Make a settings object of TOML values, or note what is wrong and return None.
-
-    What `values` leaves out is that of `default`, if there is one.
-    """
-    if not isinstance(values, Mapping):
-        problems.append(f"{where.rstrip('.')} must be a table")
-        return None
-    hints = typing.get_type_hints(cls)
-    before = len(problems)
-    defaults = {
-        field.name: field.default_factory()
-        for field in dataclasses.fields(cls)
-        if field.default_factory is not dataclasses.MISSING
-    }
-    given = {}
-    for key, value in values.items():
-        if key not in hints:
-            close = difflib.get_close_matches(key, hints, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            problems.append(f"there is no key {where}{key}{hint}")
-            continue
-        given[key] = _convert(
-            hints[key], value, folder, where + key, problems, defaults.get(key)
-        )
-    for field in dataclasses.fields(cls):
-        missing = field.default is field.default_factory is dataclasses.MISSING
-        if missing and field.name not in values:
-            problems.append(f"{where}{field.name} is missing")
-    if len(problems) > before:
-        return None
-    try:
-        return (
-            cls(**given) if default is None else dataclasses.replace(default, **given)
-        )
-    except InputError as error:
-        problems.append(where.rstrip(".") + (": " if where else "") + str(error))
-        return None
-
-
-def _convert(
-    hint: Any,
-    value: Any,
-    folder: Path,
-    where: str,
-    problems: list[str],
-    default: Any = None,
-) -> Any:
-    if dataclasses.is_dataclass(hint):
-        return (
-            value
-            if isinstance(value, typing.cast(type, hint))
-            else _build(
-                typing.cast(type, hint), value, folder, f"{where}.", problems, default
-            )
-        )
-    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    for kind in kinds:
-        origin, inside = typing.get_origin(kind), typing.get_args(kind)
-        if origin is tuple and isinstance(value, list | tuple):
-            return tuple(
-                _convert(inside[0], item, folder, f"{where}[{index}]", problems)
-                for index, item in enumerate(value)
-            )
-        if origin is typing.Literal and value in inside:
-            return value
-        if kind is float and type(value) in (int, float):
-            return float(value)
-        if kind is Path and isinstance(value, str | Path):
-            return folder / _VARIABLE.sub(_expand, str(value))
-        if kind in (int, str, bool) and type(value) is kind:
-            return value
-        if kind is types.NoneType and value is None:
-            return None
-    names = " or ".join(
-        "one of " + ", ".join(map(str, typing.get_args(kind)))
-        if typing.get_origin(kind) is typing.Literal
-        else getattr(kind, "__name__", str(kind))
-        for kind in kinds
-        if kind is not types.NoneType
-    )
-    problems.append(f"{where} must be {names}, got {value!r}")
-    return None
-
-
-def _expand(match: re.Match[str]) -> str:
-    # A relative path of the environment starts where the program does.
-    given = os.environ.get(match[1])
-    return str(Path(given).absolute()) if given else match[2] or ""

@@ -5,13 +5,11 @@ References:
     Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629
 """
 
-import contextlib
-import dataclasses
 import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -19,24 +17,29 @@ import keras
 import numpy as np
 
 from nst_tf import __version__
-from nst_tf.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from nst_tf.extractor import build_extractor
+from nst_tf.backend.compile import jit_compile
+from nst_tf.backend.precision import resolve_precision
 from nst_tf.files import replacing, sha256
-from nst_tf.images import check_output, fit, load_image, resize, save_image
-from nst_tf.network import ConditionalInstanceNormalization, build_network
-from nst_tf.objective import LossParts, Objective
-from nst_tf.precision import jit_compile, resolve_precision
-from nst_tf.settings import InputError
-from nst_tf.targets import MixedTargets
-from nst_tf.transfer import StyleTransfer, untuned
+from nst_tf.imaging.read import load_image
+from nst_tf.imaging.resize import fit, resize
+from nst_tf.imaging.write import check_output, save_image
+from nst_tf.loss.objective import Objective
+from nst_tf.loss.parts import LossParts
+from nst_tf.loss.targets import MixedTargets
+from nst_tf.loss.vgg import build_extractor
+from nst_tf.network.trained import CARD, MODEL, PREVIEWS, STATE, Model, load_model
+from nst_tf.network.transform import build_network
+from nst_tf.optimizers.muon import Muon
+from nst_tf.running.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from nst_tf.running.transfer import StyleTransfer, untuned
+from nst_tf.settings.checks import InputError
+from nst_tf.settings.codec import plain
 from nst_training.data import Batches, Source
-from nst_training.model import Model, load_model
-from nst_training.muon import Muon
+from nst_training.distribute import gpus, spread
+from nst_training.growing import adopt, keep_rows
 from nst_training.settings import RATES, TrainSettings
 
 Reason = Literal["finished", "stopped"]
-MODEL, CARD, STATE, PREVIEWS = "model.keras", "model.json", "state.npz", "previews"
-"""Names inside the output folder."""
 _GIVE_UP = 5
 """Losses that are not finite after which lowering the rate has no chance."""
 
@@ -166,7 +169,7 @@ class _Run:
         self.paintings = paintings[:1] * (len(settings.styles) - len(new)) + paintings
         self.dtype = resolve_precision(settings.precision)
         self.step = self.lowered = 0
-        self.loss = LossParts(math.nan, math.nan, math.nan, math.nan)
+        self.loss = LossParts.unknown()
         self.reason: Reason = "finished"
         self.started = time.monotonic()
 
@@ -208,13 +211,13 @@ class _Run:
             )
 
     def __call__(self, state: Checkpoint | None) -> Trained:
-        devices = _gpus()
+        devices = gpus()
         if len(devices) > 1 and self.settings.batch % len(devices):
             raise InputError(
                 f"batch must be a multiple of the {len(devices)} GPUs it is spread"
                 f" over, got {self.settings.batch}"
             )
-        with _spread(devices):
+        with spread(devices):
             return self._train(state)
 
     def _train(self, state: Checkpoint | None) -> Trained:
@@ -230,13 +233,13 @@ class _Run:
             half = f"mixed_{self.dtype}" if self.dtype != "float32" else "float32"
             network = build_network(settings.network(dtype=half))
             if self.growing is not None:
-                _adopt(network, self.growing.network)
+                adopt(network, self.growing.network)
             elif self.base is not None:
                 network.set_weights(self.base.network.get_weights())
             self.model = StyleTransfer(network, objective, targets)
             if state is not None:
                 self.step, self.lowered = state.meta["step"], state.meta["lowered"]
-                self.loss = LossParts(*state.meta["loss"])
+                self.loss = LossParts.of(state.meta["loss"])
                 self.started = time.monotonic() - state.meta["seconds"]
             optimizer = self._optimizer()
             optimizer.build(network.trainable_variables)
@@ -332,7 +335,7 @@ class _Run:
             "identity": self.identity(),
             "step": self.step,
             "lowered": self.lowered,
-            "loss": list(self.loss),
+            "loss": self.loss.flat(),
             "seconds": self.seconds,
         }
         variables = [*self.model.generator.variables, *self.model.optimizer.variables]
@@ -351,7 +354,7 @@ class _Run:
         network.set_weights(kept)
         if self.growing is not None:
             # The average of equal numbers may differ from them in the last bit.
-            _keep_rows(copy, self.growing.network)
+            keep_rows(copy, self.growing.network)
         return copy
 
     def preview(self) -> np.ndarray:
@@ -409,7 +412,7 @@ class _Run:
             "styles": styles,
             "recipe": settings,
             "step": self.step,
-            "loss": self.loss._asdict(),
+            "loss": self.loss.flat(),
             "seconds": round(self.seconds),
         }
         if self.base is not None:
@@ -431,7 +434,7 @@ class _Watcher(keras.callbacks.Callback):
     ) -> None:
         """Handle the step that just ended."""
         run, logs = self.run, logs or {}
-        parts = LossParts(*(float(logs[name]) for name in LossParts._fields))
+        parts = LossParts.of(logs)
         if not math.isfinite(parts.total):
             run.failed = self.model.stop_training = True
             return
@@ -464,36 +467,6 @@ class _Watcher(keras.callbacks.Callback):
             run.save()
 
 
-def _gpus() -> list[str]:
-    """Return the names of the GPUs that the backend sees."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return [device.name for device in tf.config.list_logical_devices("GPU")]
-    return list(keras.distribution.list_devices("gpu"))
-
-
-@contextlib.contextmanager
-def _spread(devices: list[str]) -> Iterator[None]:
-    """Spread every batch over several devices: copies of the model, mean gradients."""
-    if len(devices) < 2:
-        yield
-    elif keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        with tf.distribute.MirroredStrategy(devices).scope():
-            yield
-    else:
-        before = keras.distribution.distribution()
-        keras.distribution.set_distribution(
-            keras.distribution.DataParallel(devices=devices)
-        )
-        try:
-            yield
-        finally:
-            keras.distribution.set_distribution(before)
-
-
 def _dataset(batches: Batches, start: int, settings: TrainSettings) -> Any:
     """Wrap the batches for `fit`: tf.data where TensorFlow runs, else as they are."""
     if keras.backend.backend() != "tensorflow":
@@ -520,49 +493,9 @@ def _painting(path: Path, size: int) -> np.ndarray:
     return resize(pixels, *fit(width, height, min(size, max(width, height)), "long"))
 
 
-def _adopt(network: keras.Model, base: keras.Model) -> None:
-    """Take over a network with one style less; leave only the norms trainable."""
-    for layer in network.layers:
-        if isinstance(layer, ConditionalInstanceNormalization):
-            rows = [np.asarray(value) for value in base.get_layer(layer.name).weights]
-            # The new style starts as the mean of those there are.
-            layer.set_weights(
-                [np.concatenate([r, r.mean(axis=0, keepdims=True)]) for r in rows]
-            )
-        else:
-            layer.set_weights(base.get_layer(layer.name).get_weights())
-            layer.trainable = False
-
-
-def _keep_rows(network: keras.Model, base: keras.Model) -> None:
-    for layer in network.layers:
-        if isinstance(layer, ConditionalInstanceNormalization):
-            old = base.get_layer(layer.name).get_weights()
-            layer.set_weights(
-                [
-                    np.concatenate([rows, new[-1:]])
-                    for rows, new in zip(old, layer.get_weights(), strict=True)
-                ]
-            )
-
-
 def _restore(
     state: Checkpoint, network: keras.Model, optimizer: keras.optimizers.Optimizer
 ) -> None:
     variables = [*network.variables, *optimizer.variables]
     for variable, value in zip(variables, state.arrays, strict=True):
         variable.assign(value)
-
-
-def plain(settings: TrainSettings) -> dict[str, Any]:
-    """Return settings as JSON-ready values."""
-
-    def convert(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: convert(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [convert(item) for item in value]
-        return str(value) if isinstance(value, Path) else value
-
-    result: dict[str, Any] = convert(dataclasses.asdict(settings))
-    return result

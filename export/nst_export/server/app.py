@@ -14,15 +14,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from nst_export.server import kserve, stylize, tf_serving
 from nst_export.server.metrics import CONTENT_TYPE, Measure, Metrics
 from nst_export.server.models import Models, Watcher
 from nst_export.server.openapi import document
+from nst_export.server.protocols import kserve, tf_serving
+from nst_export.server.protocols import pictures as stylize
 from nst_export.server.service import HttpError, Service, json_response
 from nst_export.server.settings import ServeSettings
 from nst_export.server.workers import Workers
-from nst_tf.images import encode_image
-from nst_tf.scene import EXAMPLE, landscape
+from nst_tf.imaging.scene import EXAMPLE, landscape
+from nst_tf.imaging.write import encode_image
 
 LOG = logging.getLogger("nst.serve")
 WEB = Path(__file__).parents[1] / "web"

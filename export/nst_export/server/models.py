@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nst_export.runtime import Stylizer
-from nst_tf.settings import InputError
+from nst_export.runtime.stylizer import Stylizer
+from nst_tf.settings.checks import InputError
 
 LOG = logging.getLogger("nst.serve")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from nst_export.server.kserve import HEADER
+from nst_export.server.protocols.kserve import HEADER
+from nst_export.server.protocols.pictures import FORMATS
+from nst_export.server.protocols.tensors import SIGNATURES
 from nst_export.server.service import Service
-from nst_export.server.stylize import FORMATS
-from nst_export.server.tensors import SIGNATURES
 from nst_tf import __version__
-from nst_tf.settings import MIN_SIDE
+from nst_tf.settings.checks import MIN_SIDE
 
 Schema = dict[str, Any]
 

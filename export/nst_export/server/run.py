@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from nst_export.server.app import make_app
 from nst_export.server.settings import ServeSettings
-from nst_tf.settings import InputError
+from nst_tf.settings.checks import InputError
 
 
 def serve(

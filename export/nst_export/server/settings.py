@@ -3,7 +3,7 @@
 import dataclasses
 import os
 
-from nst_tf.settings import MIN_SIDE, InputError
+from nst_tf.settings.checks import MIN_SIDE, InputError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,144 @@
+"""`nst export`: a trained model to files for apps, each compared with it."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from nst_export.settings import ExportSettings
+from nst_tf.commands.console import PROGRAM, import_quietly, silence
+from nst_tf.settings.checks import InputError
+
+_PHOTOS, _SIDE = 4, 384
+"""Photographs that files are compared on, and their long side in pixels."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """What `nst export` reads, writes and shows."""
+
+    model: tyro.conf.Positional[Path]
+    """Folder that nst train wrote; for --formats web alone a .tflite will do, and
+    gallery is the bundled one."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """Folder for the files and the model card."""
+    photos: Path | None = None
+    """Folder of photographs that it was not trained on, to compare the files on; needed
+    for a folder that nst train wrote."""
+    recipe: Path | None = None
+    """The recipe it was trained by, which names the paintings: then the card compares
+    files and network by the loss that was trained, too."""
+    quiet: bool = False
+    """Print nothing."""
+
+
+def parse(arguments: list[str]) -> tuple[Job, ExportSettings]:
+    """Read the flags of `nst export`.
+
+    Raises:
+        SystemExit: With code 2, after a message, for flags that do not fit; with 0
+            after `--help`.
+    """
+    base = ExportSettings()
+
+    def command(
+        job: Job, settings: ExportSettings = base
+    ) -> tuple[Job, ExportSettings]:
+        return job, settings
+
+    return tyro.cli(
+        command,
+        args=arguments,
+        prog=f"{PROGRAM} export",
+        description="Write a trained model as SavedModel, LiteRT and ONNX files.",
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
+
+
+def export(job: Job, settings: ExportSettings) -> int:
+    """Run `nst export`; return the exit code."""
+    if settings.formats == ("web",) and not job.model.is_dir():
+        return _web(job)
+    if job.photos is None:
+        raise InputError("give --photos, to compare the files on")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from nst_tf.imaging.folder import Folder
+    from nst_tf.imaging.read import load_image
+    from nst_tf.imaging.resize import fit, resize
+    from nst_tf.network.trained import read_card
+    from nst_training.settings import read_recipe
+
+    read_card(job.model)
+    recipe = read_recipe(job.recipe) if job.recipe is not None else None
+    photos = []
+    for path in Folder(job.photos).files[:_PHOTOS]:
+        pixels = load_image(path).pixels
+        height, width = pixels.shape[:2]
+        size = min(_SIDE, max(height, width))
+        photos.append(resize(pixels, *fit(width, height, size, "long")))
+    import_quietly()
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(
+            "export needs the TensorFlow backend: unset KERAS_BACKEND, or set it to"
+            " tensorflow; a model trained on another backend loads there too"
+        )
+    from nst_export.export import export_model
+    from nst_tf.network.trained import load_model
+    from nst_training.recipe_loss import recipe_loss
+
+    def show(entry: Mapping[str, Any]) -> None:
+        if not job.quiet:
+            print(
+                f"{entry['file']} ({entry['size']}): {entry['bytes'] / 1e6:.2f} MB,"
+                f" PSNR {entry['psnr']:.1f} dB, max difference"
+                f" {entry['max_difference']:.1e}, {entry['milliseconds']['2']:.0f} ms"
+                f" at {entry['timed_at']}",
+                flush=True,
+            )
+
+    model = load_model(job.model)
+    trained = model.card | _scorecard(job.model)
+    with silence():
+        export_model(
+            model.network,
+            trained,
+            job.output,
+            photos,
+            settings,
+            loss=recipe_loss(recipe) if recipe is not None else None,
+            observer=show,
+        )
+    if not job.quiet:
+        print(f"{job.output}: all files equal the Keras model within their limits")
+    return 0
+
+
+def _web(job: Job) -> int:
+    """Write the page around a file that is there already."""
+    from nst_export.formats.web import export_web
+    from nst_export.runtime.stylizer import bundled
+
+    model = bundled() if job.model == Path("gallery") else job.model
+    with silence():
+        export_web(model, job.output)
+    if not job.quiet:
+        print(f"{job.output}: any static server will do, such as python -m http.server")
+    return 0
+
+
+def _scorecard(folder: Path) -> dict[str, Any]:
+    """Return the summary of the scorecard that lies beside a model, if one does."""
+    file = folder / "scorecard.json"
+    if not file.is_file():
+        return {}
+    try:
+        values = json.loads(file.read_text("utf-8"))
+        return {"scorecard": {key: values[key] for key in ("size", "evaluations")}}
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"can't read the scorecard {file}: {error}") from error

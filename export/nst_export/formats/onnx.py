@@ -1,0 +1,66 @@
+"""ONNX files."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from nst_export.card import KEY
+from nst_tf.settings.checks import InputError
+
+OPSET = 17
+
+
+def to_onnx(network: keras.Model, card: Mapping[str, Any]) -> bytes:
+    """Convert a network to ONNX, for any size that is a multiple of 4.
+
+    Args:
+        network: From `build_network` with the lowering multiples, float32.
+        card: The model's card, kept in the metadata too.
+
+    Raises:
+        InputError: tf2onnx is not installed.
+    """
+    try:
+        import tf2onnx
+    except ImportError as error:
+        raise InputError(
+            "the format onnx needs tf2onnx: pip install 'nst-tf[onnx]'"
+        ) from error
+
+    shapes = {name: x.shape for name, x in network.input.items()}
+
+    @tf.function
+    def serve(*inputs: Any) -> dict[str, Any]:
+        return {"picture": network(dict(zip(shapes, inputs, strict=True)))}
+
+    signature = [
+        tf.TensorSpec(shape, tf.float32, name=name) for name, shape in shapes.items()
+    ]
+    model, _ = tf2onnx.convert.from_function(
+        serve,
+        input_signature=signature,
+        opset=OPSET,
+        custom_op_handlers={"MirrorPad": (_mirror_pad, [])},
+    )
+    model.metadata_props.add(key=KEY, value=json.dumps(card, ensure_ascii=False))
+    return bytes(model.SerializeToString())
+
+
+def _mirror_pad(graph: Any, node: Any, _name: str, _arguments: Any) -> None:
+    """Convert TensorFlow's MirrorPad to one Pad.
+
+    Symmetric padding by at most one pixel repeats the edge; tf2onnx writes it as a
+    dozen operations that no engine moves transposes through.
+    """
+    pads = node.inputs[1].get_tensor_value(as_list=False).astype("int64")
+    symmetric = node.get_attr_str("mode").upper() == "SYMMETRIC"
+    assert not symmetric or pads.max() <= 1
+    both = graph.make_const(f"{node.name}_pads", pads.transpose().flatten())
+    node.type = "Pad"
+    for name in list(node.attr):
+        del node.attr[name]
+    node.set_attr("mode", "edge" if symmetric else "reflect")
+    graph.replace_input(node, node.input[1], both.output[0], 1)

@@ -1,0 +1,211 @@
+"""A folder that paints in the browser: the page, LiteRT.js, one `.tflite`.
+
+Neither TensorFlow nor Keras is imported.
+"""
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from nst_export.runtime.mix import mix_weights
+from nst_export.runtime.stylizer import Stylizer
+from nst_tf.files import new_folder, replacing
+from nst_tf.imaging.scene import EXAMPLE, THUMBNAIL, landscape
+from nst_tf.imaging.write import save_image
+from nst_tf.settings.checks import InputError
+
+RULES = "sizes.json"
+"""Name of the file with the rules of `size_rules`."""
+PAGE = Path(__file__).parents[1] / "web"
+_PACKAGES = {
+    "@litertjs/core@2.5.3": "PlGmbMOq9WitX7FO0jhbdJw9GthatsyuCQXjTt/wJZo0FLaw48q4tz8I"
+    "wqgqCIkviYGr9OFDL1kCnN4nzWoyJQ==",
+    "@litertjs/wasm-utils@2.5.3": "4fJiw6tBQnIs+0jH/OQ16nYOiSl8/+zZnn5h2ul8aTKHi05sVqZW"
+    "580Tmk78pC2kT39A9OYBVdFawteZ/sI1kQ==",
+}
+"""What is fetched from the npm registry, and the SHA-512 that it must have."""
+_WASM = ("litert_wasm_internal", "litert_wasm_compat_internal")
+"""With relaxed SIMD, and for browsers without it; both single-threaded, which needs no
+special headers of the server."""
+_SHAPE_FIELDS = (4, 18)
+"""Of a tensor in the `.tflite` schema: shape, shape_signature."""
+MAX_SIZE = 1024
+"""Largest long side that the page offers."""
+
+
+def export_web(model: Path, folder: Path) -> None:
+    """Write a static folder that paints in the browser, whole or not at all.
+
+    Args:
+        model: A `.tflite` for any size.
+        folder: Where the page goes; what is there is replaced if it was written by this
+            function.
+
+    Raises:
+        InputError: As `write_web`, or the folder holds other things.
+    """
+    new_folder(folder, mark=RULES)
+    with replacing(folder) as part:
+        write_web(model, part)
+
+
+def write_web(model: Path, folder: Path) -> None:
+    """Write a static folder that paints in the browser.
+
+    Args:
+        model: A `.tflite` for any size.
+        folder: Where the page goes; made if it is not there.
+
+    Raises:
+        InputError: The model has one size only, or npm can't fetch LiteRT.js.
+        OSError: A file can't be written.
+    """
+    if model.suffix.lower() != ".tflite" or not model.is_file():
+        raise InputError(f"the browser needs a .tflite, got {model}")
+    stylizer = Stylizer.load(model)
+    data = model.read_bytes()
+    rules = size_rules(data)
+    (folder / "styles").mkdir(parents=True, exist_ok=True)
+    _write_litert(folder / "litert")
+    for name in ("index.html", "page.css", "page.js", "worker.js", "icon.svg"):
+        shutil.copyfile(PAGE / name, folder / name)
+    shutil.copyfile(PAGE / "engine_browser.js", folder / "engine.js")
+    (folder / "model.tflite").write_bytes(data)
+    (folder / RULES).write_text(json.dumps(rules, separators=(",", ":")))
+    styles = []
+    scene = landscape(*THUMBNAIL)
+    for index, entry in enumerate(stylizer.card["styles"]):
+        name = stylizer.styles[index]
+        picture = stylizer(scene, mix_weights(stylizer.styles, {name: 1.0}))
+        thumbnail = f"styles/{index + 1}.jpg"
+        save_image(folder / thumbnail, picture)
+        credit = str(entry.get("credit", ""))
+        styles.append({"name": name, "credit": credit, "thumbnail": thumbnail})
+    about = {"styles": styles, "maxSize": MAX_SIZE}
+    text = json.dumps(about, indent=1, ensure_ascii=False)
+    (folder / "model.json").write_text(text, "utf-8")
+    save_image(folder / "scene.jpg", landscape(*EXAMPLE))
+
+
+def size_rules(model: bytes) -> dict[str, list[tuple[int, float, int]]]:
+    """Return how the shapes inside a `.tflite` depend on the picture's size.
+
+    Browsers and GPUs take files of one size only. A file for any size becomes one by
+    writing numbers at places: each is `ratio * side + offset` of the picture's height
+    or width.
+
+    Returns:
+        For "height" and "width" the place in bytes, the ratio and the offset.
+
+    Raises:
+        InputError: The file has one size, or shapes that are no such sums.
+    """
+    sizes = {"start": (64, 96), "height": (128, 96), "width": (64, 160)}
+    start = _shapes(model, *sizes["start"])
+    rules: dict[str, list[tuple[int, float, int]]] = {"height": [], "width": []}
+    for side, axis in (("height", 0), ("width", 1)):
+        other = _shapes(model, *sizes[side])
+        change = sizes[side][axis] - sizes["start"][axis]
+        for place, value in start.items():
+            ratio = Fraction(other[place] - value, change)
+            offset = value - ratio * sizes["start"][axis]
+            constant = side == "height" and _number(model, place) != value
+            if ratio or constant:
+                rules[side].append((place, float(ratio), int(offset)))
+    # A size that the rules were not made from.
+    sized = set_size(model, rules, 100, 132)
+    for place, value in _shapes(model, 100, 132).items():
+        if _number(sized, place) != value:
+            raise InputError("this model's shapes can't be set in a browser")
+    return rules
+
+
+def set_size(model: bytes, rules: Any, height: int, width: int) -> bytes:
+    """Return a `.tflite` of one size, as the page makes it; see `size_rules`."""
+    data = bytearray(model)
+    for side, pixels in (("height", height), ("width", width)):
+        for place, ratio, offset in rules[side]:
+            value = round(ratio * pixels + offset)
+            data[place : place + 4] = value.to_bytes(4, "little", signed=True)
+    return bytes(data)
+
+
+def _number(data: bytes, place: int) -> int:
+    return int.from_bytes(data[place : place + 4], "little", signed=True)
+
+
+def _shapes(model: bytes, height: int, width: int) -> dict[int, int]:
+    """Return the place of every side of every tensor, and its value at a size."""
+    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(model_content=model, experimental_op_resolver_type=plain)
+    for detail in interpreter.get_input_details():
+        if len(detail["shape"]) == 4:
+            if -1 not in detail["shape_signature"]:
+                raise InputError("give the file without a size in its name")
+            interpreter.resize_tensor_input(detail["index"], (1, height, width, 3))
+    interpreter.allocate_tensors()
+    shapes = {d["index"]: d["shape"] for d in interpreter.get_tensor_details()}
+    graph = schema.Model.GetRootAs(model, 0).Subgraphs(0)
+    found: dict[int, int] = {}
+    for index in range(graph.TensorsLength()):
+        tensor = graph.Tensors(index)
+        for field in _SHAPE_FIELDS:
+            if where := tensor._tab.Offset(field):
+                first = tensor._tab.Vector(where)
+                for axis, value in enumerate(shapes[index]):
+                    found[first + 4 * axis] = int(value)
+    return found
+
+
+def _write_litert(folder: Path) -> None:
+    """Fetch LiteRT.js with npm, check it, and make it load without a bundler."""
+    (folder / "wasm").mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        for package, digest in _PACKAGES.items():
+            _unpack(package, digest, Path(name))
+        core = Path(name) / "core"
+        code = (core / "dist/index.js").read_text("utf-8")
+        code = code.replace('"@litertjs/wasm-utils"', '"./wasm-utils.js"')
+        utils = (Path(name) / "wasm-utils/dist/index.js").read_text("utf-8")
+        for file, text in (("index.js", code), ("wasm-utils.js", utils)):
+            text = re.sub(r"^//# sourceMappingURL=.*$", "", text, flags=re.MULTILINE)
+            (folder / file).write_text(text, "utf-8")
+        for stem in _WASM:
+            for ending in (".js", ".wasm"):
+                shutil.copyfile(
+                    core / "wasm" / f"{stem}{ending}",
+                    folder / "wasm" / f"{stem}{ending}",
+                )
+
+
+def _unpack(package: str, digest: str, folder: Path) -> None:
+    command = ["npm", "pack", "--silent", "--pack-destination", str(folder), package]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except FileNotFoundError as error:
+        raise InputError(
+            "the browser's runtime is fetched by npm: install Node.js"
+        ) from error
+    except subprocess.CalledProcessError as error:
+        reason = (error.stderr or error.stdout).strip().splitlines()
+        raise InputError(
+            f"npm can't fetch {package}: {reason[-1] if reason else error}"
+        ) from error
+    file = folder / done.stdout.split()[-1]
+    found = base64.b64encode(hashlib.sha512(file.read_bytes()).digest()).decode()
+    if found != digest:
+        raise InputError(f"{package} has the SHA-512 {found}, not {digest}")
+    with tarfile.open(file) as archive:
+        archive.extractall(folder, filter="data")
+    (folder / "package").rename(folder / package.rpartition("@")[0].rpartition("/")[2])

@@ -1,0 +1,19 @@
+"""Apply an exported model: numpy and Pillow, and the one engine that is used.
+
+Neither TensorFlow nor Keras is imported, except by the SavedModel engine.
+"""
+
+from nst_export.runtime.engines.choose import Engine
+from nst_export.runtime.engines.session import MULTIPLE, Session
+from nst_export.runtime.mix import mix_weights, parse_mix
+from nst_export.runtime.stylizer import Stylizer, bundled
+
+__all__ = [
+    "MULTIPLE",
+    "Engine",
+    "Session",
+    "Stylizer",
+    "bundled",
+    "mix_weights",
+    "parse_mix",
+]

@@ -1,0 +1,1 @@
+"""What runs an exported model: one module an engine."""

@@ -1,0 +1,69 @@
+"""LiteRT on the CPU."""
+
+from pathlib import Path
+
+import numpy as np
+
+from nst_export.runtime.engines.session import INPUTS, check_inputs, short_name
+from nst_tf.settings.checks import InputError
+
+
+class LiteRT:
+    """LiteRT on the CPU, resized when a picture has another size than the last."""
+
+    expected = INPUTS
+
+    def __init__(self, path: Path, threads: int) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        data = path.read_bytes()  # A file that changes under a mapping is a crash.
+        self.interpreter = Interpreter(model_content=data, num_threads=threads)
+        details = self.interpreter.get_input_details()
+        self.inputs = {short_name(detail["name"]): detail for detail in details}
+        check_inputs(path, self.inputs, self.expected)
+        self.takes_style = "style" in self.inputs
+        self.shape: tuple[int, ...] = ()
+
+    def run(self, image: np.ndarray, **others: np.ndarray) -> dict[int, np.ndarray]:
+        """Return the outputs by the length of their last axis, 3 for the picture."""
+        if image.shape != self.shape:
+            index = self.inputs["image"]["index"]
+            fixed = tuple(self.inputs["image"]["shape_signature"])
+            if -1 not in fixed and fixed != image.shape:
+                _, height, width, _ = fixed
+                raise InputError(
+                    f"this model takes {width}x{height} pixels only; resize the picture"
+                    " or use the file without a size in its name"
+                )
+            self.interpreter.resize_tensor_input(index, image.shape)
+            self.interpreter.allocate_tensors()
+            self.shape = image.shape
+        for name, detail in self.inputs.items():
+            value = image if name == "image" else others[name]
+            self.interpreter.set_tensor(detail["index"], value)
+        self.interpreter.invoke()
+        outputs = self.interpreter.get_output_details()
+        found = [self.interpreter.get_tensor(detail["index"]) for detail in outputs]
+        return {value.shape[-1]: value for value in found}
+
+    def __call__(self, image: np.ndarray, style: np.ndarray) -> np.ndarray:
+        """Return `[1, H, W, 3]` of `[1, H, W, 3]` and `[1, N + 1]`."""
+        return self.run(image, style=style)[3]
+
+
+class LiteRTTiles(LiteRT):
+    """LiteRT with statistics in and out, for pictures in tiles."""
+
+    expected = ({"image", "style", "statistics"},)
+
+    @property
+    def channels(self) -> int:
+        """Channels of all normalisations together."""
+        return int(self.inputs["statistics"]["shape"][-1])
+
+    def __call__(  # type: ignore[override]
+        self, image: np.ndarray, style: np.ndarray, statistics: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return `[1, H, W, 3]` and `[1, 2, 1, S]`, given `[1, 3, 1, S]`."""
+        found = self.run(image, style=style, statistics=statistics)
+        return found[3], found[self.channels]

@@ -1,0 +1,42 @@
+"""What every engine's session is."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from nst_tf.settings.checks import InputError
+
+MULTIPLE = 4
+"""What both sides of a picture must be multiples of for the network."""
+INPUTS: tuple[set[str], ...] = ({"image", "style"}, {"image"})
+"""Inputs of a model with style weights and of one with a fixed style."""
+
+
+class Session(Protocol):
+    """A loaded model."""
+
+    takes_style: bool
+    """Whether the style weights are an input; if not, it has one style alone."""
+
+    def __call__(self, image: np.ndarray, style: np.ndarray) -> np.ndarray:
+        """Return `[1, H, W, 3]` of `[1, H, W, 3]` and `[1, N + 1]`, all float32."""
+
+
+def short_name(name: str) -> str:
+    """Return the name of an input without what converters add."""
+    return name.split(":")[0].removeprefix("serving_default_")
+
+
+def check_inputs(
+    path: Path,
+    names: Iterable[str],
+    expected: Sequence[set[str]] = INPUTS,
+) -> None:
+    """Refuse a model whose inputs have other names than those `expected`."""
+    if set(names) not in expected:
+        raise InputError(
+            f"{path} has the inputs {', '.join(sorted(names))}, not"
+            f" {' and '.join(sorted(expected[0]))}"
+        )

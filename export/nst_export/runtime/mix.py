@@ -1,0 +1,64 @@
+"""Shares of styles by name, and the weights that a model takes."""
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+
+from nst_tf.settings.checks import InputError
+
+
+def mix_weights(
+    styles: Sequence[str], mix: Mapping[str, float], *, strength: float = 1.0
+) -> list[float]:
+    """Return the model's weights for a mix of styles.
+
+    Args:
+        styles: The model's styles.
+        mix: Share of each style by name; scaled to a sum of 1.
+        strength: 0 is the photograph, 1 the whole style.
+
+    Raises:
+        InputError: An unknown style, shares that are negative or all 0, a strength
+            outside 0..1.
+    """
+    problems = []
+    for name, share in mix.items():
+        if name not in styles:
+            close = difflib.get_close_matches(name, styles, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            problems.append(
+                f"there is no style {name}{hint} (there are {', '.join(styles)})"
+            )
+        if not (math.isfinite(share) and share >= 0):
+            problems.append(
+                f"the share of {name} must be a number of at least 0, got {share:g}"
+            )
+    if not (math.isfinite(strength) and 0 <= strength <= 1):
+        problems.append(f"strength must be in 0..1, got {strength:g}")
+    total = sum(mix.values())
+    if not problems and total <= 0:
+        problems.append("at least one style needs a share above 0")
+    if problems:
+        raise InputError("; ".join(problems))
+    shares = [strength * mix.get(name, 0.0) / total for name in styles]
+    return [1.0 - strength, *shares]
+
+
+def parse_mix(text: str) -> dict[str, float]:
+    """Return the share of each style in `NAME=SHARE,NAME=SHARE`.
+
+    Raises:
+        InputError: Another form, or a style twice.
+    """
+    mix: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, share = (word.strip() for word in part.partition("="))
+        if name in mix:
+            raise InputError(f"the mix {text} names {name} twice")
+        try:
+            mix[name] = float(share)
+        except ValueError as error:
+            raise InputError(
+                f"a mix is NAME=SHARE,NAME=SHARE; {part.strip()!r} is none"
+            ) from error
+    return mix

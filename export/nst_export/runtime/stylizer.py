@@ -1,0 +1,158 @@
+"""Apply an exported model: numpy and Pillow, and the one engine that is used.
+
+Neither TensorFlow nor Keras is imported, except by the SavedModel engine.
+"""
+
+import functools
+import importlib
+import importlib.util
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nst_export.card import Card, extract, read_sidecar, style_names
+from nst_export.runtime import tiles
+from nst_export.runtime.engines.choose import (
+    LITERT,
+    Engine,
+    choose_engine,
+    import_engine,
+    open_session,
+)
+from nst_export.runtime.engines.litert import LiteRT, LiteRTTiles
+from nst_export.runtime.engines.onnxruntime import OnnxRuntime
+from nst_export.runtime.engines.openvino import OpenVINO
+from nst_export.runtime.engines.saved_model import SavedModel
+from nst_export.runtime.engines.session import MULTIPLE, Session
+from nst_tf.settings.checks import MIN_SIDE, InputError
+
+WHOLE = 3 * 2**20
+"""Pixels up to which a picture is painted in one pass; larger ones go in tiles. The
+width of the gallery, 0.5, takes 0.6 GiB for 2**20 pixels."""
+
+
+class Stylizer:
+    """A loaded style model.
+
+    Args:
+        session: Runs the network.
+        card: The model's card.
+        engine: Name of the engine that runs it.
+        tiles: Makes the session for pictures that are too large for one pass; without
+            it they take the memory that they take.
+        whole: Pixels up to which a picture is painted in one pass.
+
+    Example:
+        >>> stylizer = Stylizer.load(Path("gallery.tflite"))
+        >>> weights = mix_weights(stylizer.styles, {"starry_night": 1.0}, strength=0.7)
+        >>> picture = stylizer(photo, weights)
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        card: Card,
+        engine: str,
+        *,
+        tiles: Callable[[], tiles.TileSession] | None = None,
+        whole: int = WHOLE,
+    ) -> None:
+        self.session, self.card, self.engine = session, card, engine
+        self.tiles, self.whole = tiles, whole
+        self.styles = style_names(card)
+
+    @classmethod
+    def load(
+        cls, path: Path, *, engine: Engine = "auto", threads: int | None = None
+    ) -> "Stylizer":
+        """Load a `.tflite`, an `.onnx` or a SavedModel folder.
+
+        Args:
+            path: What `nst export` wrote.
+            engine: What runs it. `auto` is LiteRT for a `.tflite`, for an `.onnx`
+                OpenVINO where it is installed, else ONNX Runtime.
+            threads: Threads a picture; without it one a core.
+
+        Raises:
+            InputError: No such file, no such engine here, or no model of ours.
+        """
+        if not path.exists():
+            raise InputError(f"there is no model {path}")
+        engine = choose_engine(path, engine)
+        import_engine(engine)
+        card = _card(path)
+        style_names(card)
+        opened: dict[str, Any] = {
+            "litert": LiteRT,
+            "openvino": OpenVINO,
+            "onnxruntime": OnnxRuntime,
+            "saved_model": SavedModel,
+        }
+        count = threads or os.cpu_count() or 1
+        session = open_session(opened[engine], path, count, engine)
+        beside = path.with_name(f"{card.get('name')}-tiles.tflite")
+        large = None
+        if path.is_file() and beside.is_file() and importlib.util.find_spec(LITERT):
+            large = functools.partial(
+                open_session, LiteRTTiles, beside, count, "litert"
+            )
+        return cls(session, card, engine, tiles=large)
+
+    def __call__(self, photo: np.ndarray, weights: Sequence[float]) -> np.ndarray:
+        """Stylise float32 `[H, W, 3]`, RGB 0..1, of any size from 16 pixels.
+
+        Larger pictures than `whole` go in tiles, if the model has a file for that.
+
+        Args:
+            photo: The photograph.
+            weights: One a style, the photograph's own first; from `mix_weights`.
+
+        Raises:
+            InputError: The picture is too small.
+        """
+        height, width = photo.shape[:2]
+        if min(height, width) < MIN_SIDE:
+            raise InputError(
+                f"the picture has {width}x{height} pixels; each side needs {MIN_SIDE}"
+            )
+        if self.tiles is not None and height * width > self.whole:
+            return tiles.paint(self.tiles(), photo, weights)
+        pad = [(0, -side % MULTIPLE) for side in (height, width)]
+        # Mirrored, as the network does at its own borders.
+        padded = np.pad(photo, (*pad, (0, 0)), mode="reflect")
+        style = np.asarray([weights], "float32")
+        picture = self.session(np.ascontiguousarray(padded[None], "float32"), style)
+        picture = picture[0, :height, :width]
+        if not self.session.takes_style:
+            picture = picture + weights[0] * (photo - picture)
+        return np.clip(picture, 0.0, 1.0)
+
+
+def bundled() -> Path:
+    """Return the file of the gallery that ships with the package.
+
+    Raises:
+        InputError: This installation has none.
+    """
+    path = Path(__file__).parents[1] / "gallery" / "gallery.tflite"
+    if not path.is_file():
+        raise InputError(
+            "this installation has no bundled gallery: give --model, a file that nst"
+            " export wrote"
+        )
+    return path
+
+
+def _card(path: Path) -> Card:
+    """Read the card inside a `.tflite`, or beside any other model."""
+    if path.suffix.lower() == ".tflite":
+        try:
+            card = extract(path.read_bytes())
+        except Exception as error:  # A damaged file fails anywhere in the parser.
+            raise InputError(f"{path} is damaged or no .tflite") from error
+        if card is not None:
+            return card
+    return read_sidecar(path)

@@ -1,0 +1,263 @@
+"""Pictures in, pictures out: `POST /stylize`, and the list of styles."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from nst_export.runtime.mix import mix_weights, parse_mix
+from nst_export.server.models import Served
+from nst_export.server.service import HttpError, Service, json_response
+from nst_export.server.settings import ServeSettings
+from nst_tf.imaging.color import keep_colors
+from nst_tf.imaging.formats import FormatError, SizeError
+from nst_tf.imaging.read import decode_image
+from nst_tf.imaging.scene import THUMBNAIL, landscape
+from nst_tf.imaging.write import encode_image
+from nst_tf.settings.checks import MIN_SIDE, InputError
+
+FORMATS = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP"}
+"""Formats of answers, and what Pillow calls them."""
+_MAGIC = {b"\xff\xd8\xff": "jpeg", b"RIFF": "webp"}
+_FIELDS = ("model", "style", "mix", "strength", "size", "keep_colors", "format")
+
+
+class Asked(NamedTuple):
+    """What a request wants of a photograph.
+
+    Attributes:
+        model: The model.
+        weights: From `mix_weights`.
+        size: Long side in pixels to which larger photographs are reduced.
+        keep_colors: Paint the brightness only.
+        format: Of the answer; None for the photograph's.
+    """
+
+    model: Served
+    weights: list[float]
+    size: int
+    keep_colors: bool
+    format: str | None
+
+
+def routes(service: Service) -> list[Route]:
+    """Return the routes `/stylize` and `/styles`."""
+
+    async def stylize(request: Request) -> Response:
+        deadline = service.deadline()
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        is_form = kind == "multipart/form-data"
+        if not is_form and not kind.startswith("image/"):
+            raise HttpError(
+                415,
+                "send the photograph as image/* or as the field 'image' of"
+                f" multipart/form-data, not as {kind or 'nothing'}",
+                {"Accept": "multipart/form-data, image/*"},
+            )
+        body = await service.body(request, deadline)
+        fields = _single(request.query_params.multi_items())
+        data = body
+        if is_form:
+            data, more = await read_form(request, body)
+            fields |= more
+        asked = read_fields(fields, service)
+        arrived = time.perf_counter()
+
+        def work(worker: int) -> Response:
+            return answer(data, asked, worker, service.settings, arrived)
+
+        response: Response = await service.run(request, work, deadline)
+        return response
+
+    async def styles(_: Request) -> Response:
+        listed = [
+            {
+                "name": model.name,
+                "version": str(model.version),
+                "styles": [
+                    {
+                        "name": name,
+                        "credit": model.credit(name),
+                        "thumbnail": f"styles/{model.name}/{model.version}/"
+                        f"{quote(name)}.jpg",
+                    }
+                    for name in model.styles
+                ],
+            }
+            for model in service.models
+        ]
+        limits = {"max_size": service.settings.max_size}
+        return json_response({"models": listed, "limits": limits})
+
+    async def thumbnail(request: Request) -> Response:
+        name, version, style = (
+            request.path_params[key] for key in ("model", "version", "style")
+        )
+        try:
+            model = service.models.get(name)
+        except KeyError:
+            model = None
+        if model is None or version != str(model.version) or style not in model.styles:
+            raise HttpError(404, f"there is no style {style} of {name} {version}")
+
+        def work(worker: int) -> bytes:
+            return thumbnail_of(model, worker, style)
+
+        data = model.thumbnails.get(style)
+        if data is None:
+            data = await service.run(request, work, service.deadline())
+            model.thumbnails[style] = data
+        headers = {"Cache-Control": "max-age=3600"}
+        return Response(data, 200, headers, "image/jpeg")
+
+    return [
+        Route("/stylize", stylize, methods=["POST"]),
+        Route("/styles", styles),
+        Route("/styles/{model}/{version}/{style}.jpg", thumbnail),
+    ]
+
+
+class _InMemory(MultiPartParser):
+    spool_max_size = 0  # Never onto the disk: the body is within its limit.
+
+
+async def read_form(request: Request, body: bytes) -> tuple[bytes, dict[str, str]]:
+    """Return the photograph and the fields of a form.
+
+    Raises:
+        HttpError: It is no form, or has other files than one image.
+    """
+
+    async def stream() -> Any:
+        yield body
+
+    try:
+        parser = _InMemory(
+            request.headers, stream(), max_files=1, max_fields=len(_FIELDS)
+        )
+        form = await parser.parse()
+    except (MultiPartException, UnicodeError, KeyError, ValueError) as error:
+        reason = getattr(error, "message", str(error))
+        raise HttpError(400, f"the form can't be read: {reason}") from error
+    image = form.get("image")
+    if not isinstance(image, UploadFile):
+        await form.close()
+        raise HttpError(422, "the form needs a file named 'image'")
+    data = await image.read()
+    await form.close()
+    texts = [(k, v) for k, v in form.multi_items() if isinstance(v, str)]
+    return data, _single(texts)
+
+
+def _single(items: list[tuple[str, str]]) -> dict[str, str]:
+    """Return fields by name, refusing unknown ones and repetitions."""
+    names = [name for name, _ in items]
+    for name in names:
+        if name not in _FIELDS:
+            known = ", ".join(_FIELDS)
+            raise HttpError(422, f"there is no field {name!r}; there are {known}")
+        if names.count(name) > 1:
+            raise HttpError(422, f"the field {name} is given twice")
+    return dict(items)
+
+
+def read_fields(fields: Mapping[str, str], service: Service) -> Asked:
+    """Check what a request asks for.
+
+    Raises:
+        HttpError: A field has no meaning.
+    """
+    try:
+        model = service.models.get(fields.get("model"))
+    except KeyError:
+        known = ", ".join(model.name for model in service.models)
+        raise HttpError(
+            422, f"there is no model {fields['model']}; there are {known}"
+        ) from None
+    most = service.settings.max_size
+    size = fields.get("size", str(most))
+    if not (size.isascii() and size.isdigit() and len(size) < 9) or not (
+        MIN_SIDE <= int(size) <= most
+    ):
+        raise HttpError(422, f"size must be a whole number in {MIN_SIDE}..{most}")
+    kept = fields.get("keep_colors", "false")
+    if kept not in ("true", "false"):
+        raise HttpError(422, f"keep_colors must be true or false, got {kept!r}")
+    chosen = fields.get("format")
+    if chosen is not None and chosen not in FORMATS:
+        raise HttpError(422, f"format must be one of {', '.join(FORMATS)}")
+    strength = fields.get("strength", "1")
+    try:
+        factor = float(strength)
+    except ValueError as error:
+        text = f"strength must be a number, got {strength!r}"
+        raise HttpError(422, text) from error
+    try:
+        weights = mix_weights(model.styles, _mix(fields, model), strength=factor)
+    except InputError as error:
+        raise HttpError(422, str(error)) from error
+    return Asked(model, weights, int(size), kept == "true", chosen)
+
+
+def _mix(fields: Mapping[str, str], model: Served) -> dict[str, float]:
+    if ("style" in fields) == ("mix" in fields):
+        raise InputError(f"give style or mix; the styles are {', '.join(model.styles)}")
+    if "style" in fields:
+        return {fields["style"]: 1.0}
+    return parse_mix(fields["mix"])
+
+
+def answer(
+    data: bytes, asked: Asked, worker: int, settings: ServeSettings, arrived: float
+) -> Response:
+    """Paint one photograph and return the whole answer.
+
+    Args:
+        data: The photograph's file.
+        asked: What to do with it.
+        worker: Number of the worker that runs this.
+        settings: The limits.
+        arrived: When it was queued, for the timings.
+
+    Raises:
+        HttpError: The photograph can't be used.
+    """
+    times = [arrived, time.perf_counter()]
+    try:
+        photo, alpha = decode_image(
+            data, size=asked.size, max_pixels=settings.max_pixels
+        )
+        times.append(time.perf_counter())
+        picture = asked.model.stylizers[worker](photo, asked.weights)
+    except FormatError as error:
+        raise HttpError(415, str(error)) from error
+    except SizeError as error:
+        raise HttpError(413, str(error)) from error
+    except InputError as error:
+        raise HttpError(422, str(error)) from error
+    if asked.keep_colors:
+        picture = keep_colors(picture, photo)
+    times.append(time.perf_counter())
+    name = asked.format or next(
+        (kind for magic, kind in _MAGIC.items() if data.startswith(magic)), "png"
+    )
+    encoded = encode_image(picture, FORMATS[name], alpha=alpha)
+    times.append(time.perf_counter())
+    steps = zip(("queue", "decode", "paint", "encode"), times, times[1:], strict=False)
+    timing = ", ".join(
+        f"{step};dur={1e3 * (end - start):.1f}" for step, start, end in steps
+    )
+    headers = {"Server-Timing": timing, "Cache-Control": "no-store"}
+    return Response(encoded, 200, headers, f"image/{name}")
+
+
+def thumbnail_of(model: Served, worker: int, style: str) -> bytes:
+    """Return the JPEG of the project's scene in a style."""
+    weights = mix_weights(model.styles, {style: 1.0})
+    return encode_image(model.stylizers[worker](landscape(*THUMBNAIL), weights), "JPEG")

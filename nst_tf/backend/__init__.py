@@ -1,0 +1,1 @@
+"""What differs between backends, processors and C libraries."""

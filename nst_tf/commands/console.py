@@ -1,0 +1,125 @@
+"""What the programs share: a log, signals, a quiet start."""
+
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import typing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from nst_tf.files import sha256
+
+PROGRAM = "nst"
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells expect it."""
+
+
+def import_quietly() -> None:
+    """Load the backend without the lines that TensorFlow writes.
+
+    They come before its own log level is read.
+    """
+    with silence():
+        from nst_tf.backend.precision import has_gpu
+
+        has_gpu()
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Keep what libraries write to file descriptor 2; show it only if they fail."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as sink:
+        os.dup2(sink.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            sink.seek(0)
+            os.write(kept, sink.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+class Flag:
+    """A signal that has arrived."""
+
+    is_set = False
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Flag]:
+    """Turn the first Ctrl-C or SIGTERM into a flag; the second Ctrl-C breaks off."""
+    flag = Flag()
+
+    def handle(number: int, _: Any) -> None:
+        if flag.is_set and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        flag.is_set = True
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, handle) for number in signals]
+    try:
+        yield flag
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def fingerprint(path: Path) -> dict[str, str]:
+    """Return what tells an input file from another, for a picture's metadata."""
+    return {"name": path.name, "sha256": sha256(path)}
+
+
+def precise(value: float) -> str:
+    """Write a loss in full."""
+    return f"{value:,.0f}" if value >= 10_000 else f"{value:.5g}"
+
+
+def short(value: float) -> str:
+    """Write a loss in few characters."""
+    return f"{value / 1000:,.0f}k" if value >= 10_000 else f"{value:.4g}"
+
+
+@contextlib.contextmanager
+def progress(
+    total: int, done: int, *, fields: tuple[str, ...], quiet: bool
+) -> Iterator[Callable[..., None]]:
+    """Draw a bar on standard error; yield the function that moves it.
+
+    Args:
+        total: Steps of the whole run.
+        done: Steps made before.
+        fields: Names of the texts behind the bar; the function takes them by name.
+        quiet: Draw nothing.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    bar = Progress(
+        BarColumn(bar_width=12),
+        MofNCompleteColumn(),
+        *(TextColumn(f"{{task.fields[{name}]}}") for name in fields),
+        TimeRemainingColumn(compact=True),
+        console=Console(stderr=True),
+        disable=quiet,
+    )
+    texts: dict[str, Any] = dict.fromkeys(fields, "")
+    task = bar.add_task("", total=total, completed=done, **texts)
+
+    def show(completed: int, **values: str) -> None:
+        bar.update(task, completed=completed, **typing.cast(Any, values))
+
+    with bar:
+        yield show

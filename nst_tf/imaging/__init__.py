@@ -1,0 +1,1 @@
+"""Image files and pictures as float32 RGB 0..1 arrays; the only room with Pillow."""

@@ -1,0 +1,57 @@
+"""Random squares of photographs, to train on."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from nst_tf.imaging.formats import MAX_PIXELS
+from nst_tf.imaging.read import convert_to_srgb, decode, opened
+from nst_tf.imaging.write import to_bytes
+
+
+def load_crop(
+    source: Path | bytes,
+    size: int,
+    draw: np.random.Generator,
+    *,
+    least: float = 0.5,
+    name: str = "the image",
+) -> np.ndarray:
+    """Read a random square of an image for training, uint8 `[size, size, 3]`.
+
+    The square's side is `least` to 1 of the short side, but no smaller than `size`
+    where the picture is larger; it is mirrored half of the time. Cropping and
+    antialiased resizing are one step: half the time of `load_image` and `resize`.
+
+    Args:
+        source: A file or its bytes.
+        size: Side of the result in pixels.
+        draw: Where the numbers come from; four are drawn.
+        least: Smallest part of the short side.
+        name: What messages call the bytes.
+
+    Raises:
+        InputError: As `load_image`.
+    """
+    if isinstance(source, Path):
+        name = str(source)
+    part, left, top, mirrored = draw.random(4)
+    with opened(source, name, MAX_PIXELS) as file:
+        file.load()
+        image: Image.Image = ImageOps.exif_transpose(file)
+        if image.mode in ("I", "F") or image.mode.startswith("I;"):
+            pixels = to_bytes(decode(file).pixels)
+            image = Image.fromarray(pixels)
+        elif image.has_transparency_data:
+            ground = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(ground, image.convert("RGBA"))
+        image = convert_to_srgb(image, file.info.get("icc_profile")).convert("RGB")
+    short = min(image.size)
+    side = max(short * (least + (1.0 - least) * part), min(short, size))
+    x, y = left * (image.width - side), top * (image.height - side)
+    square = image.resize(
+        (size, size), Image.Resampling.BICUBIC, box=(x, y, x + side, y + side)
+    )
+    pixels = np.asarray(square)
+    return np.ascontiguousarray(pixels[:, ::-1] if mirrored < 0.5 else pixels)

@@ -1,0 +1,42 @@
+"""Sizes, and resizing in float."""
+
+import numpy as np
+from PIL import Image
+
+from nst_tf.settings.optimize import Resample, Side
+
+
+def fit(width: int, height: int, size: int, side: Side) -> tuple[int, int]:
+    """Return width and height with `size` pixels on the long or the short side."""
+    measure = max(width, height) if side == "long" else min(width, height)
+    ratio = size / measure
+    return max(1, round(width * ratio)), max(1, round(height * ratio))
+
+
+def resize(
+    pixels: np.ndarray, width: int, height: int, *, resample: Resample = "lanczos"
+) -> np.ndarray:
+    """Resize float32 `[H, W, 3]` or `[H, W]` in float, without rounding to 8 bits.
+
+    Args:
+        pixels: The image; values are kept within 0..1.
+        width: Pixels of the result.
+        height: Pixels of the result.
+        resample: Antialiased filter.
+    """
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    method = Image.Resampling[resample.upper()]
+    planes = pixels[..., None] if pixels.ndim == 2 else pixels
+    resized = [
+        np.asarray(Image.fromarray(planes[..., k]).resize((width, height), method))
+        for k in range(planes.shape[-1])
+    ]
+    result = np.clip(np.stack(resized, axis=-1), 0.0, 1.0).astype("float32")
+    return result[..., 0] if pixels.ndim == 2 else result
+
+
+def reduce(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Reduce to a long side of `size`; enlarge never."""
+    height, width = pixels.shape[:2]
+    return resize(pixels, *fit(width, height, min(size, max(width, height)), "long"))

@@ -1,0 +1,1 @@
+"""Looking into runs and networks: sheets of settings, features, the live page."""

@@ -1,0 +1,1 @@
+"""The style-transfer loss: extractor, terms, targets, exact tiles."""

@@ -1,0 +1,54 @@
+"""The content term: how far features are from the photograph's."""
+
+from typing import Any
+
+from keras import ops
+
+from nst_tf.loss import statistics as sums
+from nst_tf.loss.conventions import LEAST, RULES
+from nst_tf.settings.loss import Convention
+
+Tensor = Any
+
+
+def content_loss(
+    features: Tensor, target: Tensor, *, convention: Convention = "gatys-notebook"
+) -> Tensor:
+    """Return the squared distance of features to the photograph's, `[B]` float32.
+
+    Args:
+        features: `[B, h, w, C]` of the picture.
+        target: `[B, h, w, C]` of the photograph.
+        convention: See the table of this module.
+    """
+    energy = sums.energy_sum(target) if needs_energy(convention) else None
+    return content_of(
+        sums.gap_sum(features, target),
+        sums.value_count(features),
+        energy,
+        convention=convention,
+    )
+
+
+def needs_energy(convention: Convention) -> bool:
+    """Tell whether the content term is relative to the photograph's features."""
+    return RULES[convention].relative
+
+
+def content_of(
+    gap: Tensor, count: Tensor, energy: Tensor | None, *, convention: Convention
+) -> Tensor:
+    """Return the content term of sums over positions, `[B]` float32.
+
+    Args:
+        gap: `[B]`, sum of squared differences to the photograph.
+        count: `[B]`, number of values that were compared.
+        energy: `[B]`, sum of the photograph's squares, if `needs_energy`.
+        convention: See the table of this module.
+    """
+    rule = RULES[convention]
+    if rule.content_mean:
+        gap = gap / count
+    if rule.relative:
+        gap = gap / ops.maximum(energy, LEAST)
+    return rule.content_factor * gap

@@ -1,0 +1,53 @@
+"""The loss and what it is the sum of."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+Tensor = Any
+TERMS = ("content", "style", "tv")
+"""Names of the terms, in the order of logs, sliders and `weight_changes`."""
+
+
+class LossParts(NamedTuple):
+    """The weighted terms of the loss, float32 scalars; every term is an attribute too.
+
+    Attributes:
+        total: Their sum.
+        terms: Each by its name.
+
+    Example:
+        >>> LossParts(3.0, {"content": 1.0, "style": 2.0}).style
+        2.0
+    """
+
+    total: Tensor
+    terms: dict[str, Tensor]
+
+    def __getattr__(self, name: str) -> Tensor:
+        try:
+            return self.terms[name]
+        except KeyError:
+            raise AttributeError(
+                f"the loss has no term {name}; it has {', '.join(self.terms)}"
+            ) from None
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "LossParts":
+        """Return the parts that `flat` wrote, or those among the logs of `fit`."""
+        terms = {name: float(values[name]) for name in TERMS if name in values}
+        return cls(float(values["total"]), terms)
+
+    @classmethod
+    def unknown(cls) -> "LossParts":
+        """Return parts that are all NaN, before anything was evaluated."""
+        return cls(math.nan, dict.fromkeys(TERMS, math.nan))
+
+    def flat(self) -> dict[str, Tensor]:
+        """Return total and terms by name, as logs and cards hold them."""
+        return {"total": self.total, **self.terms}
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "LossParts":
+        """Return the parts with a function applied to total and terms."""
+        terms = {name: function(value) for name, value in self.terms.items()}
+        return LossParts(function(self.total), terms)

@@ -1,0 +1,1 @@
+"""Style statistics: one class a loss."""

@@ -1,0 +1,216 @@
+"""Layers of the transform network."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from nst_tf.backend.slicing import mirrored
+from nst_tf.settings.network import Lowering
+
+Tensor = Any
+EPSILON = 1e-3
+"""Added to the variance; large enough for half-precision GPUs of phones."""
+
+
+@keras.saving.register_keras_serializable("nst_tf")
+class ReflectionPadding(keras.layers.Layer):
+    """Mirror the border, without repeating the edge pixel.
+
+    Args:
+        width: Pixels on every side.
+        lowering: `"slices"` writes it as slices and concatenations, which LiteRT's
+            CPU kernels take whole; the others pad open sizes in one operation.
+        **kwargs: Passed to `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self, width: int, *, lowering: Lowering = "native", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.width, self.lowering = width, lowering
+
+    def call(self, x: Tensor) -> Tensor:
+        """Pad `[B, H, W, C]` to `[B, H + 2 width, W + 2 width, C]`."""
+        if self.lowering != "slices":
+            return mirrored(x, self.width)
+        rows = _mirror(x, self.width, axis=1)
+        return _mirror(rows, self.width, axis=2)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Enlarge both sides; an unknown one stays unknown."""
+        batch, height, width, channels = input_shape
+        grown = [side and side + 2 * self.width for side in (height, width)]
+        return (batch, *grown, channels)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "width": self.width,
+            "lowering": self.lowering,
+        }
+
+
+def _mirror(x: Tensor, width: int, *, axis: int) -> Tensor:
+    """Mirror both ends of an axis with slices one pixel thin, at most 4 a join."""
+
+    def line(start: int, stop: int | None) -> Tensor:
+        index = [slice(None)] * 4
+        index[axis] = slice(start, stop)
+        return x[tuple(index)]
+
+    def join(parts: list[Tensor]) -> Tensor:
+        while len(parts) > 1:
+            parts = [
+                ops.concatenate(parts[i : i + 4], axis=axis)
+                if i + 1 < len(parts)
+                else parts[i]
+                for i in range(0, len(parts), 4)
+            ]
+        return parts[0]
+
+    before = [line(i, i + 1) for i in range(width, 0, -1)]
+    after = [line(-i - 1, -i) for i in range(1, width + 1)]
+    return join([join(before), x, join(after)])
+
+
+@keras.saving.register_keras_serializable("nst_tf")
+class ConditionalInstanceNormalization(keras.layers.Layer):
+    """Instance normalisation whose scale and shift are mixed by style weights.
+
+    Mean and variance over H and W are float32 whatever the compute dtype.
+
+    Args:
+        styles: Number of rows of gamma and beta; the weights' last axis.
+        lowering: `"multiples"` makes gamma and beta channels-first and transposes
+            them: then tf2onnx finds transposes on all sides and takes them out.
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Reference:
+        Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629
+    """
+
+    def __init__(
+        self, styles: int, *, lowering: Lowering = "native", **kwargs: Any
+    ) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self.styles, self.lowering = styles, lowering
+
+    def build(self, input_shape: Any) -> None:
+        """Create gamma (1) and beta (0), `[N, C]`."""
+        shape = (self.styles, input_shape[-1])
+        kept = {"shape": shape, "dtype": "float32"}
+        self.gamma = self.add_weight(initializer="ones", name="gamma", **kept)
+        self.beta = self.add_weight(initializer="zeros", name="beta", **kept)
+        self.built = True
+
+    def call(
+        self,
+        x: Tensor,
+        style: Tensor,
+        given: Tensor | None = None,
+        training: bool = False,
+    ) -> Any:
+        """Normalise `[B, H, W, C]`; `style` is float32 `[B, N]`.
+
+        Args:
+            x: What is normalised.
+            style: Weights of the rows of gamma and beta.
+            given: float32 `[B, 3, 1, C]`, mean and variance to normalise with, and
+                their share against those of `x` (1: they alone). With it, what is
+                returned is the picture and mean and variance of `x`, `[B, 2, 1, C]`.
+            training: Whether a gradient will be wanted.
+        """
+        many = x.shape[0] and x.shape[-1] >= 16  # With fewer it is slower.
+        if training and many and keras.backend.backend() == "tensorflow":
+            return self._fused(x, style)
+        wide = ops.cast(x, "float32")
+        mean = ops.mean(wide, axis=(1, 2), keepdims=True)
+        centered = wide - mean
+        variance = ops.mean(ops.square(centered), axis=(1, 2), keepdims=True)
+        if given is not None:
+            own = ops.concatenate([mean, variance], axis=1)
+            used = own + given[:, 2:] * (given[:, :2] - own)
+            centered, variance = wide - used[:, :1], used[:, 1:]
+        gamma, beta = (self._mixed(style, rows) for rows in (self.gamma, self.beta))
+        scale = gamma * ops.rsqrt(variance + EPSILON)
+        picture = ops.cast(centered * scale + beta, self.compute_dtype)
+        return picture if given is None else (picture, own)
+
+    def _mixed(self, style: Tensor, rows: Tensor) -> Tensor:
+        """Return `[B, 1, 1, C]`, the mix of rows `[N, C]`."""
+        mixed = ops.matmul(style, rows)
+        if self.lowering == "multiples":
+            return ops.transpose(mixed[:, :, None, None], (0, 2, 3, 1))
+        return mixed[:, None, None, :]
+
+    def _fused(self, x: Tensor, style: Tensor) -> Tensor:
+        """Do the same with TensorFlow's batch normalisation of one picture at a time.
+
+        Its statistics are float32 too. Forward and backward at 256x256 with 32
+        channels, batch 4, take 8.5 instead of 40 ms; no app has the operation.
+        """
+        import tensorflow as tf
+
+        x = tf.cast(x, self.compute_dtype)
+        gamma, beta = ops.matmul(style, self.gamma), ops.matmul(style, self.beta)
+        pictures = [
+            tf.compat.v1.nn.fused_batch_norm(
+                picture,
+                scale=gamma[index],
+                offset=beta[index],
+                epsilon=EPSILON,
+                is_training=True,
+            )[0]
+            # Not by indexing, whose gradient is a batch of zeros for every picture.
+            for index, picture in enumerate(tf.split(x, x.shape[0]))
+        ]
+        return tf.concat(pictures, axis=0)
+
+    def compute_output_spec(
+        self, x: Any, style: Any, given: Any = None, training: bool = False
+    ) -> Any:
+        """Keep the shape."""
+        picture = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
+        if given is None:
+            return picture
+        shape = (x.shape[0], 2, 1, x.shape[-1])
+        return picture, keras.KerasTensor(shape, dtype="float32")
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "styles": self.styles,
+            "lowering": self.lowering,
+        }
+
+
+@keras.saving.register_keras_serializable("nst_tf")
+class StyleBlend(keras.layers.Layer):
+    """The ratios of the styles, whatever the share of the photograph."""
+
+    def call(self, style: Tensor) -> Tensor:
+        """Return `[B, N]` with sum 1 (0 for the photograph alone) of `[B, N + 1]`."""
+        painted = style[:, 1:]
+        return painted / ops.maximum(ops.sum(painted, axis=-1, keepdims=True), 1e-6)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Leave out style 0."""
+        batch, rows = input_shape
+        return batch, rows - 1
+
+
+@keras.saving.register_keras_serializable("nst_tf")
+class PhotographMix(keras.layers.Layer):
+    """Mix in the photograph by the weight of style 0."""
+
+    def call(self, x: Tensor, image: Tensor, style: Tensor) -> Tensor:
+        """Return `[B, H, W, 3]` between `x` and `image`; `style` is `[B, N]`."""
+        share = style[:, None, None, :1]
+        return share * image + (1.0 - share) * x
+
+    def compute_output_spec(self, x: Any, image: Any, style: Any) -> Any:
+        """Keep shape and dtype."""
+        return keras.KerasTensor(x.shape, dtype=x.dtype)

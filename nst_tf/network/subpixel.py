@@ -1,0 +1,164 @@
+"""Convolutions at full resolution, computed at half of it.
+
+Every second row and column of the output is a phase: the same convolution of the input
+with a shifted kernel. All four phases together are one convolution at half the
+resolution with four times the channels, which processors run faster where there are
+few channels: forward and backward of a 9x9 convolution from 32 to 3 channels at
+256x256, batch 4, takes 179 instead of 422 ms, and LiteRT's table of input addresses
+shrinks by 3. Results are equal up to the order of summation.
+
+References:
+    Shi et al. 2016 (convolution at low resolution), https://arxiv.org/abs/1609.05158
+    Shi et al. 2016 (resize-convolution is one, too), https://arxiv.org/abs/1609.07009
+"""
+
+import itertools
+from typing import Any
+
+import keras
+from keras import ops
+
+from nst_tf.backend.slicing import mirrored, window
+from nst_tf.settings.network import Lowering
+
+Tensor = Any
+
+
+class _Phased(keras.layers.Conv2D):
+    """A convolution without bias that pads its input itself.
+
+    Args:
+        filters: Channels of the output.
+        kernel_size: Side of the kernel, odd.
+        lowering: `"native"` takes any size, and goes by phases where the sizes are
+            known and even; `"multiples"` and `"slices"` always go by phases.
+        **kwargs: Passed to `keras.layers.Conv2D`.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        *,
+        lowering: Lowering = "native",
+        **kwargs: Any,
+    ) -> None:
+        kwargs["use_bias"] = False
+        # The kernel is summed and moved in float32, then cast.
+        super().__init__(filters, kernel_size, autocast=False, **kwargs)
+        self.lowering = lowering
+
+    def convolve(self, x: Tensor, kernel: Tensor, strides: int = 1) -> Tensor:
+        """Return the valid convolution in the compute dtype."""
+        x, kernel = (ops.cast(value, self.compute_dtype) for value in (x, kernel))
+        return ops.conv(x, kernel, strides=strides, padding="valid")
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "lowering": self.lowering}
+
+
+@keras.saving.register_keras_serializable("nst_tf")
+class PhasedConv2D(_Phased):
+    """A convolution of stride 1 whose input is padded already; see the module."""
+
+    def call(self, x: Tensor) -> Tensor:
+        """Return `[B, H, W, F]` of `[B, H + k - 1, W + k - 1, C]`."""
+        kernel = ops.convert_to_tensor(self.kernel)
+        if self.lowering == "native" and not _even(x):
+            return self.convolve(x, kernel)
+        kernel = _by_phases(kernel)
+        if self.lowering == "slices":  # LiteRT's kernels have no space-to-depth.
+            return ops.depth_to_space(self.convolve(x, kernel, strides=2), 2)
+        kernel = _space_to_depth(kernel)
+        return ops.depth_to_space(self.convolve(ops.space_to_depth(x, 2), kernel), 2)
+
+
+@keras.saving.register_keras_serializable("nst_tf")
+class UpsamplingConv2D(_Phased):
+    """Nearest-neighbour upsampling by 2, reflection padding, 3x3 convolution.
+
+    By phases nothing is upsampled: two rows of the kernel that see the same row of the
+    input are added, and four 2x2 kernels remain of the 3x3, 16 products instead of 36.
+    """
+
+    def call(self, x: Tensor, like: Tensor) -> Tensor:
+        """Return `[B, H, W, F]` of `[B, ceil(H/2), ceil(W/2), C]`.
+
+        Args:
+            x: The features to enlarge.
+            like: `[B, H, W, ...]`, which says how much to cut off.
+        """
+        kernel = ops.convert_to_tensor(self.kernel)
+        if self.lowering == "native" and not _even(like):
+            x = ops.depth_to_space(ops.concatenate([x] * 4, axis=-1), 2)
+            _, height, width, _ = ops.shape(like)
+            sides = ((0, 0), (1, 1), (1, 1), (0, 0))
+            padded = ops.pad(x[:, :height, :width], sides, mode="reflect")
+            return self.convolve(padded, kernel)
+        # Mirrored about the enlarged edge pixel's centre is the edge pixel, repeated.
+        found = self.convolve(_repeat_edge(x, self.lowering), _upsampled(kernel))
+        halves = slice(None, -1), slice(1, None)
+        phases = []
+        for index, (rows, columns) in enumerate(itertools.product(halves, halves)):
+            channels = slice(index * self.filters, (index + 1) * self.filters)
+            phases.append(
+                found[:, rows, columns, channels]  # Whose operation all GPUs have.
+                if self.lowering == "slices"
+                else window(found, rows, columns, channels)
+            )
+        return ops.depth_to_space(ops.concatenate(phases, axis=-1), 2)
+
+    def compute_output_spec(self, x: Any, like: Any) -> Any:
+        """Take the sides of `like`."""
+        shape = (x.shape[0], *like.shape[1:3], self.filters)
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)
+
+
+def _even(x: Tensor) -> bool:
+    """Tell whether both sides are known and even."""
+    height, width = x.shape[1:3]
+    return bool(height and width and height % 2 == 0 and width % 2 == 0)
+
+
+def _by_phases(kernel: Tensor) -> Tensor:
+    """Turn `[k, k, C, F]` into `[k + 1, k + 1, C, 4 F]`, for stride 2."""
+    moved = [
+        ops.pad(kernel, ((row, 1 - row), (column, 1 - column), (0, 0), (0, 0)))
+        for row in (0, 1)
+        for column in (0, 1)
+    ]
+    return ops.concatenate(moved, axis=-1)
+
+
+def _space_to_depth(kernel: Tensor) -> Tensor:
+    """Turn `[2 k, 2 k, C, F]` for stride 2 into `[k, k, 4 C, F]` for blocks of 2x2."""
+    side, _, channels, filters = kernel.shape
+    half = side // 2
+    split = ops.reshape(kernel, (half, 2, half, 2, channels, filters))
+    split = ops.transpose(split, (0, 2, 1, 3, 4, 5))
+    return ops.reshape(split, (half, half, 4 * channels, filters))
+
+
+def _upsampled(kernel: Tensor) -> Tensor:
+    """Turn `[3, 3, C, F]` into the 2x2 kernels of the phases, `[2, 2, C, 4 F]`."""
+    return ops.concatenate(
+        [part for rows in _fold(kernel, 0) for part in _fold(rows, 1)], axis=-1
+    )
+
+
+def _fold(kernel: Tensor, axis: int) -> list[Tensor]:
+    """Add the two of three taps that see the same pixel: the last two, the first."""
+    first, middle, last = ops.split(kernel, 3, axis=axis)
+    return [
+        ops.concatenate([first, middle + last], axis=axis),
+        ops.concatenate([first + middle, last], axis=axis),
+    ]
+
+
+def _repeat_edge(x: Tensor, lowering: Lowering) -> Tensor:
+    """Repeat the outermost pixels once on every side of `[B, H, W, C]`."""
+    if lowering != "slices":
+        return mirrored(x, 1, repeat=True)
+    rows = ops.concatenate([x[:, :1], x, x[:, -1:]], axis=1)
+    return ops.concatenate([rows[:, :, :1], rows, rows[:, :, -1:]], axis=2)

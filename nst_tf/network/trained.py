@@ -1,0 +1,78 @@
+"""A trained model: the network and its card in one folder."""
+
+import json
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+import nst_tf.network  # noqa: F401  Registers the layers that a model is made of.
+from nst_tf.settings.checks import InputError
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Read the `model.json` of a folder that training wrote.
+
+    Raises:
+        InputError: It is not there, or no card.
+    """
+    try:
+        card = json.loads((folder / "model.json").read_text("utf-8"))
+        if not (isinstance(card["styles"], list) and isinstance(card["recipe"], dict)):
+            raise ValueError("model.json is no card")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why: object = error
+        if isinstance(error, FileNotFoundError) and (folder / "state.npz").exists():
+            why = "its training was interrupted; nst train --resume finishes it"
+        raise InputError(f"{folder} holds no trained model: {why}") from error
+    return typing.cast(dict[str, Any], card)
+
+
+MODEL, CARD, STATE, PREVIEWS = "model.keras", "model.json", "state.npz", "previews"
+"""Names inside the output folder."""
+
+
+class Model(NamedTuple):
+    """A trained network with what its card says.
+
+    Attributes:
+        network: From `build_network`.
+        card: The parsed `model.json`.
+    """
+
+    network: keras.Model
+    card: dict[str, Any]
+
+    @property
+    def styles(self) -> list[str]:
+        """Names of the styles, in the order of the weights after the photograph's."""
+        return [style["name"] for style in self.card["styles"]]
+
+    def __call__(self, photo: np.ndarray, weights: Sequence[float]) -> np.ndarray:
+        """Return the stylised picture of float32 `[H, W, 3]`, RGB 0..1."""
+        inputs = {
+            "image": photo[None],
+            "style": np.asarray([weights], "float32"),
+        }
+        picture: np.ndarray = keras.ops.convert_to_numpy(self.network(inputs))[0]
+        return picture
+
+
+def load_model(folder: Path) -> Model:
+    """Read `model.keras` and `model.json` of a folder that `train` wrote.
+
+    Raises:
+        InputError: They are not there, or not what `train` writes.
+    """
+    card = read_card(folder)
+    try:
+        network = keras.saving.load_model(folder / "model.keras", compile=False)
+        rows = network.inputs[1].shape[1]
+        if len(card["styles"]) + 1 != rows:
+            raise ValueError(f"{len(card['styles'])} styles for {rows} weights")
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise InputError(f"{folder} holds no trained model: {error}") from error
+    return Model(network, card)

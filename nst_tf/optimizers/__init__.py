@@ -1,0 +1,1 @@
+"""Keras optimizers of the project."""

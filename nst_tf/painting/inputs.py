@@ -1,0 +1,133 @@
+"""The pictures of a run and what they must match."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from nst_tf.backend.compile import in_graph
+from nst_tf.imaging import color
+from nst_tf.imaging.guides import Regions, whole
+from nst_tf.imaging.resize import resize
+from nst_tf.loss.objective import Objective, Targets
+from nst_tf.loss.tiled import TiledObjective
+from nst_tf.loss.vgg import build_extractor
+from nst_tf.painting.schedule import Stage
+from nst_tf.settings.optimize import OptimizeSettings
+
+Tensor = Any
+
+
+def graph_of(objective: Objective, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of an objective as a graph, if it does not tile itself."""
+    return function if isinstance(objective, TiledObjective) else in_graph(function)
+
+
+def size_of(image: np.ndarray) -> tuple[int, int]:
+    """Return width and height of `[H, W, ...]`."""
+    return image.shape[1], image.shape[0]
+
+
+class Inputs(NamedTuple):
+    """The pictures of a run, in the colours that the network should see.
+
+    `colors` is the photograph as it was given.
+    """
+
+    content: np.ndarray
+    styles: tuple[np.ndarray, ...]
+    regions: Regions
+    colors: np.ndarray
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the photograph."""
+        return size_of(self.content)
+
+    @property
+    def style_sizes(self) -> list[tuple[int, int]]:
+        """Width and height of every painting."""
+        return [size_of(style) for style in self.styles]
+
+    @property
+    def arrays(self) -> list[np.ndarray]:
+        """All that decides the result besides the settings."""
+        chosen = self.regions
+        given = [chosen.shares, chosen.strengths, chosen.masks, *chosen.paintings]
+        pictures = [self.colors, *self.styles]
+        if len(self.styles) == 1 and chosen.masks is None:
+            return pictures
+        return pictures + [x for x in given if x is not None]
+
+    def targets(
+        self, objective: Objective, stage: Stage, settings: OptimizeSettings
+    ) -> Targets:
+        """Return what a picture must match at the sizes of `stage`."""
+        chosen, resample = self.regions, settings.resample
+        photo = resize(self.content, *stage.picture, resample=resample)
+        moments: list[dict[str, Any]] = []
+        for style, mask, size in zip(
+            self.styles, chosen.paintings, stage.styles, strict=True
+        ):
+            painting = resize(style, *size, resample=resample)
+            if mask is not None:
+                mask = resize(mask, *size, resample="bilinear")[None]
+            extract = graph_of(objective, objective.style_moments)
+            moments.append(extract(painting[None], mask))
+        blend = {
+            key: sum(
+                _by_region(share, part[key])
+                for share, part in zip(chosen.shares, moments, strict=True)
+            )
+            for key in moments[0]
+        }
+        weights, masks = chosen.weights, chosen.masks
+        if masks is not None:
+            masks = resize(masks, *stage.picture, resample="bilinear")[None]
+        return graph_of(objective, objective.blended)(
+            photo[None], blend, None if weights is None else weights[None], masks
+        )
+
+    def cover(self, stage: Stage) -> np.ndarray | None:
+        """Return how much of each pixel may change, `[H, W]`."""
+        cover = self.regions.cover
+        if cover is None:
+            return None
+        return resize(cover, *stage.picture, resample="bilinear")
+
+
+def _by_region(share: np.ndarray, moment: Tensor) -> Tensor:
+    """Weigh a painting's moments `[1, R, ...]` or `[1, 1, ...]` by `[R]`."""
+    return np.reshape(share, (1, -1) + (1,) * (len(moment.shape) - 2)) * moment
+
+
+def prepare(
+    content: np.ndarray,
+    style: np.ndarray | Sequence[np.ndarray],
+    settings: OptimizeSettings,
+    regions: Regions | None,
+) -> Inputs:
+    """Return the pictures of a run in the colours that the network should see."""
+    styles = (style,) if isinstance(style, np.ndarray) else tuple(style)
+    if regions is None:
+        regions = whole(len(styles), settings.style_shares)
+    photo, styles = color.prepare(
+        content, styles, settings.color, linear_light=settings.linear_light
+    )
+    return Inputs(photo, styles, regions, content)
+
+
+def build_objective(
+    settings: OptimizeSettings, dtype: str, extractor: keras.Model | None = None
+) -> Objective:
+    """Return the loss of a run, on an extractor of its own if none is given."""
+    extractor = extractor or build_extractor(
+        settings.loss.layers, settings=settings.extractor, dtype=dtype
+    )
+    loss = settings.loss
+    if settings.weight_changes and not loss.tv_weight:
+        # Without weight it would not be computed, but it may get some.
+        loss = dataclasses.replace(loss, tv_weight=1.0)
+    return Objective(extractor, loss)

@@ -1,0 +1,115 @@
+"""An image as the trainable weight of a generator."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+Tensor = Any
+Range = tuple[np.ndarray, np.ndarray]
+"""Least and greatest value of every pixel, float32 `[H, W]` each."""
+
+
+@keras.saving.register_keras_serializable("nst_tf")
+class UnitRange(keras.constraints.Constraint):
+    """Project every value onto 0..1, the gamut of an image file."""
+
+    def __call__(self, w: Tensor) -> Tensor:
+        """Return `w` clipped."""
+        return ops.clip(w, 0.0, 1.0)
+
+
+class GreyRange(keras.constraints.Constraint):
+    """Project a picture `[1, H, W, 3]` onto the greys in a range of every pixel."""
+
+    def __init__(self, low: Any, high: Any) -> None:
+        self.low, self.high = low, high
+
+    def __call__(self, w: Tensor) -> Tensor:
+        """Return `w` with its three channels averaged and clipped."""
+        plane = ops.mean(w, axis=-1, keepdims=True)
+        return ops.repeat(ops.clip(plane, self.low, self.high), 3, axis=-1)
+
+
+class PixelImage(keras.layers.Layer):
+    """A generator whose only weight is the picture itself.
+
+    Args:
+        image: float32 `[H, W, 3]`, RGB 0..1; the start.
+        constrained: Keep the pixels in 0..1 after every step.
+        backdrop: float32 `[H, W, 3]`, what shows where `cover` is not 1.
+        cover: float32 `[H, W]`, 0..1; the picture is `cover` of the image and the rest
+            of the backdrop. Where it is 0 the backdrop stays to the bit.
+        greys: Keep the pixels grey and in this range instead.
+    """
+
+    def __init__(
+        self,
+        image: np.ndarray,
+        *,
+        constrained: bool = True,
+        backdrop: np.ndarray | None = None,
+        cover: np.ndarray | None = None,
+        greys: Range | None = None,
+    ) -> None:
+        super().__init__(dtype="float32", name="pixels")
+        start = np.clip(image, 0.0, 1.0) if constrained else image
+        constraint: Any = UnitRange() if constrained else None
+        if greys is not None:
+            low, high = greys
+            constraint = GreyRange(
+                self._constant(low[None, ..., None], "low"),
+                self._constant(high[None, ..., None], "high"),
+            )
+            start = np.asarray(constraint(start[None]))[0]
+        self.constrained = constrained
+        self.image = self.add_weight(
+            shape=(1, *image.shape),
+            initializer="zeros",
+            constraint=constraint,
+            name="image",
+        )
+        self.finite = self.add_weight(
+            shape=(1, *image.shape), initializer="zeros", trainable=False, name="finite"
+        )
+        self.image.assign(start[None])
+        self.finite.assign(start[None])
+        self.cover: Any = None
+        self.behind: Any = None
+        if cover is not None and backdrop is not None:
+            self.cover = self._constant(cover[None, ..., None], "cover")
+            rest = (1.0 - cover[None, ..., None]) * backdrop[None]
+            self.behind = self._constant(rest, "behind")
+        self.built = True
+
+    def _constant(self, value: np.ndarray, name: str) -> keras.Variable:
+        weight = self.add_weight(
+            shape=value.shape, initializer="zeros", trainable=False, name=name
+        )
+        weight.assign(value)
+        return weight
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Return the picture, float32 `[1, H, W, 3]`; `inputs` only count the steps."""
+        if self.cover is None:
+            return ops.copy(self.image)
+        return self.cover * self.image + self.behind
+
+    def remember(self, image: Tensor, loss: Tensor) -> None:
+        """Keep `image` as the last good one if its `loss` is finite."""
+        finite = ops.isfinite(loss)
+        kept = ops.cond(finite, lambda: image, lambda: ops.copy(self.finite))
+        self.finite.assign(kept)
+
+    def picture(self) -> np.ndarray:
+        """Return the picture as it is now, float32 `[H, W, 3]`."""
+        pixels = np.array(self.image[0])
+        if self.cover is not None:
+            pixels = np.array(self.cover[0]) * pixels + np.array(self.behind[0])
+        # Keras averages (EMA) the steps as they were before the constraint.
+        return np.clip(pixels, 0.0, 1.0) if self.constrained else pixels
+
+    def last_finite(self) -> np.ndarray:
+        """Return the last picture whose loss was finite, float32 `[H, W, 3]`."""
+        return np.array(self.finite[0])

@@ -1,0 +1,1 @@
+"""One way to run: the training step, callbacks, checkpoints, logs."""

@@ -1,0 +1,51 @@
+"""The log of a run: one JSON line a step."""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import IO, Any
+
+from nst_tf.settings.checks import InputError
+
+
+class Log:
+    """A JSON-lines file; a resumed run keeps the lines it does not repeat.
+
+    Args:
+        path: The file.
+        keep: Highest count of a line that is kept.
+        key: Name of the count.
+    """
+
+    def __init__(self, path: Path, *, keep: int, key: str) -> None:
+        self._path, self._keep, self._key = path, keep, key
+        self._file: IO[str] | None = None
+
+    def _open(self) -> IO[str]:
+        """Open at the first line: a run refused before that leaves the old log."""
+        kept = []
+        try:
+            if self._keep and self._path.exists():
+                for line in self._path.read_text().splitlines():
+                    with contextlib.suppress(ValueError, KeyError, TypeError):
+                        if json.loads(line)[self._key] <= self._keep:
+                            kept.append(line + "\n")
+            file = self._path.open("w")
+        except OSError as error:
+            raise InputError(f"can't write the log {self._path}: {error}") from error
+        file.writelines(kept)
+        return file
+
+    def __enter__(self) -> "Log":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, values: dict[str, Any]) -> None:
+        """Write one line, whole, at once."""
+        if self._file is None:
+            self._file = self._open()
+        self._file.write(json.dumps(values) + "\n")
+        self._file.flush()

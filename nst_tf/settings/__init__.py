@@ -1,0 +1,1 @@
+"""Frozen dataclasses that hold every default; standard library only."""

@@ -1,0 +1,121 @@
+"""Settings of the loss and of the network whose features it compares."""
+
+import dataclasses
+import math
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from nst_tf.settings.checks import finite, reject
+
+Network = Literal["vgg19", "vgg16"]
+Pooling = Literal["max", "average"]
+Convention = Literal["gatys-notebook", "gatys-2015", "ng-course", "johnson", "relative"]
+Border = Literal["whole", "inner"]
+Padding = Literal["zero", "reflect", "replicate"]
+StyleLoss = Literal["gram", "mean-variance", "wasserstein"]
+Part = Literal["content", "style"]
+REFERENCE_STYLE: Mapping[StyleLoss, float] = types.MappingProxyType(
+    {"gram": 20.0, "mean-variance": 20.0, "wasserstein": 8.0}
+)
+"""Style over content, each divided by its reference, at strength 0.5: there results
+look like those of the default weights, and alike (Wasserstein is hardest to lower)."""
+REFERENCE_TV = 4e-3
+"""Total variation over content, each divided by its reference, at tv_weight 1."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExtractorSettings:
+    """Which network the features come from."""
+
+    network: Network = "vgg19"
+    """The ImageNet classifier whose layers are compared."""
+    pooling: Pooling = "max"
+    """Max pooling as trained, or average pooling as in the paper of 2015."""
+    padding: Padding = "zero"
+    """What lies beyond the border: zeros as trained, or the image mirrored or its edge
+    repeated, against frames painted along the border."""
+    vgg_weights: Path | None = None
+    """An HDF5 weight file; without it NST_VGG19_WEIGHTS (or NST_VGG16_WEIGHTS), else
+    the Keras download."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossSettings:
+    """Which loss, on which layers, how heavy."""
+
+    convention: Convention = "gatys-notebook"
+    """The normalisation of the terms; weights do not carry over between conventions."""
+    content_layers: tuple[str, ...] = ("block4_conv2",)
+    """Keras names of the layers compared feature by feature."""
+    style_layers: tuple[str, ...] = (
+        "block1_conv1",
+        "block2_conv1",
+        "block3_conv1",
+        "block4_conv1",
+        "block5_conv1",
+    )
+    """Keras names of the layers compared by the statistics of style_loss."""
+    style_loss: StyleLoss = "gram"
+    """What is compared: Gram matrices, every channel's mean and deviation, or means and
+    covariances by the Wasserstein distance of Gaussians."""
+    style_layer_weights: tuple[float, ...] | None = None
+    """One lambda a style layer; without it the convention's own."""
+    style_layer_ratio: float = 1.0
+    """Each style layer's lambda over that of the layer before; their sum stays."""
+    strength: float | None = None
+    """Style over content from 0 (the photograph) to 1 (style alone), of like effect at
+    any size, for any style, layers and style_loss: every term is divided by its value
+    at a reference. Takes the place of content_weight, style_weight and convention."""
+    border: Border = "whole"
+    """Compare whole feature maps, or of style layers the inner part that the zero
+    padding of the extractor does not reach: against frames along the border."""
+    content_weight: float = 1.0
+    """Weight of the content term."""
+    style_weight: float = 100.0
+    """Weight of the style term."""
+    tv_weight: float = 5.0
+    """Weight of the total variation (mean squared neighbour difference, 0..255)."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        for name in ("content_weight", "style_weight", "tv_weight"):
+            problems += finite(name, getattr(self, name))
+        lambdas = self.style_layer_weights
+        if lambdas is not None:
+            if len(lambdas) != len(self.style_layers):
+                problems.append(
+                    f"style_layer_weights needs {len(self.style_layers)} numbers, one a"
+                    f" style layer, got {len(lambdas)}"
+                )
+            for value in lambdas:
+                problems += finite("style_layer_weights", value)
+        ratio = self.style_layer_ratio
+        if not (math.isfinite(ratio) and ratio > 0):
+            problems.append(f"style_layer_ratio must exceed 0, got {ratio:g}")
+        if self.strength is not None and not 0 <= self.strength <= 1:
+            problems.append(f"strength must be in 0..1, got {self.strength:g}")
+        for name in ("content_layers", "style_layers"):
+            layers = getattr(self, name)
+            if len(set(layers)) != len(layers):
+                problems.append(f"{name} names a layer twice: {', '.join(layers)}")
+        if not self.content_layers and not self.style_layers:
+            problems.append("give at least one content or style layer")
+        if self.content_weight == 0 and self.style_weight == 0:
+            problems.append("content_weight and style_weight can't both be 0")
+        reject(problems)
+
+    @property
+    def term_weights(self) -> tuple[float, float, float]:
+        """Weights of the content, style and total variation terms."""
+        if self.strength is None:
+            return self.content_weight, self.style_weight, self.tv_weight
+        content, style = 2 - 2 * self.strength, 2 * self.strength
+        factor = REFERENCE_STYLE[self.style_loss]
+        return content**2, factor * style**2, REFERENCE_TV * self.tv_weight
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Every layer the loss looks at, without repetition."""
+        return tuple(dict.fromkeys(self.style_layers + self.content_layers))

@@ -1,0 +1,166 @@
+"""Settings of the extractor, the loss and an optimisation: plain frozen dataclasses.
+
+Defaults live here and nowhere else: the command line, the documentation and the
+tests read them from these classes. Standard library only.
+"""
+
+import dataclasses
+import math
+from typing import Literal
+
+from nst_tf.settings.checks import (
+    MIN_SIDE,
+    InputError,
+    at_least,
+    finite,
+    parse_memory,
+    reject,
+)
+from nst_tf.settings.loss import ExtractorSettings, LossSettings
+
+Optimizer = Literal["lbfgs", "adam"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Side = Literal["long", "short"]
+Resample = Literal["lanczos", "bilinear"]
+Depth = Literal["shallow", "middle", "whole"]
+Color = Literal[
+    "off",
+    "luminance",
+    "match-cholesky",
+    "match-pca",
+    "match-symmetric",
+    "match-histogram",
+]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OptimizeSettings:
+    """All that decides the pixels of one optimised picture."""
+
+    size: int = 512
+    """Side of the result in pixels (see side)."""
+    side: Side = "long"
+    """Whether size is the long or the short side of the result."""
+    style_size: int | None = None
+    """The same side of the style image in pixels; without it, size. Never enlarged."""
+    style_scale: float = 1.0
+    """Size of the style images relative to the result's: smaller, finer brushwork."""
+    style_shares: tuple[float, ...] | None = None
+    """One number a style image: its share of the blend, or, where each has a mask, the
+    strength of its region (0: stays the photograph). Without it, 1 each."""
+    resample: Resample = "lanczos"
+    """Filter that resizes both images."""
+    scales: int = 2
+    """Sizes to pass from coarse to fine; 1 works at the final size alone."""
+    scale_factor: float = 2.0
+    """Ratio of one scale to the next."""
+    steps: int = 100
+    """Evaluations of loss and gradient at the final scale."""
+    coarse_steps: int = 100
+    """Evaluations at each coarser scale."""
+    shallow_steps: int = 30
+    """Evaluations that begin each scale with the shallower style layers alone."""
+    middle_share: float | None = None
+    """Part of steps, from the first on, without the deepest style layer, which costs a
+    fifth of an evaluation. Without it 0.8 where that layer makes 1 % of the loss (the
+    notebook's convention and layers), else 0."""
+    init: str = "content"
+    """Start from content, noise, style or the path of an image file."""
+    seed: int = 0
+    """Seed of the noise."""
+    optimizer: Optimizer = "lbfgs"
+    """L-BFGS, or Adam whose result is the moving average of the iterates."""
+    learning_rate: float | None = None
+    """Step length; without it 1 for L-BFGS and 0.02 (of the 0..1 range) for Adam."""
+    history: int = 20
+    """Curvature pairs that L-BFGS keeps; each costs two pictures of memory."""
+    backtracking: int = 0
+    """How often L-BFGS may shorten a step that overshot (0: never)."""
+    ema: float = 0.99
+    """Momentum of Adam's moving average of the picture; 0 takes the last iterate."""
+    constrained: bool = True
+    """Keep every pixel in 0..1 at each step, so that the file is what was optimised."""
+    color: Color = "off"
+    """Keep the photograph's colours: paint its luminance alone, or match the style's
+    colours to it first, their mean and covariance in one of three forms, or their
+    histogram."""
+    linear_light: bool = False
+    """Match the colours as amounts of light instead of as sRGB values."""
+    tolerance: float = 0.0
+    """Stop a scale when the loss fell by less than this fraction in 20 evaluations."""
+    weight_changes: tuple[float, ...] = ()
+    """Weights of the terms that change on the way, four numbers a change: the
+    evaluation after which (0: from the start), content, style and total variation
+    weight. A live run writes down here what it was told."""
+    precision: Precision = "auto"
+    """Arithmetic of the extractor; Gram matrices and losses are always float32."""
+    memory: str | None = None
+    """Most memory that the program may take, such as 4GB or 800MB: larger pictures are
+    worked on in tiles, with the same result, and L-BFGS keeps fewer pairs."""
+    loss: LossSettings = dataclasses.field(default_factory=LossSettings)
+    """The loss."""
+    extractor: ExtractorSettings = dataclasses.field(default_factory=ExtractorSettings)
+    """The network."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        problems += at_least("size", self.size, MIN_SIDE)
+        if self.style_size is not None:
+            problems += at_least("style_size", self.style_size, MIN_SIDE)
+        if not (math.isfinite(self.style_scale) and self.style_scale > 0):
+            problems.append(f"style_scale must exceed 0, got {self.style_scale:g}")
+        for share in self.style_shares or ():
+            problems += finite("style_shares", share)
+        if self.style_shares is not None and not any(self.style_shares):
+            problems.append("style_shares can't all be 0")
+        problems += at_least("scales", self.scales, 1)
+        problems += at_least("steps", self.steps, 1)
+        problems += at_least("coarse_steps", self.coarse_steps, 1)
+        problems += at_least("shallow_steps", self.shallow_steps, 0)
+        if self.middle_share is not None and not 0 <= self.middle_share < 1:
+            problems.append(
+                f"middle_share must be in 0..1, 1 left out; got {self.middle_share:g}"
+            )
+        problems += at_least("history", self.history, 1)
+        problems += at_least("backtracking", self.backtracking, 0)
+        problems += at_least("seed", self.seed, 0)
+        problems += finite("scale_factor", self.scale_factor)
+        if self.scale_factor <= 1:
+            problems.append(f"scale_factor must exceed 1, got {self.scale_factor:g}")
+        problems += finite("tolerance", self.tolerance)
+        if not 0 <= self.ema < 1:
+            problems.append(f"ema must be in 0..1 (1 excluded), got {self.ema:g}")
+        if self.memory is not None:
+            try:
+                parse_memory(self.memory)
+            except InputError as error:
+                problems.append(str(error))
+        rate = self.learning_rate
+        if rate is not None and not (math.isfinite(rate) and rate > 0):
+            problems.append(f"learning_rate must exceed 0, got {rate:g}")
+        problems += _check_changes(self.weight_changes)
+        if self.linear_light and not self.color.startswith("match-"):
+            problems.append(
+                "linear_light says how colours are matched: choose a color of"
+                f" match-..., got {self.color}"
+            )
+        reject(problems)
+
+
+def _check_changes(values: tuple[float, ...]) -> list[str]:
+    if len(values) % 4:
+        return [f"weight_changes needs four numbers a change, got {len(values)}"]
+    problems, latest = [], -1.0
+    for start in range(0, len(values), 4):
+        after, *weights = values[start : start + 4]
+        if after != int(after) or after < latest:
+            problems.append(
+                "weight_changes needs evaluations in order, from 0; got"
+                f" {after:g} after {latest:g}"
+            )
+        latest = max(after, latest)
+        for name, value in zip(("content", "style", "tv"), weights, strict=True):
+            problems += finite(f"weight_changes: the {name} weight", value)
+        if not any(weights[:2]):
+            problems.append("weight_changes: content and style can't both weigh 0")
+    return problems

@@ -1,0 +1,174 @@
+"""The samples for apps, run where they can be, else held to the model's card."""
+
+import base64
+import json
+import re
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import httpx
+import numpy as np
+import pytest
+import yaml
+
+from nst_export.runtime.engines.session import MULTIPLE
+from nst_export.runtime.mix import mix_weights
+from nst_export.runtime.stylizer import Stylizer, bundled
+from nst_export.server.protocols.tensors import SIGNATURES
+from nst_tf.imaging.read import load_image
+from nst_tf.imaging.write import save_image
+from tests.helpers import ROOT, scene
+from tests.serving import decoded, encoded, psnr, serving
+
+APPS = ROOT / "export" / "apps"
+KOTLIN = APPS / "android/app/src/main/java/io/github/nst/Stylizer.kt"
+SWIFT = APPS / "ios/StyleTransfer/Stylizer.swift"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("serve")) as (_, where):
+        yield where
+
+
+@pytest.fixture(scope="module")
+def stylizer():
+    return Stylizer.load(bundled())
+
+
+def run(*command):
+    return subprocess.run(
+        [sys.executable, *map(str, command)], capture_output=True, text=True
+    )
+
+
+@pytest.fixture(scope="module")
+def fixed(tmp_path_factory):
+    path = tmp_path_factory.mktemp("fixed") / "assets" / "style.tflite"
+    done = run(APPS / "fix_size.py", "gallery", "512x384", path)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def test_the_python_client_paints(address, stylizer, tmp_path):
+    save_image(tmp_path / "photo.png", scene(50, 66))
+    files = tmp_path / "photo.png", "udnie", tmp_path / "out.png"
+    done = run(APPS / "client.py", *files, address)
+    assert done.returncode == 0, done.stderr
+    photo = load_image(tmp_path / "photo.png").pixels
+    expected = stylizer(photo, mix_weights(stylizer.styles, {"udnie": 1.0}))
+    assert psnr(load_image(tmp_path / "out.png").pixels, expected) > 50
+    done = run(APPS / "client.py", files[0], "no", files[2], address)
+    assert "there is no style no" in done.stderr
+
+
+def test_the_kserve_client_paints(address, stylizer, tmp_path):
+    save_image(tmp_path / "photo.png", scene(50, 66))
+    files = tmp_path / "photo.png", tmp_path / "out.png"
+    done = run(APPS / "openvino_model_server/request.py", *files, address)
+    assert done.returncode == 0, done.stderr
+    photo = load_image(files[0]).pixels
+    expected = stylizer(photo, mix_weights(stylizer.styles, {stylizer.styles[0]: 1.0}))
+    assert psnr(load_image(files[1]).pixels, expected) > 50
+
+
+def test_the_request_for_tensorflow_serving_paints(address, stylizer):
+    data = encoded()
+    text = (APPS / "tensorflow_serving/request.json").read_text()
+    body = text.replace("PHOTOGRAPH", base64.b64encode(data).decode())
+    answer = httpx.post(
+        f"{address}/v1/models/gallery:predict", content=body, timeout=60
+    )
+    found = base64.b64decode(answer.json()["predictions"][0]["b64"])
+    expected = stylizer(
+        decoded(data), mix_weights(stylizer.styles, {stylizer.styles[0]: 1})
+    )
+    assert psnr(decoded(found), expected) > 50
+
+
+def test_the_containers_serve_what_nst_export_writes(stylizer):
+    compose = yaml.safe_load((APPS / "tensorflow_serving/compose.yaml").read_text())
+    (volume,) = compose["services"]["serving"]["volumes"]
+    assert "/saved_model/${NAME:-gallery}:/models/${NAME:-gallery}:ro" in volume
+    request = json.loads((APPS / "tensorflow_serving/request.json").read_text())
+    signature = SIGNATURES[request["signature_name"]]
+    assert set(request["instances"][0]) == {signature.image, "style"}
+    compose = yaml.safe_load((APPS / "openvino_model_server/compose.yaml").read_text())
+    volumes = compose["services"]["serving"]["volumes"]
+    (model,) = json.loads((APPS / "openvino_model_server/config.json").read_text())[
+        "model_config_list"
+    ]
+    assert any(f"{model['config']['base_path']}/1/model.onnx" in one for one in volumes)
+    count = len(stylizer.styles) + 1
+    assert model["config"]["shape"] == {"image": "(1,-1,-1,3)", "style": f"(1,{count})"}
+
+
+def test_a_file_of_one_size_is_the_model(fixed, stylizer):
+    photo = scene(384, 512)
+    weights = mix_weights(stylizer.styles, {"great_wave": 1.0}, strength=0.5)
+    one = Stylizer.load(fixed)
+    assert one.card == stylizer.card
+    np.testing.assert_allclose(one(photo, weights), stylizer(photo, weights), atol=1e-4)
+    assert tuple(one.session.inputs["image"]["shape_signature"]) == (1, 384, 512, 3)
+
+
+@pytest.mark.parametrize("size", ["511x384", "8x8"])
+def test_sizes_that_the_network_can_not_take_are_refused(tmp_path, size):
+    done = run(APPS / "fix_size.py", "gallery", size, tmp_path / "x.tflite")
+    assert done.returncode == 1
+    assert "multiples of 4" in done.stderr
+
+
+def listed(text):
+    return re.findall(
+        r'"(\w+)"', re.search(r"styles = (?:listOf\()?[\[(\s]*([^\])]*)", text, re.I)[1]
+    )
+
+
+def test_the_kotlin_sample_keeps_the_cards_contract(fixed, stylizer):
+    from ai_edge_litert.compiled_model import CompiledModel
+
+    text = KOTLIN.read_text()
+    assert listed(text) == stylizer.styles
+    numbers = {k: int(v) for k, v in re.findall(r"const val (\w+) = (\d+)", text)}
+    size = numbers["HEIGHT"], numbers["WIDTH"]
+    assert (1, *size, 3) == tuple(
+        Stylizer.load(fixed).session.inputs["image"]["shape_signature"]
+    )
+    assert all(side % MULTIPLE == 0 for side in size)
+    # The same runtime tells in which order the signature has its inputs.
+    model = CompiledModel.from_file(str(fixed))
+    names = model.get_signature_by_index(0)["inputs"]
+    assert names.index("image") == numbers["IMAGE"]
+    assert names.index("style") == numbers["STYLE"]
+    manifest = APPS / "android/app/src/main/AndroidManifest.xml"
+    assert ElementTree.parse(manifest).getroot().tag == "manifest"
+
+
+def test_the_swift_sample_keeps_the_cards_contract(fixed, stylizer):
+    text = SWIFT.read_text()
+    assert listed(text) == stylizer.styles
+    numbers = {k: int(v) for k, v in re.findall(r"let (width|height) = (\d+)", text)}
+    shape = (1, numbers["height"], numbers["width"], 3)
+    assert shape == tuple(
+        Stylizer.load(fixed).session.inputs["image"]["shape_signature"]
+    )
+    # Told apart by rank: that must be enough.
+    ranks = [
+        len(d["shape"])
+        for d in Stylizer.load(fixed).session.interpreter.get_input_details()
+    ]
+    assert sorted(ranks) == [2, 4]
+
+
+@pytest.mark.parametrize("path", [KOTLIN, SWIFT], ids=lambda path: path.suffix)
+def test_brackets_of_code_that_is_not_compiled_here_are_closed(path):
+    text = re.sub(r'"[^"]*"|//[^\n]*|/\*.*?\*/', "", path.read_text(), flags=re.S)
+    opened = []
+    for character in text:
+        if character in "([{":
+            opened.append(character)
+        elif character in ")]}":
+            assert opened.pop() + character in ("()", "[]", "{}")
+    assert opened == []

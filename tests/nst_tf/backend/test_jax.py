@@ -1,0 +1,177 @@
+"""The same code on the JAX backend, each in a process of its own."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from nst_tf import NetworkSettings, build_network, optimize_image
+from nst_tf.settings.codec import to_dict
+from tests.helpers import ROOT, SMALL, scene
+
+pytest.importorskip("jax")
+SETTINGS = dataclasses.replace(SMALL, steps=8)
+PROGRAM = """
+import json, sys
+import numpy as np
+from nst_tf import optimize_image
+from nst_tf.settings import from_dict
+content, style = np.load(sys.argv[1]).values()
+losses = []
+result = optimize_image(
+    content, style, from_dict(json.loads(sys.argv[2])),
+    observer=lambda step: losses.append(step.loss.total),
+)
+import keras
+assert keras.backend.backend() == "jax"
+assert "tensorflow" not in sys.modules
+np.save(sys.argv[3], result.pixels)
+print(json.dumps(losses))
+"""
+
+
+def on_jax(*command):
+    return on_backend("jax", *command)
+
+
+def on_backend(backend, *command):
+    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, *command],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_optimisation_on_jax_follows_that_on_tensorflow(tmp_path, random_vgg):
+    content, style = scene(40, 56, seed=1), scene(48, 48, seed=7)
+    np.savez(tmp_path / "pair.npz", content=content, style=style)
+    text = json.dumps(to_dict(SETTINGS))
+    out = on_jax(
+        "-c", PROGRAM, str(tmp_path / "pair.npz"), text, str(tmp_path / "out.npy")
+    )
+    losses = []
+    result = optimize_image(
+        content, style, SETTINGS, observer=lambda s: losses.append(s.loss.total)
+    )
+    np.testing.assert_allclose(json.loads(out), losses, rtol=0.02)
+    assert np.abs(np.load(tmp_path / "out.npy") - result.pixels).mean() < 0.01
+
+
+CONTROL = """
+import json, sys
+import numpy as np
+from nst_tf import LossSettings, ExtractorSettings, OptimizeSettings, optimize_image
+from nst_tf.regions import from_masks
+from tests.helpers import scene
+mask = np.zeros((40, 56), "float32")
+mask[:, 30:] = 1.0
+regions = from_masks((56, 40), [(48, 48), (48, 48)], [mask, 0.5 - 0.5 * mask])
+losses = []
+settings = OptimizeSettings(
+    size=56, scales=1, steps=4, shallow_steps=2, precision="float32",
+    extractor=ExtractorSettings(padding="reflect"),
+    loss=LossSettings(
+        strength=0.5, style_loss=sys.argv[1], content_layers=("block2_conv2",),
+        style_layers=("block1_conv1", "block2_conv1"),
+    ),
+)
+optimize_image(
+    scene(40, 56, seed=1), [scene(48, 48, seed=7), scene(48, 48, seed=8)], settings,
+    regions=regions, observer=lambda step: losses.append(step.loss.total),
+)
+import keras
+print(keras.backend.backend(), json.dumps(losses))
+"""
+
+
+@pytest.mark.parametrize("style_loss", ["mean-variance", "wasserstein"])
+def test_regions_strength_and_style_losses_on_jax_follow_tensorflow(
+    random_vgg, style_loss
+):
+    found = {}
+    for backend in ("jax", "tensorflow"):
+        out = on_backend(backend, "-c", CONTROL, style_loss)
+        name, text = out.strip().splitlines()[-1].split(" ", 1)
+        found[name] = json.loads(text)
+    np.testing.assert_allclose(found["jax"], found["tensorflow"], rtol=0.03)
+    assert found["jax"][-1] < 0.99 * found["jax"][2]
+
+
+def test_losses_pass_their_tests_on_jax():
+    assert "passed" in on_jax("-m", "pytest", "-q", "tests/test_losses.py")
+    names = "scipys or agree or finite or matched or deviations"
+    out = on_jax("-m", "pytest", "-q", "tests/test_style_losses.py", "-k", names)
+    assert "passed" in out
+
+
+def test_lbfgs_trains_keras_models_on_jax():
+    # Compiled by fit; step by step without it JAX compiles each operation anew.
+    names = "trains_any or equal_bits or configuration or refused"
+    out = on_jax("-m", "pytest", "-q", "tests/test_lbfgs.py", "-k", names)
+    assert "passed" in out
+
+
+TRAINING = """
+import json, sys
+import keras, numpy as np
+from nst_tf import *
+from tests.helpers import scene
+photos = np.stack([scene(32, 32, seed=k) for k in range(2)])
+styles = [scene(40, 36, seed=7), scene(36, 40, seed=8)]
+loss = LossSettings(
+    content_layers=("block2_conv2",), style_layers=("block1_conv1", "block2_conv1")
+)
+network = build_network(NetworkSettings(styles=2, width=0.125))
+network.set_weights(list(np.load(sys.argv[1]).values()))
+objective = Objective(build_extractor(loss.layers), loss)
+model = StyleTransfer(network, objective, MixedTargets(objective, styles, [1.0, 2.0]))
+model.compile(optimizer=keras.optimizers.Adam(1e-3), jit_compile="auto")
+mixes = np.array([[0, 1, 0], [0, 0.4, 0.6]], "float32")
+inputs = {"image": photos, "style": mixes}
+losses = [float(model.train_on_batch(inputs, return_dict=True)["total"])
+          for _ in range(6)]
+print(keras.backend.backend(), json.dumps(losses))
+"""
+
+
+def test_the_training_step_on_jax_agrees_with_that_on_tensorflow(tmp_path, random_vgg):
+    network = build_network(NetworkSettings(styles=2, width=0.125))
+    np.savez(tmp_path / "weights.npz", *network.get_weights())
+    command = ("-c", TRAINING, str(tmp_path / "weights.npz"))
+    found = {}
+    for backend in ("jax", "tensorflow"):
+        words = on_backend(backend, *command).strip().splitlines()[-1].split(" ", 1)
+        found[words[0]] = json.loads(words[1])
+    np.testing.assert_allclose(found["jax"], found["tensorflow"], rtol=0.01)
+    assert found["jax"][-1] < 0.9 * found["jax"][0]
+
+
+def test_the_network_passes_its_tests_on_jax():
+    names = "padding or upsampling or normalisation or lowerings or johnsons"
+    out = on_jax("-m", "pytest", "-q", "tests/test_network.py", "-k", names)
+    assert "passed" in out
+
+
+def test_weights_change_on_the_way_on_jax_too(tmp_path, random_vgg):
+    changes = (0.0, 1.0, 100.0, 5.0, 3.0, 2.0, 10.0, 0.0)
+    chosen = dataclasses.replace(SETTINGS, weight_changes=changes, steps=5)
+    content, style = scene(40, 56, seed=1), scene(48, 48, seed=7)
+    np.savez(tmp_path / "pair.npz", content=content, style=style)
+    text = json.dumps(to_dict(chosen))
+    pair, out = str(tmp_path / "pair.npz"), str(tmp_path / "out.npy")
+    got = json.loads(on_jax("-c", PROGRAM, pair, text, out))
+    seen = []
+    optimize_image(
+        content, style, chosen, observer=lambda step: seen.append(step.loss.total)
+    )
+    np.testing.assert_allclose(got, seen, rtol=2e-3)

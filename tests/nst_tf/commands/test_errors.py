@@ -1,0 +1,369 @@
+"""What `nst` says, and leaves behind, when it is given something it can't use."""
+
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from nst_tf import __version__, cli
+from nst_tf.imaging.write import save_image
+from nst_tf.settings.recipes import RECIPES
+from tests.helpers import ROOT, scene
+
+SMALL = ("--size", "32", "--steps", "2", "--scales", "1", "--quiet")
+
+
+def run(*arguments):
+    """Return the exit code, however the program hands it over."""
+    try:
+        return cli.main([str(argument) for argument in arguments])
+    except SystemExit as left:
+        return left.code
+
+
+def below(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def plain(text):
+    """Undo the frames and line breaks that tyro draws around its messages."""
+    return " ".join("".join(c for c in text if c not in "╭╮╰╯─│").split())
+
+
+@pytest.fixture
+def refused(pair, tmp_path, capsys):
+    """Run `nst optimize` on arguments it must refuse; return what it says."""
+
+    def check(*arguments, content=None, style=None, output=None, log=False):
+        content, style = content or pair[0], style or pair[1]
+        output = output or tmp_path / "out.png"
+        before = below(tmp_path)
+        code = run("optimize", content, style, "-o", output, *SMALL, *arguments)
+        said = capsys.readouterr()
+        assert code == 2
+        assert "Traceback" not in said.err
+        assert said.out == ""
+        # The log may have been begun where the fault shows only in the run.
+        assert below(tmp_path) - before <= ({"out.jsonl"} if log else set())
+        return plain(said.err)
+
+    return check
+
+
+def write_missing(path):
+    pass
+
+
+def write_empty(path):
+    path.touch()
+
+
+def write_text(path):
+    path.write_text("This is no picture.\n" * 20)
+
+
+def write_cut(path):
+    save_image(path, scene(64, 64))
+    path.write_bytes(path.read_bytes()[:-600])
+
+
+def write_dot(path):
+    Image.new("RGB", (1, 1)).save(path)
+
+
+def write_header(path):
+    Image.new("RGB", (32, 32)).save(path)
+    data = bytearray(path.read_bytes())
+    data[16:24] = struct.pack(">II", 20000, 20000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    path.write_bytes(data)
+
+
+def write_gif(path):
+    images = [Image.fromarray(np.full((32, 32), k, "uint8")) for k in (0, 255)]
+    images[0].save(path, save_all=True, append_images=images[1:])
+
+
+def write_folder(path):
+    path.mkdir()
+
+
+BAD_PICTURES = {
+    "missing.jpg": (write_missing, "there is no file"),
+    "empty.jpg": (write_empty, "is empty"),
+    "text.jpg": (write_text, "is not an image"),
+    "cut.jpg": (write_cut, "is damaged"),
+    "dot.png": (write_dot, "has 1x1 pixels"),
+    "huge.png": (write_header, "is too large"),
+    "moving.gif": (write_gif, "is a GIF file"),
+    "folder.jpg": (write_folder, "is a folder"),
+}
+"""File names, what writes them, and what the refusal says."""
+
+
+@pytest.mark.parametrize("name", BAD_PICTURES)
+def test_a_content_that_is_no_picture_is_refused(refused, tmp_path, name):
+    write, reason = BAD_PICTURES[name]
+    write(tmp_path / name)
+    said = refused(content=tmp_path / name)
+    assert (
+        f"{tmp_path / name} {reason}" in said or f"{reason} {tmp_path / name}" in said
+    )
+
+
+@pytest.mark.parametrize("name", ["missing.jpg", "cut.jpg"])
+def test_a_style_that_is_no_picture_is_refused(refused, tmp_path, name):
+    write, reason = BAD_PICTURES[name]
+    write(tmp_path / name)
+    said = refused(style=tmp_path / name)
+    assert str(tmp_path / name) in said
+    assert reason in said
+
+
+@pytest.mark.parametrize("name", ["out.gif", "out", "out.png.txt"])
+def test_an_output_of_unknown_format_is_refused(refused, tmp_path, name):
+    assert ".jpg, .jpeg, .png" in refused(output=tmp_path / name)
+
+
+def test_an_output_that_is_a_folder_is_refused(refused, tmp_path):
+    (tmp_path / "out.png").mkdir()
+    assert "is a folder" in refused(output=tmp_path / "out.png")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
+def test_an_output_where_even_root_can_not_write_is_refused(refused):
+    said = refused(output=Path("/proc/nope/x.png"))
+    assert "can't write to the folder of /proc/nope/x.png" in said
+
+
+def test_an_output_below_a_regular_file_is_refused(refused, tmp_path):
+    (tmp_path / "file.txt").write_text("text")
+    assert "can't write" in refused(output=tmp_path / "file.txt" / "x.png")
+
+
+def test_a_bad_output_is_found_before_a_bad_content(refused, tmp_path):
+    said = refused(content=tmp_path / "missing.jpg", output=tmp_path / "out.gif")
+    assert "out.gif" in said
+
+
+# Flags.
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        (("--style-weight", "-1"), "style_weight must be a finite number"),
+        (("--content-weight", "nan"), "content_weight must be a finite number"),
+        (("--tv-weight", "inf"), "tv_weight must be a finite number"),
+        (("--style-weight", "heavy"), "heavy"),
+        (("--size", "4"), "size must be at least 16, got 4"),
+        (("--steps", "0"), "steps must be at least 1, got 0"),
+        (("--style-layer-weights", "1"), "style_layer_weights needs 5 numbers"),
+        (("--learning-rate", "0"), "learning_rate must exceed 0"),
+        (("--optimizer", "sgd"), "sgd"),
+        (("--preview-every", "-1"), "preview_every must be at least 0"),
+        (("--no-such-flag", "1"), "--no-such-flag"),
+        (("--like",), "--like"),
+        (("--recipe",), "--recipe"),
+    ],
+)
+def test_a_flag_that_does_not_fit_is_refused_by_name(refused, flags, reason):
+    assert reason in refused(*flags)
+
+
+def test_an_unknown_recipe_is_refused_with_the_known_ones(refused):
+    said = refused("--recipe", "gaty")
+    assert "no recipe gaty" in said
+    assert all(name in said for name in RECIPES)
+
+
+def test_settings_of_a_picture_without_any_are_refused(refused, pair):
+    said = refused("--like", pair[0])
+    assert f"{pair[0]} carries no settings" in said
+
+
+@pytest.mark.parametrize("name", ["missing.jpg", "text.jpg", "huge.png"])
+def test_settings_of_a_file_that_is_no_picture_are_refused(refused, tmp_path, name):
+    BAD_PICTURES[name][0](tmp_path / name)
+    assert str(tmp_path / name) in refused("--like", tmp_path / name)
+
+
+def test_settings_of_another_version_are_refused(refused, tmp_path):
+    path = tmp_path / "other.png"
+    save_image(path, scene(32, 32), settings={"settings": {"colour": "blue"}})
+    assert "do not fit this version" in refused("--like", path)
+
+
+@pytest.mark.parametrize("given", [{"made": "by others"}, {"settings": [1]}])
+def test_settings_of_another_program_are_refused(refused, tmp_path, given):
+    save_image(tmp_path / "other.png", scene(32, 32), settings=given)
+    # With a flag that does not fit, so that no run starts.
+    said = refused("--like", tmp_path / "other.png", "--size", "4")
+    assert "other.png" in said
+
+
+def test_a_missing_command_is_refused(capsys):
+    assert run() == 2
+    said = capsys.readouterr()
+    assert "COMMAND" in said.err
+    assert said.out == ""
+
+
+@pytest.mark.parametrize("arguments", [("paint",), ("--no-such-flag",)])
+def test_an_unknown_command_is_refused(capsys, arguments):
+    assert run(*arguments) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_missing_file_names_are_refused(capsys):
+    assert run("optimize") == 2
+    said = plain(capsys.readouterr().err)
+    assert "The photograph. (required)" in said
+    assert "The painting. (required)" in said
+    assert "--output" in said
+
+
+# Layers, weights and the start, which are read when the run begins.
+
+
+@pytest.mark.parametrize("flag", ["--style-layers", "--content-layers"])
+def test_an_unknown_layer_is_refused_with_the_known_ones(refused, flag):
+    said = refused(flag, "nope", log=True)
+    assert "no layers ['nope']" in said
+    assert "block1_conv1" in said
+    assert "block5_conv4" in said
+
+
+def write_other_hdf5(path, _):
+    with h5py.File(path, "w") as file:
+        file["something"] = np.zeros(3)
+
+
+def write_text_hdf5(path, _):
+    path.write_text("This is no weight file.\n")
+
+
+def write_cut_hdf5(path, whole):
+    with whole.open("rb") as file:
+        path.write_bytes(file.read(1 << 20))
+
+
+def write_no_hdf5(path, _):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        (write_other_hdf5, "does not hold VGG19 weights: block1_conv1"),
+        (write_text_hdf5, "is not a readable HDF5 file"),
+        (write_cut_hdf5, "is not a readable HDF5 file"),
+        (write_no_hdf5, "there is no weight file"),
+    ],
+)
+def test_a_wrong_weight_file_is_refused(refused, tmp_path, vgg_file, write, reason):
+    path = tmp_path / "weights.h5"
+    write(path, vgg_file)
+    said = refused("--vgg-weights", path, log=True)
+    assert str(path) in said
+    assert reason in said
+
+
+def test_weights_of_the_other_network_are_refused(refused, vgg_file):
+    said = refused("--vgg-weights", vgg_file, "--network", "vgg16", log=True)
+    assert "VGG16" in said
+
+
+@pytest.mark.usefixtures("random_vgg")
+@pytest.mark.parametrize("init", ["missing.png", "contents"])
+def test_a_start_that_is_no_file_is_refused(refused, init):
+    said = refused("--init", init, log=True)
+    assert f"init must be content, noise, style or an image file; got {init}" in said
+
+
+@pytest.mark.usefixtures("random_vgg")
+def test_a_start_that_is_no_picture_is_refused(refused, tmp_path):
+    write_text(tmp_path / "start.jpg")
+    said = refused("--init", tmp_path / "start.jpg", log=True)
+    assert f"{tmp_path / 'start.jpg'} is not an image" in said
+
+
+@pytest.mark.parametrize("flags", [("--style-layers", "nope"), ("--vgg-weights", "no")])
+def test_a_refused_run_keeps_the_log_of_an_earlier_one(refused, tmp_path, flags):
+    log = tmp_path / "out.jsonl"
+    log.write_text('{"evaluation": 1}\n')
+    refused(*flags)
+    assert log.read_text() == '{"evaluation": 1}\n'
+
+
+# The program as its own process.
+
+
+def program(*arguments):
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_the_program_itself_ends_with_2_and_one_line(tmp_path, pair):
+    write_cut(tmp_path / "cut.jpg")
+    command = ("-m", "nst_tf.cli", "optimize", tmp_path / "cut.jpg", pair[1])
+    ended = program(*command, "-o", tmp_path / "out.png")
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr.count("\n") == 1
+    assert ended.stderr.startswith(f"nst: error: {tmp_path / 'cut.jpg'} is damaged")
+    assert below(tmp_path) == {"cut.jpg", "photo.png", "painting.png"}
+
+
+def test_the_program_itself_ends_with_2_on_a_bad_flag(tmp_path, pair):
+    command = ("-m", "nst_tf.cli", "optimize", *pair, "-o", tmp_path / "out.png")
+    ended = program(*command, "--style-weight", "-1")
+    assert ended.returncode == 2
+    assert "style_weight must be a finite number" in plain(ended.stderr)
+    assert "Traceback" not in ended.stderr
+    assert below(tmp_path) == {"photo.png", "painting.png"}
+
+
+LIGHT = """
+import sys
+from nst_tf import cli
+try:
+    code = cli.main(sys.argv[1:])
+except SystemExit as left:
+    code = left.code or 0
+loaded = {"tensorflow", "keras", "jax"} & set(sys.modules)
+sys.exit(f"imported {loaded}" if loaded else code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (("--help",), "optimize"),
+        (("--version",), __version__),
+        (("optimize", "--help"), "--style-weight"),
+        (("optimize", "--recipe", "johnson", "--help"), "--style-weight"),
+    ],
+)
+def test_help_needs_neither_tensorflow_nor_keras(arguments, shown):
+    ended = program("-c", LIGHT, *arguments)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert shown in ended.stdout
+
+
+def test_a_refused_picture_needs_neither_tensorflow_nor_keras(tmp_path, pair):
+    arguments = ("optimize", tmp_path / "no.jpg", pair[1], "-o", tmp_path / "out.png")
+    ended = program("-c", LIGHT, *arguments)
+    assert ended.returncode == 2
+    assert "there is no file" in ended.stderr

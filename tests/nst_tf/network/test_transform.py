@@ -1,0 +1,301 @@
+"""The transform network: shapes, lowerings, conditional normalisation."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from nst_tf import InputError, NetworkSettings, build_network
+from nst_tf.backend.slicing import mirrored, window
+from nst_tf.network.layers import (
+    EPSILON,
+    ConditionalInstanceNormalization,
+    ReflectionPadding,
+)
+from nst_tf.network.subpixel import PhasedConv2D, UpsamplingConv2D
+from nst_tf.running.transfer import StyleTransfer
+from tests.helpers import scene
+
+RNG = np.random.default_rng(3)
+TINY = {"styles": 2, "width": 0.125}
+
+
+def value(tensor):
+    return ops.convert_to_numpy(tensor)
+
+
+def photographs(height, width, batch=2):
+    return np.stack([scene(height, width, seed=k) for k in range(batch)])
+
+
+def mixes(batch, rows=3):
+    weights = RNG.random((batch, rows)).astype("float32")
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("lowering", ["native", "slices"])
+@pytest.mark.parametrize("width", [1, 4])
+def test_reflection_padding_is_numpys(lowering, width):
+    x = RNG.standard_normal((2, 7, 9, 3)).astype("float32")
+    sides = (width, width)
+    expected = np.pad(x, ((0, 0), sides, sides, (0, 0)), mode="reflect")
+    layer = ReflectionPadding(width, lowering=lowering)
+    np.testing.assert_array_equal(value(layer(x)), expected)
+    assert layer.compute_output_shape(x.shape) == expected.shape
+    assert layer.compute_output_shape((None, None, 9, 3))[1] is None
+
+
+def correlate(x, kernel):
+    """Return the valid cross-correlation of `[B, H, W, C]`, tap by tap."""
+    side = kernel.shape[0]
+    height, width = (n - side + 1 for n in x.shape[1:3])
+    return sum(
+        x[:, i : i + height, j : j + width] @ kernel[i, j]
+        for i in range(side)
+        for j in range(side)
+    )
+
+
+@pytest.mark.parametrize("lowering", ["native", "multiples", "slices"])
+@pytest.mark.parametrize("filters", [3, 5])
+def test_a_convolution_by_phases_is_the_convolution(lowering, filters):
+    x = RNG.standard_normal((2, 20, 26, 4)).astype("float32")
+    layer = PhasedConv2D(filters, 9, lowering=lowering)
+    got = value(layer(x))
+    np.testing.assert_allclose(
+        got, correlate(x, value(layer.kernel)), rtol=1e-4, atol=1e-5
+    )
+    assert layer.compute_output_shape(x.shape) == got.shape
+
+
+@pytest.mark.parametrize(
+    ("lowering", "height", "width"),
+    [
+        ("native", 9, 13),
+        ("native", 10, 14),
+        ("multiples", 10, 14),
+        ("slices", 10, 14),
+    ],
+)
+def test_upsampling_repeats_pixels_mirrors_and_convolves(lowering, height, width):
+    x = RNG.standard_normal((2, -(-height // 2), -(-width // 2), 4)).astype("float32")
+    large = x.repeat(2, axis=1).repeat(2, axis=2)[:, :height, :width]
+    sides = ((0, 0), (1, 1), (1, 1), (0, 0))
+    layer = UpsamplingConv2D(3, 3, lowering=lowering)
+    got = value(layer(x, np.zeros((2, height, width, 1), "float32")))
+    expected = correlate(np.pad(large, sides, mode="reflect"), value(layer.kernel))
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_normalisation_mixes_the_styles_gamma_and_beta():
+    x = RNG.normal(5.0, 3.0, (2, 6, 7, 4)).astype("float32")
+    weights = mixes(2)
+    layer = ConditionalInstanceNormalization(3)
+    layer.build(x.shape)
+    gamma, beta = (RNG.standard_normal((3, 4)).astype("float32") for _ in range(2))
+    layer.set_weights([gamma, beta])
+    for picture, mix, got in zip(x, weights, value(layer(x, weights)), strict=True):
+        normal = (picture - picture.mean((0, 1))) / np.sqrt(
+            picture.var((0, 1)) + EPSILON
+        )
+        expected = normal * (mix @ gamma) + mix @ beta
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_statistics_stay_float32_in_half_precision():
+    # 1000 + noise: in bfloat16 mean and variance of the values are lost.
+    x = np.round(RNG.normal(1000.0, 40.0, (1, 64, 64, 2)) / 8) * 8
+    layer = ConditionalInstanceNormalization(1, dtype="mixed_bfloat16")
+    x = ops.cast(ops.convert_to_tensor(x), "bfloat16")
+    wide = value(ops.cast(x, "float32"))
+    got = layer(x, ops.ones((1, 1)))
+    assert keras.backend.standardize_dtype(got.dtype) == "bfloat16"
+    expected = (wide - wide.mean((1, 2))) / wide.std((1, 2))
+    np.testing.assert_allclose(value(ops.cast(got, "float32")), expected, atol=0.02)
+
+
+@pytest.mark.parametrize("channels", [4, 16])  # 16: TensorFlow's operation.
+def test_normalisation_in_training_is_the_same(channels):
+    x = RNG.normal(5.0, 3.0, (2, 6, 8, channels)).astype("float32")
+    weights = mixes(2)
+    layer = ConditionalInstanceNormalization(3)
+    layer.build(x.shape)
+    layer.set_weights([RNG.standard_normal((3, channels)) for _ in range(2)])
+    np.testing.assert_allclose(
+        value(layer(x, weights, training=True)), value(layer(x, weights)), atol=1e-5
+    )
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="TensorFlow's operation"
+)
+def test_the_training_step_uses_the_fused_normalisation():
+    import tensorflow as tf
+
+    class Step(StyleTransfer):
+        def compute_loss(self, x, y=None, y_pred=None, *_, **__):
+            return ops.mean(ops.square(y_pred))
+
+    network = build_network(NetworkSettings(**TINY))
+    model = Step(network, keras.layers.Identity(), keras.layers.Identity())
+    model.compile(optimizer="adam")
+    batch = {"image": tf.zeros((2, 16, 16, 3)), "style": tf.ones((2, 3))}
+    graph = tf.function(model.train_step).get_concrete_function((batch,)).graph
+    operations = graph.get_operations()
+    kinds = [operation.type for operation in operations]
+    # 2 pictures, the 11 normalisations of 16 channels.
+    assert kinds.count("FusedBatchNormV3") == 2 * 11
+    assert "MirrorPad" not in kinds
+    # Each makes a batch of zeros, and all of them are added.
+    indexed = [x for x in operations if x.type == "StridedSliceGrad"]
+    assert not [x.name for x in indexed if x.outputs[0].shape.rank == 4]
+
+
+@pytest.mark.parametrize("batch", [2, None])
+def test_a_window_is_what_indexing_gives(batch):
+    x = RNG.standard_normal((2, 6, 7, 3)).astype("float32")
+    sides = slice(1, -2), slice(None, -1), slice(1, 3)
+    inputs = keras.Input((6, 7, 3), batch_size=batch)
+    model = keras.Model(inputs, Window(*sides)(inputs))
+    np.testing.assert_array_equal(value(model(x)), x[:, *sides])
+    np.testing.assert_array_equal(value(window(ops.array(x))), x)
+
+
+@pytest.mark.parametrize("repeat", [False, True])
+@pytest.mark.parametrize(("height", "width"), [(10, 11), (9, 12), (None, None)])
+def test_a_mirrored_border_is_numpys(repeat, height, width):
+    x = RNG.standard_normal((2, height or 9, width or 12, 3)).astype("float32")
+    mode = "symmetric" if repeat else "reflect"
+    expected = np.pad(x, ((0, 0), (4, 4), (4, 4), (0, 0)), mode=mode)
+    inputs = keras.Input((height, width, 3))
+    model = keras.Model(inputs, Mirror(4, repeat)(inputs))
+    np.testing.assert_array_equal(value(model(x)), expected)
+
+
+class Mirror(keras.layers.Layer):
+    def __init__(self, width, repeat):
+        super().__init__()
+        self.border, self.repeat = width, repeat
+
+    def call(self, x):
+        return mirrored(x, self.border, repeat=self.repeat)
+
+
+class Window(keras.layers.Layer):
+    def __init__(self, *sides):
+        super().__init__()
+        self.sides = sides
+
+    def call(self, x):
+        return window(x, *self.sides)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 30), (43, 22), (64, 48)])
+def test_the_output_has_the_inputs_size_and_range(size):
+    network = build_network(NetworkSettings(**TINY))
+    got = value(network({"image": photographs(*size), "style": mixes(2)}))
+    assert got.shape == (2, *size, 3)
+    assert got.min() >= 0
+    assert got.max() <= 1
+    assert got.std() > 0.01
+
+
+def test_sizes_may_be_unknown_when_it_is_compiled():
+    network = build_network(NetworkSettings(**TINY))
+    network.compile()
+    inputs = {"image": photographs(34, 27), "style": mixes(2)}
+    np.testing.assert_allclose(
+        network.predict(inputs, verbose=0), value(network(inputs)), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("lowering", ["multiples", "slices"])
+def test_all_lowerings_give_equal_results_with_equal_weights(lowering):
+    keras.utils.set_random_seed(0)
+    native = build_network(NetworkSettings(**TINY))
+    other = build_network(NetworkSettings(**TINY, lowering=lowering))
+    other.set_weights(native.get_weights())
+    inputs = {"image": photographs(32, 44), "style": mixes(2)}
+    np.testing.assert_allclose(
+        value(native(inputs)), value(other(inputs)), rtol=0, atol=2e-6
+    )
+
+
+def test_the_step_of_training_normalises_as_every_other_pass():
+    network = build_network(NetworkSettings(**TINY))
+    inputs = {"image": photographs(32, 44), "style": mixes(2)}
+    np.testing.assert_allclose(
+        value(network(inputs, training=True)), value(network(inputs)), atol=2e-5
+    )
+
+
+def test_style_0_is_the_photograph_and_strength_leads_there():
+    network = build_network(NetworkSettings(**TINY))
+    photo = photographs(33, 26, batch=1)
+
+    def distance(share):
+        weights = np.array([[share, 1 - share, 0]], "float32")
+        got = value(network({"image": photo, "style": weights}))
+        return np.abs(got - photo).mean()
+
+    assert distance(1.0) == 0
+    assert 0 < distance(0.9) < distance(0.5) < distance(0.0)
+
+
+def test_only_the_ratios_of_the_styles_count():
+    network = build_network(NetworkSettings(**TINY))
+    photo = photographs(20, 24, batch=1)
+    whole, third = (
+        value(network({"image": photo, "style": np.array([weights], "float32")}))
+        for weights in ([0, 0.25, 0.75], [0.5, 0.125, 0.375])
+    )
+    np.testing.assert_allclose(third, 0.5 * photo + 0.5 * whole, atol=1e-6)
+
+
+def test_a_picture_does_not_depend_on_its_batch():
+    network = build_network(NetworkSettings(**TINY))
+    images, weights = photographs(24, 20, batch=3), mixes(3)
+    together = value(network({"image": images, "style": weights}))
+    alone = value(network({"image": images[1:2], "style": weights[1:2]}))
+    np.testing.assert_allclose(together[1:2], alone, atol=1e-5)
+
+
+def test_only_gamma_and_beta_depend_on_the_number_of_styles():
+    one, three = (build_network(NetworkSettings(styles=n, width=0.25)) for n in (1, 3))
+    norms = [
+        layer
+        for layer in three.layers
+        if isinstance(layer, ConditionalInstanceNormalization)
+    ]
+    assert len(norms) == 16
+    more = sum(2 * 2 * layer.gamma.shape[1] for layer in norms)
+    assert three.count_params() - one.count_params() == more
+
+
+def test_full_width_has_johnsons_layers():
+    network = build_network(NetworkSettings())
+    shapes = {
+        layer.name: tuple(layer.kernel.shape)
+        for layer in network.layers
+        if isinstance(layer, keras.layers.Conv2D)
+    }
+    assert shapes["down1"] == (9, 9, 3, 32)
+    assert shapes["down3"] == (3, 3, 64, 128)
+    assert shapes["res5b"] == (3, 3, 128, 128)
+    assert shapes["up2"] == (3, 3, 64, 32)
+    assert shapes["out"] == (9, 9, 32, 3)
+
+
+def test_it_is_saved_and_loaded_by_keras(tmp_path):
+    network = build_network(NetworkSettings(**TINY))
+    network.save(tmp_path / "network.keras")
+    loaded = keras.saving.load_model(tmp_path / "network.keras")
+    inputs = {"image": photographs(20, 24), "style": mixes(2)}
+    np.testing.assert_array_equal(value(network(inputs)), value(loaded(inputs)))
+
+
+def test_settings_that_make_no_network_are_refused():
+    with pytest.raises(InputError, match="styles must be at least 1"):
+        NetworkSettings(styles=0)
+    with pytest.raises(InputError, match=r"width must be in 0\.1\.\.2"):
+        NetworkSettings(width=0.0)

@@ -1,0 +1,371 @@
+"""Per-image optimisation: scales, determinism, resume, failures."""
+
+import dataclasses
+import gc
+import math
+
+import numpy as np
+import pytest
+
+from nst_tf import (
+    RECIPES,
+    ExtractorSettings,
+    InputError,
+    OptimizeSettings,
+    measure_loss,
+    optimize_image,
+)
+from nst_tf.imaging.write import to_bytes
+from nst_tf.painting.run import _counter
+from nst_tf.painting.schedule import plan_stages
+from nst_tf.running.checkpoint import load_checkpoint
+from tests.helpers import SMALL, scene
+
+CONTENT, STYLE = scene(40, 56, seed=1), scene(48, 48, seed=7)
+pytestmark = pytest.mark.usefixtures("random_vgg")
+
+
+def changed(**values):
+    return dataclasses.replace(SMALL, **values)
+
+
+class Steps(list):
+    """An observer that keeps every step, and ends the run after `stop`."""
+
+    def __init__(self, stop=math.inf):
+        super().__init__()
+        self.stop = stop
+
+    def __call__(self, step):
+        self.append(step)
+        return len(self) >= self.stop
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_loss_falls_and_the_picture_stays_in_gamut(optimizer, precision):
+    steps = Steps()
+    settings = changed(optimizer=optimizer, precision=precision, ema=0.5)
+    result = optimize_image(CONTENT, STYLE, settings, observer=steps)
+    assert result.reason == "finished"
+    assert result.evaluations == len(steps) == 12
+    assert result.loss.total < 0.5 * steps[0].loss.total
+    assert result.pixels.shape == CONTENT.shape
+    assert result.pixels.min() >= 0
+    assert result.pixels.max() <= 1
+
+
+def test_the_parts_add_up_to_the_total():
+    loss = dataclasses.replace(SMALL.loss, tv_weight=0.5)
+    steps = Steps()
+    optimize_image(CONTENT, STYLE, changed(loss=loss, steps=3), observer=steps)
+    for step in steps:
+        parts = step.loss
+        assert parts.total == pytest.approx(parts.content + parts.style + parts.tv)
+        assert parts.tv > 0
+
+
+def test_starting_from_the_content_its_loss_is_zero():
+    steps = Steps()
+    optimize_image(CONTENT, STYLE, changed(steps=2), observer=steps)
+    assert steps[0].loss.content == 0
+    assert steps[1].loss.content > 0
+
+
+def test_the_last_loss_is_that_of_the_saved_file():
+    steps = Steps()
+    result = optimize_image(CONTENT, STYLE, changed(steps=60), observer=steps)
+    saved = to_bytes(result.pixels).astype("float32") / 255
+    measured = measure_loss(saved, CONTENT, STYLE, changed(steps=60))
+    # Rounding to 8 bits changes little; clipping, which there is none of, much.
+    assert measured.total == pytest.approx(result.loss.total, rel=0.1)
+
+
+def test_unconstrained_the_picture_leaves_the_gamut():
+    result = optimize_image(CONTENT, STYLE, changed(constrained=False, steps=20))
+    assert result.pixels.min() < 0 or result.pixels.max() > 1
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_equal_settings_give_equal_bits(optimizer):
+    settings = changed(init="noise", seed=3, steps=6, optimizer=optimizer)
+    one, other = (optimize_image(CONTENT, STYLE, settings).pixels for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_another_seed_gives_another_picture():
+    one, other = (
+        optimize_image(CONTENT, STYLE, changed(init="noise", seed=s, steps=2)).pixels
+        for s in (0, 1)
+    )
+    assert np.abs(one - other).max() > 0.01
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("stop", [4, 10, 12, 13, 17])
+def test_a_resumed_run_has_the_bits_of_an_unbroken_one(tmp_path, optimizer, stop):
+    settings = changed(
+        size=160, scales=2, coarse_steps=10, steps=8, optimizer=optimizer
+    )
+    content = scene(128, 160, seed=1)
+    whole = optimize_image(content, STYLE, settings)
+    path = tmp_path / "state.npz"
+    first = optimize_image(
+        content, STYLE, settings, observer=Steps(stop), checkpoint=path
+    )
+    assert first.reason == "stopped"
+    again = Steps()
+    second = optimize_image(
+        content, STYLE, settings, observer=again, checkpoint=path, resume=True
+    )
+    np.testing.assert_array_equal(second.pixels, whole.pixels)
+    assert second.evaluations == whole.evaluations == 18
+    assert [step.evaluation for step in again] == list(range(stop + 1, 19))
+    assert second.loss == whole.loss
+
+
+def resumed(path, settings, stop):
+    """Stop a run after some steps, keep its state in `path`, and end it from there."""
+    optimize_image(CONTENT, STYLE, settings, observer=Steps(stop), checkpoint=path)
+    return optimize_image(CONTENT, STYLE, settings, checkpoint=path, resume=True)
+
+
+@pytest.mark.parametrize("stop", [3, 6, 8])
+def test_it_resumes_within_the_shallow_stages_too(tmp_path, stop):
+    settings = changed(shallow_steps=6, steps=4)
+    whole = optimize_image(CONTENT, STYLE, settings)
+    second = resumed(tmp_path / "state.npz", settings, stop)
+    np.testing.assert_array_equal(second.pixels, whole.pixels)
+    assert second.evaluations == 10
+
+
+def test_the_shallow_layers_come_first_at_every_size():
+    loss = dataclasses.replace(
+        SMALL.loss, style_layers=("block3_conv1", "block1_conv1", "block2_conv1")
+    )
+    settings = changed(
+        size=160, scales=2, shallow_steps=3, steps=2, coarse_steps=2, loss=loss
+    )
+    steps = Steps()
+    optimize_image(scene(128, 160, seed=1), STYLE, settings, observer=steps)
+    order = [(step.size.width, step.depth) for step in steps]
+    coarse = [(80, "shallow")] * 3 + [(80, "whole")] * 2
+    fine = [(160, "shallow")] * 3 + [(160, "whole")] * 2
+    assert order == coarse + fine
+    for step in steps:
+        assert (step.loss.content == 0) == (step.depth == "shallow")
+
+
+def test_the_shallow_loss_is_that_of_the_shallower_half():
+    lambdas = (3.0, 1.0, 2.0)
+    layers = ("block3_conv1", "block1_conv1", "block2_conv1")
+    loss = dataclasses.replace(
+        SMALL.loss, style_layers=layers, style_layer_weights=lambdas
+    )
+    steps = Steps()
+    settings = changed(loss=loss, shallow_steps=1, steps=1)
+    optimize_image(CONTENT, STYLE, settings, observer=steps)
+    alone = dataclasses.replace(
+        SMALL.loss,
+        content_weight=0.0,
+        style_layers=("block1_conv1",),
+        style_layer_weights=(1.0,),
+    )
+    expected = measure_loss(CONTENT, CONTENT, STYLE, changed(loss=alone))
+    np.testing.assert_allclose(steps[0].loss.style, expected.style, rtol=1e-4)
+
+
+DEEP = dataclasses.replace(
+    SMALL.loss, style_layers=("block3_conv1", "block1_conv1", "block2_conv1")
+)
+
+
+@pytest.mark.parametrize("stop", [3, 4, 6])
+def test_the_deepest_style_layer_comes_last_and_the_run_resumes(tmp_path, stop):
+    settings = changed(loss=DEEP, steps=8, middle_share=0.5, history=3)
+    steps = Steps()
+    whole = optimize_image(CONTENT, STYLE, settings, observer=steps)
+    assert [step.depth for step in steps] == ["middle"] * 4 + ["whole"] * 4
+    # The first loss is that of all but the deepest, the fifth all of it.
+    lambdas = {"style_layers": DEEP.style_layers[1:], "style_layer_weights": (1.0, 1.0)}
+    rest = dataclasses.replace(DEEP, **lambdas)
+    expected = measure_loss(CONTENT, CONTENT, STYLE, changed(loss=rest))
+    np.testing.assert_allclose(steps[0].loss, expected, rtol=1e-4)
+    again = Steps(4)
+    four = optimize_image(CONTENT, STYLE, settings, observer=again)
+    expected = measure_loss(four.pixels, CONTENT, STYLE, changed(loss=DEEP))
+    np.testing.assert_allclose(steps[4].loss, expected, rtol=1e-4)
+    second = resumed(tmp_path / "state.npz", settings, stop)
+    np.testing.assert_array_equal(second.pixels, whole.pixels)
+    assert second.evaluations == 8
+
+
+def test_the_deepest_layer_waits_only_where_it_makes_little_of_the_loss():
+    def depths(settings):
+        stages = plan_stages((512, 512), [(512, 512)], settings)
+        return [(stage.depth, stage.steps) for stage in stages][-2:]
+
+    usual = OptimizeSettings()
+    assert depths(usual) == [("middle", 80), ("whole", 20)]
+    for loss in (
+        dataclasses.replace(usual.loss, strength=0.5),
+        dataclasses.replace(usual.loss, convention="relative"),
+        dataclasses.replace(usual.loss, style_layer_ratio=2.0),
+        dataclasses.replace(usual.loss, style_layers=("block1_conv1", "block5_conv1")),
+    ):
+        settings = dataclasses.replace(usual, loss=loss)
+        assert depths(settings) == [("shallow", 30), ("whole", 100)]
+    assert depths(RECIPES["gatys"]) == [("whole", 500)]
+    # Where the content layer is as deep, nothing would be saved.
+    deep = dataclasses.replace(usual.loss, content_layers=("block5_conv2",))
+    settings = dataclasses.replace(usual, loss=deep, middle_share=0.5)
+    assert depths(settings) == [("shallow", 30), ("whole", 100)]
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, math.nan])
+def test_a_share_of_all_steps_is_refused(share):
+    with pytest.raises(InputError, match="middle_share"):
+        changed(middle_share=share)
+
+
+def test_no_thread_tunes_the_data_that_counts_the_steps():
+    data = _counter(3)
+    assert data.options().autotune.enabled is False
+    assert [row.shape for row in data.as_numpy_iterator()] == [(1, 1)] * 3
+
+
+def test_states_are_saved_on_the_way(tmp_path):
+    path = tmp_path / "state.npz"
+    seen = []
+
+    def observer(step):
+        seen.append(load_checkpoint(path).meta["done"] if path.exists() else 0)
+
+    optimize_image(
+        CONTENT, STYLE, SMALL, observer=observer, checkpoint=path, checkpoint_every=5
+    )
+    assert seen == [0] * 5 + [5] * 5 + [10] * 2
+    assert load_checkpoint(path).meta["done"] == 12
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    path = tmp_path / "state.npz"
+    optimize_image(CONTENT, STYLE, changed(steps=2), checkpoint=path)
+    with pytest.raises(InputError, match=r"settings\.steps \(there 2, now 12\)"):
+        optimize_image(CONTENT, STYLE, SMALL, checkpoint=path, resume=True)
+    with pytest.raises(InputError, match="images"):
+        optimize_image(STYLE, CONTENT, changed(steps=2), checkpoint=path, resume=True)
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    path = tmp_path / "state.npz"
+    path.write_bytes(b"PK\x03\x04 no state")
+    with pytest.raises(InputError, match="no usable checkpoint"):
+        optimize_image(CONTENT, STYLE, SMALL, checkpoint=path, resume=True)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_with_the_last_good_picture():
+    pictures = []
+
+    def observer(step):
+        pictures.append(step.image())
+
+    loss = dataclasses.replace(SMALL.loss, style_weight=1e30)
+    settings = changed(loss=loss, learning_rate=1e30, constrained=False)
+    result = optimize_image(CONTENT, STYLE, settings, observer=observer)
+    assert result.reason == "not finite"
+    assert np.isfinite(result.pixels).all()
+    assert math.isfinite(result.loss.total)
+    # The last finite loss belongs to the picture before the last good step.
+    expected = pictures[-2] if len(pictures) > 1 else CONTENT
+    np.testing.assert_array_equal(result.pixels, expected)
+
+
+def test_a_flat_loss_stops_a_scale_early():
+    result = optimize_image(CONTENT, STYLE, changed(steps=60, tolerance=0.9))
+    assert result.reason == "converged"
+    assert 20 < result.evaluations < 60
+
+
+def test_coarse_scales_precede_the_final_one():
+    settings = OptimizeSettings(
+        size=512,
+        scales=3,
+        steps=7,
+        coarse_steps=9,
+        shallow_steps=0,
+        middle_share=0.0,
+    )
+    scales = plan_stages((1000, 500), [(300, 900)], settings)
+    assert [tuple(s.picture) for s in scales] == [(128, 64), (256, 128), (512, 256)]
+    assert [s.steps for s in scales] == [9, 9, 7]
+    assert [max(*s.styles[0]) for s in scales] == [128, 256, 512]
+
+
+def test_the_style_image_is_never_enlarged():
+    settings = OptimizeSettings(size=512, scales=1, steps=1, shallow_steps=0)
+    (scale,) = plan_stages((1000, 500), [(300, 200)], settings)
+    assert tuple(scale.styles[0]) == (300, 200)
+
+
+def test_the_short_side_can_be_chosen():
+    settings = OptimizeSettings(
+        size=512, side="short", scales=1, steps=1, shallow_steps=0
+    )
+    (scale,) = plan_stages((1024, 768), [(1000, 800)], settings)
+    assert tuple(scale.picture) == (683, 512)
+
+
+def test_a_picture_too_narrow_for_the_network_is_refused():
+    with pytest.raises(InputError, match=r"content image would be 64x5"):
+        plan_stages((2000, 160), [(64, 64)], changed(size=64))
+
+
+@pytest.mark.parametrize("init", ["noise", "style"])
+def test_other_starts_are_not_the_content(init):
+    steps = Steps(1)
+    optimize_image(CONTENT, STYLE, changed(init=init), observer=steps)
+    assert steps[0].loss.content > 0
+
+
+def test_a_start_from_a_file_is_that_file(tmp_path):
+    from nst_tf import save_image
+
+    path = tmp_path / "start.png"
+    save_image(path, CONTENT)
+    steps = Steps(1)
+    optimize_image(CONTENT, STYLE, changed(init=str(path)), observer=steps)
+    plain = Steps(1)
+    optimize_image(CONTENT, STYLE, SMALL, observer=plain)
+    assert steps[0].loss.total == pytest.approx(plain[0].loss.total, rel=0.01)
+
+
+def test_an_unknown_start_is_refused():
+    with pytest.raises(InputError, match="init must be"):
+        optimize_image(CONTENT, STYLE, changed(init="nothing.png"))
+
+
+def test_average_pooling_and_other_conventions_run():
+    for convention in ("gatys-2015", "ng-course", "johnson"):
+        loss = dataclasses.replace(SMALL.loss, convention=convention)
+        settings = changed(
+            loss=loss, extractor=ExtractorSettings(pooling="average"), steps=8
+        )
+        steps = Steps()
+        optimize_image(CONTENT, STYLE, settings, observer=steps)
+        assert steps[-1].loss.total < steps[0].loss.total
+
+
+@pytest.mark.parametrize("style_loss", ["gram", "wasserstein"])
+def test_a_run_leaves_no_graph_and_no_variable_behind(style_loss):
+    settings = changed(
+        steps=2, loss=dataclasses.replace(SMALL.loss, style_loss=style_loss)
+    )
+
+    def left():
+        optimize_image(CONTENT, STYLE, settings)
+        gc.collect()
+        kinds = ("FuncGraph", "ResourceVariable")
+        return sum(type(thing).__name__ in kinds for thing in gc.get_objects())
+
+    assert left() == left()

@@ -1,0 +1,83 @@
+"""Settings: validation, recipes, JSON."""
+
+import dataclasses
+import json
+import math
+
+import pytest
+
+from nst_tf import RECIPES, InputError, LossSettings, OptimizeSettings
+from nst_tf.settings.codec import from_dict, to_dict
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_settings_survive_json(name):
+    text = json.dumps(to_dict(RECIPES[name]))
+    assert from_dict(json.loads(text)) == RECIPES[name]
+
+
+def test_settings_of_another_version_are_refused():
+    values = to_dict(OptimizeSettings()) | {"glitter": 3}
+    with pytest.raises(InputError, match="glitter"):
+        from_dict(values)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"size": 0},
+        {"steps": 0},
+        {"coarse_steps": -1},
+        {"scales": 0},
+        {"history": 0},
+        {"seed": -1},
+        {"ema": 1.0},
+        {"learning_rate": 0.0},
+        {"tolerance": math.nan},
+        {"scale_factor": 1.0},
+        {"style_size": 4},
+        {"backtracking": -1},
+    ],
+)
+def test_impossible_settings_are_refused_by_name(bad):
+    with pytest.raises(InputError, match=next(iter(bad))):
+        OptimizeSettings(**bad)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"content_weight": -1.0},
+        {"style_weight": math.inf},
+        {"tv_weight": math.nan},
+        {"style_layer_weights": (1.0,)},
+        {"style_layers": ("block1_conv1", "block1_conv1")},
+        {"content_layers": (), "style_layers": ()},
+    ],
+)
+def test_impossible_losses_are_refused_by_name(bad):
+    with pytest.raises(InputError, match=next(iter(bad)).split("_")[0]):
+        LossSettings(**bad)
+
+
+def test_all_problems_are_reported_at_once():
+    with pytest.raises(InputError, match=r"size.*steps.*history"):
+        OptimizeSettings(size=1, steps=0, history=0)
+
+
+def test_the_gatys_recipe_is_the_notebooks():
+    recipe = RECIPES["gatys"]
+    assert recipe.side == "short"
+    assert recipe.size == 512
+    assert recipe.steps == 500
+    assert recipe.scales == 1
+    assert recipe.history == 100
+    assert not recipe.constrained
+    assert recipe.loss.convention == "gatys-notebook"
+    assert recipe.loss.style_weight == 1000
+    assert recipe.loss.content_weight == 1
+
+
+def test_settings_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        OptimizeSettings().size = 3

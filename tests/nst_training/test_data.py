@@ -1,0 +1,180 @@
+"""Photographs to batches: order, crops, weights, broken files, TFDS."""
+
+import itertools
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nst_tf import InputError
+from nst_tf.imaging.crop import load_crop
+from nst_tf.imaging.folder import Folder
+from nst_tf.imaging.write import save_image
+from nst_training.data import Batches, TfdsStream, open_source
+from tests.helpers import scene
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for index in range(7):
+        deep = tmp_path / "photos" / f"set{index % 2}"
+        deep.mkdir(parents=True, exist_ok=True)
+        save_image(deep / f"{index}.png", scene(60, 80, seed=index))
+    return tmp_path / "photos"
+
+
+def batches(source, **changes):
+    settings = {"size": 32, "batch": 3, "styles": 2, "seed": 5, **changes}
+    return Batches(source, **settings)
+
+
+def take(stream, count, start=0):
+    return list(itertools.islice(stream.open(start), count))
+
+
+def test_a_folder_is_searched_to_the_bottom(folder):
+    (folder / "notes.txt").write_text("no picture")
+    assert len(Folder(folder).files) == 7
+
+
+def test_every_epoch_has_every_file_once_in_another_order(folder):
+    names = [name for name, _ in itertools.islice(Folder(folder).open(5, 0), 21)]
+    epochs = [names[:7], names[7:14], names[14:]]
+    for epoch in epochs:
+        assert len(set(epoch)) == 7
+    assert epochs[0] != epochs[1] != epochs[2]
+
+
+def test_batches_are_a_function_of_seed_and_number(folder):
+    whole = take(batches(Folder(folder)), 6)
+    later = take(batches(Folder(folder)), 2, start=4)
+    for one, other in zip(whole[4:], later, strict=True):
+        np.testing.assert_array_equal(one["image"], other["image"])
+        np.testing.assert_array_equal(one["style"], other["style"])
+    another = take(batches(Folder(folder), seed=6), 1)
+    assert np.abs(another[0]["image"] - whole[0]["image"]).max() > 0.1
+
+
+def test_batches_hold_pictures_and_weights(folder):
+    batch = take(batches(Folder(folder)), 1)[0]
+    assert batch["image"].shape == (3, 32, 32, 3)
+    assert batch["image"].dtype == batch["style"].dtype == np.float32
+    assert batch["image"].min() >= 0
+    assert batch["image"].max() <= 1
+    np.testing.assert_allclose(batch["style"].sum(axis=1), 1.0, rtol=1e-6)
+
+
+def test_weights_are_single_styles_and_mixes_of_two(folder):
+    draw = np.random.default_rng(0)
+    stream = Batches(Folder(folder), size=32, batch=1, styles=3, mix=0.3)
+    weights = np.stack([stream._weights(draw) for _ in range(4000)])
+    single = (weights == 1).any(axis=1)
+    assert single.mean() == pytest.approx(0.7, abs=0.03)
+    assert (weights[single, 0] == 0).all()
+    assert weights[single, 1].mean() == pytest.approx(1 / 3, abs=0.03)
+    assert ((weights > 0).sum(axis=1) <= 2).all()
+    assert (weights[:, 0] == 0).all()
+    assert (weights[~single, 1] > 0).mean() == pytest.approx(2 / 3, abs=0.05)
+    alone = Batches(Folder(folder), size=32, batch=1, styles=1, mix=1.0)
+    assert alone._weights(draw).tolist() == [0, 1]
+
+
+def test_broken_files_are_named_and_replaced_wherever_a_run_starts(folder):
+    for index in (0, 2, 3):
+        path = next(folder.rglob(f"{index}.png"))
+        path.write_bytes(path.read_bytes()[:200])
+    stream = batches(Folder(folder))
+    whole = take(stream, 6)
+    assert len(stream.broken) == 3
+    assert all("damaged" in why for why in stream.broken.values())
+    later = take(batches(Folder(folder)), 3, start=3)
+    for one, other in zip(whole[3:], later, strict=True):
+        np.testing.assert_array_equal(one["image"], other["image"])
+
+
+def test_a_folder_of_broken_files_is_an_error_not_an_endless_search(tmp_path):
+    for index in range(3):
+        (tmp_path / f"{index}.jpg").write_text("text")
+    with pytest.raises(InputError, match="none of 3 photographs can be used"):
+        take(batches(Folder(tmp_path)), 1)
+
+
+def test_folders_without_photographs_are_refused(tmp_path):
+    with pytest.raises(InputError, match="there is no folder"):
+        open_source(str(tmp_path / "nowhere"))
+    with pytest.raises(InputError, match="holds no image files"):
+        open_source(str(tmp_path))
+
+
+def test_a_crop_is_upright_square_and_within_the_picture(tmp_path):
+    pixels = np.zeros((90, 60, 3), "uint8")
+    pixels[:45] = 255  # Upright: white above black.
+    turned = Image.fromarray(pixels).transpose(Image.Transpose.ROTATE_90)
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / "a.jpg", exif=exif, quality=95)
+    draw = np.random.default_rng(0)
+    crops = [load_crop(tmp_path / "a.jpg", 32, draw) for _ in range(40)]
+    for crop in crops:
+        assert crop.shape == (32, 32, 3)
+        assert np.ptp(crop.astype(int), axis=1).max() < 30  # Rows are uniform.
+    tops = [crop[0].mean() for crop in crops]
+    assert min(tops) < 30
+    assert max(tops) > 225
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "CMYK", "P", "I;16"])
+def test_crops_of_every_kind_of_file(tmp_path, mode):
+    grey = Image.fromarray((255 * scene(50, 40)).astype("uint8"))
+    path = tmp_path / f"a.{'jpg' if mode == 'CMYK' else 'png'}"
+    if mode == "I;16":
+        Image.fromarray((65535 * scene(50, 40)[..., 0]).astype("uint16")).save(path)
+    else:
+        grey.convert(mode).save(path)
+    crop = load_crop(path, 24, np.random.default_rng(1))
+    assert crop.shape == (24, 24, 3)
+    assert crop.std() > 10
+
+
+@pytest.fixture(scope="module")
+def tfds_folder(tmp_path_factory):
+    """A real data set of photographs, built with tensorflow-datasets."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+    home = tmp_path_factory.mktemp("tfds")
+
+    class TinyScenes(tfds.core.GeneratorBasedBuilder):
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            features = tfds.features.FeaturesDict({"image": tfds.features.Image()})
+            return self.dataset_info_from_configs(features=features)
+
+        def _split_generators(self, _):
+            return {"train": self._generate_examples()}
+
+        def _generate_examples(self):
+            for index in range(9):
+                pixels = (255 * scene(48, 56, seed=index)).astype("uint8")
+                yield index, {"image": pixels}
+
+    TinyScenes(data_dir=str(home)).download_and_prepare()
+    return home
+
+
+def test_a_tfds_data_set_gives_batches(tfds_folder):
+    stream = batches(TfdsStream("tiny_scenes", data_dir=tfds_folder))
+    whole = take(stream, 5)
+    assert not stream.broken
+    assert whole[0]["image"].shape == (3, 32, 32, 3)
+    later = take(
+        batches(open_source("tfds:tiny_scenes:train", data_dir=tfds_folder)), 2, start=3
+    )
+    for one, other in zip(whole[3:], later, strict=True):
+        np.testing.assert_array_equal(one["image"], other["image"])
+
+
+def test_tfds_names_that_do_not_exist_are_refused(tfds_folder):
+    with pytest.raises(InputError, match="no TFDS data set nothing_there"):
+        TfdsStream("nothing_there", data_dir=tfds_folder)
+    with pytest.raises(InputError, match="has no split test; it has train"):
+        TfdsStream("tiny_scenes:test", data_dir=tfds_folder)

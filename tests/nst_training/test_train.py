@@ -1,0 +1,230 @@
+"""Training: the loss falls, resume has equal bits, failures lose nothing."""
+
+import dataclasses
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from nst_tf import InputError, LossSettings
+from nst_tf.imaging.folder import Folder
+from nst_tf.imaging.read import load_image
+from nst_tf.imaging.write import save_image
+from nst_tf.network.trained import CARD, MODEL, PREVIEWS, STATE, load_model, read_card
+from nst_tf.running.checkpoint import load_checkpoint
+from nst_training import train as module
+from nst_training.settings import StyleSettings, TrainSettings, sweep, with_style
+from nst_training.train import train
+from tests.helpers import scene
+
+pytestmark = pytest.mark.usefixtures("random_vgg")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for index in range(5):
+        path = tmp_path / "photos" / f"{index}.png"
+        path.parent.mkdir(exist_ok=True)
+        save_image(path, scene(50, 60, seed=index))
+    return Folder(tmp_path / "photos")
+
+
+@pytest.fixture
+def settings(tmp_path):
+    styles = []
+    for index, name in enumerate(("night", "wave")):
+        save_image(tmp_path / f"{name}.png", scene(48, 48, seed=7 + index))
+        styles.append(StyleSettings(name=name, image=tmp_path / f"{name}.png"))
+    return TrainSettings(
+        styles=tuple(styles),
+        width=0.125,
+        size=32,
+        batch=2,
+        steps=8,
+        warmup_steps=2,
+        ema=0.5,
+        precision="float32",
+        loss=LossSettings(
+            content_layers=("block2_conv2",),
+            style_layers=("block1_conv1", "block2_conv1"),
+        ),
+    )
+
+
+class Steps(list):
+    def __init__(self, stop=math.inf):
+        super().__init__()
+        self.stop = stop
+
+    def __call__(self, step):
+        self.append(step)
+        return step.step >= self.stop
+
+
+def weights(folder):
+    return keras.saving.load_model(folder / MODEL).get_weights()
+
+
+def test_the_loss_falls_and_a_model_is_written(photos, settings, tmp_path):
+    steps = Steps()
+    longer = dataclasses.replace(settings, steps=40, mix=0.0)
+    result = train(longer, photos, tmp_path / "out", observer=steps, preview_every=20)
+    assert result.reason == "finished"
+    assert [step.step for step in steps] == list(range(1, 41))
+    losses = [step.loss.total for step in steps]
+    assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == [CARD, MODEL, PREVIEWS]
+    previews = sorted((tmp_path / "out" / PREVIEWS).iterdir())
+    assert [path.name for path in previews] == ["000020.png", "000040.png"]
+    assert load_image(previews[0]).pixels.shape == (64, 32 * 4, 3)
+    network = keras.saving.load_model(tmp_path / "out" / MODEL)
+    mix = np.array([[0, 0.5, 0.5]], "float32")
+    got = network({"image": scene(41, 54)[None], "style": mix})
+    assert got.shape == (1, 41, 54, 3)
+    card = json.loads((tmp_path / "out" / CARD).read_text())
+    assert [style["name"] for style in card["styles"]] == ["night", "wave"]
+    assert card["step"] == 40
+
+
+@pytest.mark.parametrize("stop", [1, 5])
+def test_a_resumed_run_has_the_bits_of_an_unbroken_one(
+    photos, settings, tmp_path, stop
+):
+    train(settings, photos, tmp_path / "whole", preview_every=0)
+    broken = tmp_path / "broken"
+    first = train(settings, photos, broken, observer=Steps(stop), preview_every=2)
+    assert first.reason == "stopped"
+    steps = Steps()
+    train(settings, photos, broken, observer=steps, resume=True, preview_every=0)
+    assert [step.step for step in steps] == list(range(stop + 1, 9))
+    whole, resumed = weights(tmp_path / "whole"), weights(broken)
+    for one, other in zip(whole, resumed, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_rate_rises_then_falls(photos, settings, tmp_path):
+    steps = Steps()
+    train(settings, photos, tmp_path / "out", observer=steps, preview_every=0)
+    rates = [step.rate for step in steps]
+    assert max(rates) == pytest.approx(0.02)
+    assert rates.index(max(rates)) == 1
+    assert rates[-1] == pytest.approx(2e-4, rel=0.01)
+    adam = dataclasses.replace(settings, optimizer="adam", steps=3)
+    steps = Steps()
+    train(adam, photos, tmp_path / "adam", observer=steps, preview_every=0)
+    assert max(step.rate for step in steps) == pytest.approx(0.001)
+
+
+def test_a_loss_that_is_not_finite_goes_back_and_lowers_the_rate(
+    photos, settings, tmp_path, monkeypatch
+):
+    real, seen = module._Watcher.on_train_batch_end, []
+
+    def spoilt(self, batch, logs=None):
+        if self.run.step == 5 and not seen:
+            seen.append(True)
+            for variable in self.model.generator.trainable_variables:
+                variable.assign(np.full(variable.shape, np.nan, "float32"))
+            logs = {**logs, "total": math.nan}
+        real(self, batch, logs)
+
+    monkeypatch.setattr(module._Watcher, "on_train_batch_end", spoilt)
+    steps = Steps()
+    result = train(
+        settings,
+        photos,
+        tmp_path / "out",
+        observer=steps,
+        checkpoint_every=4,
+        preview_every=0,
+    )
+    assert result.reason == "finished"
+    assert [step.step for step in steps] == [1, 2, 3, 4, 5, 5, 6, 7, 8]
+    assert [step.lowered for step in steps] == [0] * 5 + [1] * 4
+    assert steps[5].rate == pytest.approx(steps[4].rate / 2)
+    assert all(np.isfinite(array).all() for array in weights(tmp_path / "out"))
+
+
+def test_a_loss_that_is_never_finite_is_an_error(photos, settings, tmp_path):
+    hopeless = dataclasses.replace(
+        settings, loss=dataclasses.replace(settings.loss, style_weight=1e38)
+    )
+    with pytest.raises(InputError, match="stopped being finite"):
+        train(hopeless, photos, tmp_path / "out", preview_every=0)
+
+
+def test_the_state_of_another_recipe_is_refused(photos, settings, tmp_path):
+    train(settings, photos, tmp_path, observer=Steps(2), preview_every=0)
+    before = (tmp_path / STATE).read_bytes()
+    for changes in ({"batch": 3}, {"seed": 9}):
+        other = dataclasses.replace(settings, **changes)
+        with pytest.raises(InputError, match=f"differs in {next(iter(changes))}"):
+            train(other, photos, tmp_path, resume=True)
+    assert (tmp_path / STATE).read_bytes() == before
+    save_image(settings.styles[0].image, scene(48, 48, seed=99))
+    with pytest.raises(InputError, match="differs in paintings"):
+        train(settings, photos, tmp_path, resume=True)
+
+
+def test_a_style_is_added_without_a_bit_of_change_to_the_others(
+    photos, settings, tmp_path
+):
+    base, out = tmp_path / "base", tmp_path / "more"
+    train(settings, photos, base, preview_every=0)
+    save_image(tmp_path / "dots.png", scene(40, 44, seed=12))
+    more = with_style(read_card(base), "dots", tmp_path / "dots.png")
+    more = dataclasses.replace(more, steps=6)
+    train(more, photos, out, base=base, preview_every=3)
+    old, new = load_model(base), load_model(out)
+    assert new.styles == ["night", "wave", "dots"]
+    changed = 0
+    for layer in new.network.layers:
+        before = old.network.get_layer(layer.name).get_weights()
+        for one, other in zip(before, layer.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other[: len(one)])
+            if len(other) > len(one):
+                changed += np.abs(other[-1] - one.mean(axis=0)).max() > 1e-3
+    assert changed > 20
+    photo = scene(36, 40, seed=3)
+    np.testing.assert_array_equal(
+        new(photo, [0, 0.4, 0.6, 0]), old(photo, [0, 0.4, 0.6])
+    )
+    with pytest.raises(InputError, match="has the styles night, wave, dots, the"):
+        train(settings, photos, tmp_path / "x", base=out)
+
+
+def test_a_trained_model_is_trained_on_from_where_it_is(photos, settings, tmp_path):
+    base, out = tmp_path / "base", tmp_path / "more"
+    train(settings, photos, base, preview_every=0)
+    lighter = dataclasses.replace(settings, steps=4, learning_rate=1e-6, ema=0.0)
+    train(lighter, photos, out, base=base, preview_every=0)
+    for one, other in zip(weights(base), weights(out), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    changed = [(a != b).any() for a, b in zip(weights(base), weights(out), strict=True)]
+    assert sum(changed) > 10
+    assert read_card(out)["base"] == {"name": "styles", "step": settings.steps}
+    wider = dataclasses.replace(settings, width=0.25)
+    with pytest.raises(InputError, match="width"):
+        train(wider, photos, tmp_path / "x", base=base)
+
+
+def test_a_sweep_has_every_style_at_every_strength(settings):
+    swept = sweep(settings, (0.3, 2))
+    assert [(style.name, style.strength) for style in swept.styles] == [
+        ("night-x0_3", 0.3),
+        ("night-x2", 2.0),
+        ("wave-x0_3", 0.3),
+        ("wave-x2", 2.0),
+    ]
+
+
+def test_the_model_has_the_moving_average_of_the_weights(photos, settings, tmp_path):
+    train(settings, photos, tmp_path, observer=Steps(8), preview_every=0)
+    state = load_checkpoint(tmp_path / STATE)
+    raw = state.arrays[0]
+    averaged = weights(tmp_path)[0]
+    assert raw.shape == averaged.shape
+    assert 0 < np.abs(raw - averaged).max() < 0.1

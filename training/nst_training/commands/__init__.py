@@ -1,0 +1,1 @@
+"""The programs of this package: one module a command."""

@@ -1,0 +1,107 @@
+"""`nst evaluate`: a scorecard and a contact sheet of a trained network."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from nst_tf.commands.console import PROGRAM, import_quietly, short
+from nst_tf.settings.checks import InputError
+
+if TYPE_CHECKING:
+    from nst_training.evaluate import Score
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """What `nst evaluate` reads, writes and shows."""
+
+    model: tyro.conf.Positional[Path]
+    """Folder that nst train wrote."""
+    photos: Path
+    """Folder of photographs that it was not trained on."""
+    recipe: Path
+    """The recipe it was trained by; it names the paintings."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """The scorecard, .json; the contact sheet is the same with .png."""
+    size: int = 512
+    """Long side in pixels at which pictures are judged."""
+    limit: int = 150
+    """Evaluations of L-BFGS after which a comparison ends."""
+    resume: bool = False
+    """Go on where a run with the same output was killed."""
+    quiet: bool = False
+    """Print nothing."""
+
+
+def parse(arguments: list[str]) -> Job:
+    """Read the flags of `nst evaluate`.
+
+    Raises:
+        SystemExit: With code 2, after a message, for flags that do not fit; with 0
+            after `--help`.
+    """
+    return tyro.cli(
+        Job,
+        args=arguments,
+        prog=f"{PROGRAM} evaluate",
+        description="Score a trained network on photographs it has not seen.",
+    )
+
+
+def evaluate(job: Job) -> int:
+    """Run `nst evaluate`; return the exit code."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from nst_tf.files import replacing
+    from nst_tf.imaging.folder import Folder
+    from nst_tf.imaging.write import check_output, save_image
+    from nst_training.settings import read_recipe
+
+    if job.output.suffix != ".json":
+        raise InputError(f"the scorecard {job.output} must end in .json")
+    if job.size < 64 or job.limit < 1:
+        raise InputError("size must be at least 64, limit at least 1")
+    sheet = job.output.with_suffix(".png")
+    state = job.output.with_suffix(".part.json")
+    check_output(sheet)
+    photos = Folder(job.photos).files
+    recipe = read_recipe(job.recipe)
+    import_quietly()
+    from nst_training.evaluate import evaluate as run
+
+    def show(found: "Score") -> None:
+        if not job.quiet:
+            faults = ", ".join(
+                f"{name} {value:.3g}"
+                for name, value in found.artefacts._asdict().items()
+            )
+            print(
+                f"{found.photo} {found.style}: loss {short(found.loss.total)} ="
+                f" {found.evaluations} evaluations of L-BFGS; {faults}",
+                flush=True,
+            )
+
+    card, picture = run(
+        job.model,
+        photos,
+        [style.image for style in recipe.styles],
+        size=job.size,
+        limit=job.limit,
+        observer=show,
+        state=state,
+        resume=job.resume,
+    )
+    with replacing(job.output) as part:
+        part.write_text(json.dumps(card, indent=2) + "\n", "utf-8")
+    save_image(sheet, picture)
+    state.unlink(missing_ok=True)
+    if not job.quiet:
+        low, median, high = card["evaluations"]
+        print(
+            f"{job.output}: one pass equals {median:g} evaluations of L-BFGS (quartiles"
+            f" {low:g} and {high:g}); {sheet}"
+        )
+    return 0

@@ -1,0 +1,274 @@
+"""`nst train`: flags over a recipe, progress, files."""
+
+import argparse
+import contextlib
+import dataclasses
+import io
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from nst_tf.commands.console import (
+    INTERRUPTED,
+    PROGRAM,
+    import_quietly,
+    interruptible,
+    progress,
+    short,
+)
+from nst_tf.network.trained import read_card
+from nst_tf.running.log import Log
+from nst_tf.settings.checks import InputError
+from nst_training.settings import (
+    StyleSettings,
+    TrainSettings,
+    read_recipe,
+    sweep,
+    with_style,
+)
+
+if TYPE_CHECKING:
+    from nst_training.train import TrainStep
+
+_SWITCHES = ("resume", "quiet", "tensorboard")
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """What `nst train` reads, writes and shows."""
+
+    recipe: tyro.conf.Positional[Path | None] = None
+    """A TOML recipe, or a painting to train that one style with the defaults."""
+    photos: str
+    """The photographs to train on: a folder, or tfds:NAME[:SPLIT]."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    """Folder for model, card, log, previews and state; without it one of the recipe's
+    name."""
+    add_style: str | None = None
+    """NAME=IMAGE: instead of a recipe, one more style for the model of --base."""
+    base: Path | None = None
+    """Folder of a trained model to start from; with --add-style its weights keep their
+    bits."""
+    sweep: tuple[float, ...] = ()
+    """Factors: train every style at each of these strengths, to choose by looking."""
+    data_dir: Path | None = None
+    """Where tensorflow-datasets has its data sets; without it the library's folder."""
+    checkpoint_every: int = 250
+    """Steps between two saved states."""
+    preview_every: int = 500
+    """Steps between previews (0: none)."""
+    log_every: int = 10
+    """Steps between two lines of the log."""
+    tensorboard: bool = False
+    """Write curves and previews for TensorBoard too (needs nst-tf[tensorboard])."""
+    resume: bool = False
+    """Go on with the interrupted run of the same command."""
+    quiet: bool = False
+    """Draw no progress and print no summary."""
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("checkpoint_every", 1),
+            ("preview_every", 0),
+            ("log_every", 1),
+        ):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} must be at least {least}")
+
+
+def parse(arguments: list[str]) -> tuple[Job, TrainSettings]:
+    """Read the flags of `nst train`.
+
+    Raises:
+        SystemExit: With code 2, after a message, for flags that do not fit; with 0
+            after `--help`.
+        InputError: The recipe can't be used.
+    """
+    base = _base(arguments)
+
+    def command(job: Job, settings: TrainSettings = base) -> tuple[Job, TrainSettings]:
+        return job, settings
+
+    return tyro.cli(
+        command,
+        args=arguments,
+        prog=f"{PROGRAM} train",
+        description="Train a network that paints photographs in one pass.",
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
+
+
+def _base(arguments: list[str]) -> TrainSettings:
+    """Find the settings that the flags change: those of the recipe."""
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early.add_argument("--add-style", "--add_style")
+    early.add_argument("--base", type=Path)
+    early.add_argument("--sweep", type=float, nargs="*", default=())
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            given, _ = early.parse_known_args(arguments)
+    except SystemExit:
+        given = argparse.Namespace(add_style=None, sweep=())
+    recipe = _recipe(arguments)
+    if {"-h", "--help"} & set(arguments):
+        # The full parser ends the program; the style is never used.
+        return TrainSettings(styles=(StyleSettings(name="style", image=Path()),))
+    if given.add_style is not None:
+        return _added(given, recipe)
+    if recipe is None:
+        raise InputError("give a recipe, a painting, or --add-style with --base")
+    if recipe.suffix.lower() in _PICTURES:
+        name = recipe.stem.lower().replace(" ", "_")
+        style = StyleSettings(name=name, image=recipe)
+        settings = TrainSettings(name=name, styles=(style,))
+    else:
+        settings = read_recipe(recipe)
+    return sweep(settings, given.sweep) if given.sweep else settings
+
+
+def _recipe(arguments: list[str]) -> Path | None:
+    """Find the positional argument: the first word that no flag claims."""
+    switches = {f"--{no}{name}" for no in ("", "no-") for name in _SWITCHES}
+    before = ["", *arguments]
+    for flag, word in zip(before, arguments, strict=False):
+        claimed = flag.startswith("-") and flag not in switches
+        known = Path(word).suffix.lower() in (".toml", *_PICTURES)
+        if not word.startswith("-") and not claimed and (known or not flag):
+            return Path(word)
+    return None
+
+
+def _added(given: argparse.Namespace, recipe: Path | None) -> TrainSettings:
+    """Find the settings that add a style to a model."""
+    name, separator, image = given.add_style.partition("=")
+    if not separator or not image:
+        raise InputError(f"--add-style takes NAME=IMAGE, got {given.add_style}")
+    if recipe is not None or given.sweep:
+        raise InputError("--add-style takes the recipe of --base: give no other")
+    if given.base is None:
+        raise InputError("--add-style needs --base, the folder of a trained model")
+    return with_style(read_card(given.base), name, Path(image))
+
+
+def train(job: Job, settings: TrainSettings) -> int:
+    """Run `nst train`; return the exit code."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from nst_training.board import open_board
+    from nst_training.data import open_source
+
+    folder = job.output or Path(settings.name)
+    state, model = folder / "state.npz", folder / "model.keras"
+    resume = job.resume and state.exists()
+    if job.resume and not resume and model.exists():
+        print(f"{folder} is complete: there is nothing to resume", file=sys.stderr)
+        return 0
+    if job.resume and not resume and not job.quiet:
+        print(f"there is no {state} to resume: starting anew", file=sys.stderr)
+    if state.exists() and not job.resume:
+        raise InputError(
+            f"an interrupted run left {state}: add --resume to finish it, or delete it"
+            " to start anew"
+        )
+    if job.output is None and model.exists() and not job.resume:
+        raise InputError(f"{folder} holds a model already: name another folder with -o")
+    if not job.photos.startswith("tfds:"):
+        source = open_source(job.photos)
+        import_quietly()
+    else:
+        import_quietly()
+        source = open_source(job.photos, data_dir=job.data_dir)
+    from nst_training.train import train as run
+
+    done = 0
+    if resume:
+        from nst_tf.running.checkpoint import read_meta
+
+        done = int(read_meta(state)["step"])
+    with (
+        contextlib.nullcontext(None)
+        if not job.tensorboard
+        else open_board(folder / "tensorboard", done=done) as board,
+        Log(folder / "log.jsonl", keep=done, key="step") as log,
+        interruptible() as stop,
+        progress(
+            settings.steps, done, fields=("loss", "speed"), quiet=job.quiet
+        ) as show,
+    ):
+        told: set[str] = set()
+        last = 0.0
+
+        def observe(now: "TrainStep") -> bool:
+            nonlocal last
+            for name in now.broken.keys() - told:
+                told.add(name)
+                log.write(
+                    {"event": "broken", "step": now.step, "why": now.broken[name]}
+                )
+            due = now.step % job.log_every == 0 or now.step in (1, settings.steps)
+            if due:
+                log.write(_line(now))
+            if board is not None and (due or now.preview is not None):
+                board(now)
+            show(now.step, **_texts(now, settings, now.seconds - last))
+            last = now.seconds
+            return stop.is_set
+
+        trained = run(
+            settings,
+            source,
+            folder,
+            observer=observe,
+            checkpoint_every=job.checkpoint_every,
+            preview_every=job.preview_every,
+            base=job.base,
+            resume=resume,
+        )
+        if told and not job.quiet:
+            print(
+                f"{len(told)} photographs could not be read; they are in"
+                f" {folder / 'log.jsonl'}",
+                file=sys.stderr,
+            )
+    if trained.reason == "stopped":
+        print(
+            f"stopped at step {trained.step}: {folder} holds the model so far; add"
+            " --resume to go on",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    if not job.quiet:
+        print(
+            f"{folder / 'model.keras'}: {trained.step} steps, loss"
+            f" {short(trained.loss.total)}"
+        )
+    return 0
+
+
+def _line(now: "TrainStep") -> dict[str, Any]:
+    """Return the log's line of one step."""
+    parts = now.loss
+    return {
+        "step": now.step,
+        "loss": parts.total,
+        "content": parts.content,
+        "style": parts.style,
+        "tv": parts.tv,
+        "rate": now.rate,
+        "lowered": now.lowered,
+        "broken": len(now.broken),
+        "seconds": round(now.seconds, 3),
+    }
+
+
+def _texts(now: "TrainStep", settings: TrainSettings, took: float) -> dict[str, str]:
+    """Return what the progress bar says of a step."""
+    parts = now.loss
+    loss = f"{short(parts.total)} = content {short(parts.content)}"
+    return {
+        "loss": f"{loss} + style {short(parts.style)}",
+        "speed": f"{settings.batch / took:.2f} images/s" if took > 0 else "",
+    }
