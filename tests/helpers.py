@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 
 from nst_tf import LossSettings, OptimizeSettings
-from nst_tf.loss.vgg_weights import layer_shapes
+from nst_tf.loss.weights import layer_shapes
 
 ROOT = Path(__file__).parents[1]
 """The repository."""

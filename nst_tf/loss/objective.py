@@ -10,6 +10,7 @@ from nst_tf.backend.slicing import window
 from nst_tf.loss import statistics as sums
 from nst_tf.loss.content import content_of, needs_energy
 from nst_tf.loss.conventions import energy_of, layer_weights, mean_of
+from nst_tf.loss.extractor import Extractor
 from nst_tf.loss.parts import TERMS, LossParts
 from nst_tf.loss.style.gram import gram_of, style_loss
 from nst_tf.loss.style.mean_variance import mean_variance_loss
@@ -72,7 +73,7 @@ class Objective(keras.layers.Layer):
     """
 
     def __init__(
-        self, extractor: keras.Model, settings: LossSettings | None = None
+        self, extractor: Extractor, settings: LossSettings | None = None
     ) -> None:
         super().__init__(dtype="float32", trainable=False, autocast=False)
         self.extractor = extractor
@@ -84,7 +85,7 @@ class Objective(keras.layers.Layer):
         scaled = chosen.strength is not None
         self.convention: Convention = "relative" if scaled else chosen.convention
         # Content is compared with a map that saw the same zeros: it stays whole.
-        rings = _rings(extractor) if chosen.border == "inner" else {}
+        rings = extractor.geometry.rings if chosen.border == "inner" else {}
         self.rings = {k: rings[k] for k in chosen.style_layers if k in rings}
         self.built = True
 
@@ -159,8 +160,8 @@ class Objective(keras.layers.Layer):
     def layer_masks(self, masks: Tensor) -> dict[str, Tensor]:
         """Bring masks down to the positions of the style layers.
 
-        A position weighs the mean of the pixels that pooling brings to it: of 2x2 in
-        the second block, 4x4 in the third and so on.
+        A position weighs the mean of the pixels that pooling brings to it: of 2x2
+        after one, 4x4 after two and so on.
 
         Args:
             masks: float32 `[B, H, W, R]`, 0..1.
@@ -168,11 +169,12 @@ class Objective(keras.layers.Layer):
         Returns:
             float32 `dict[layer, [B, h, w, R]]`.
         """
-        levels = {1: ops.convert_to_tensor(masks, "float32")}
-        for block in range(2, 6):
-            levels[block] = ops.average_pool(levels[block - 1], 2, 2, padding="valid")
-        names = self.settings.style_layers
-        return self.inner({name: levels[int(name[5])] for name in names})
+        geometry = self.extractor.geometry
+        levels = {name: geometry[name].level for name in self.settings.style_layers}
+        pooled = [ops.convert_to_tensor(masks, "float32")]
+        for _ in range(max(levels.values(), default=0)):
+            pooled.append(ops.average_pool(pooled[-1], 2, 2, padding="valid"))
+        return self.inner({name: pooled[level] for name, level in levels.items()})
 
     def statistics(
         self, features: dict[str, Tensor], targets: Targets
@@ -361,18 +363,6 @@ class Objective(keras.layers.Layer):
         """Return the loss of `image` where no gradient is wanted."""
         parts: LossParts = self(image, targets)
         return parts
-
-
-def _rings(extractor: keras.Model) -> dict[str, int]:
-    """Return how far zero padding reaches into every layer's output, in positions."""
-    ring, block, rings = 0, 1, {}
-    convolutions = (x for x in extractor.layers if isinstance(x, keras.layers.Conv2D))
-    for layer in convolutions:  # In order, named block1_conv1 and on.
-        if int(layer.name[5]) > block:
-            ring, block = -(-ring // 2), block + 1
-        ring += 1
-        rings[layer.name] = ring
-    return rings
 
 
 def _cut(features: Tensor, ring: int) -> Tensor:

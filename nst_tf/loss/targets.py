@@ -84,17 +84,14 @@ class MixedTargets(keras.layers.Layer):
     ) -> None:
         super().__init__(dtype="float32", trainable=False, name="targets")
         self.objective = objective
-        settings, extractor = objective.settings, objective.extractor
+        settings = objective.settings
         if settings.strength is not None:
             raise InputError(
                 "strength is for the optimisation of one picture; in training each"
                 " style has a strength of its own"
             )
         # No deeper than the content: a sixth less of the step's arithmetic.
-        self.content = keras.Model(
-            extractor.input,
-            {name: extractor.output[name] for name in settings.content_layers},
-        )
+        self.content = objective.extractor.only(settings.content_layers)
         factors = [float(value) for value in strengths or [1.0] * len(styles)]
         self._strengths = self._hold(ops.convert_to_tensor(factors), "strengths")
         painted = [objective.style_moments(style[None]) for style in styles]

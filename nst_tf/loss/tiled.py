@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
 from nst_tf.backend.allocator import trim_heap
 from nst_tf.backend.compile import compiled, gradient, untaped
+from nst_tf.loss.extractor import Extractor
 from nst_tf.loss.objective import Measure, Objective, Targets
 from nst_tf.loss.parts import LossParts
-from nst_tf.loss.tiles import Part, Tile, convolutions, cut, halos, split, tile_features
+from nst_tf.loss.tiles import Part, Tile, cut, split
 from nst_tf.settings.loss import LossSettings
 
 Tensor = Any
@@ -45,16 +45,14 @@ class TiledObjective(Objective):
 
     def __init__(
         self,
-        extractor: keras.Model,
+        extractor: Extractor,
         settings: LossSettings | None = None,
         *,
         tile: int,
     ) -> None:
         super().__init__(extractor, settings)
         self.tile = tile
-        names = convolutions(extractor)
-        deepest = max(map(names.index, self.settings.layers))
-        self.halo = halos(names[: deepest + 1])
+        self.halo = extractor.geometry.upto(self.settings.layers).halo
         self._programs: dict[Any, Callable[..., Any]] = {}
 
     def _photograph(self, photo: Tensor) -> tuple[dict[str, Tensor], Measure]:
@@ -135,7 +133,8 @@ class TiledObjective(Objective):
         return split(image.shape[1], image.shape[2], times * self.tile, self.halo)
 
     def _parts(self, tile: Tile, layers: Iterable[str]) -> dict[str, Part]:
-        return {name: tile.part(name, self.rings.get(name, 0)) for name in layers}
+        geometry, rings = self.extractor.geometry, self.rings
+        return {k: tile.part(geometry[k].level, rings.get(k, 0)) for k in layers}
 
     def _content(self, photo: Tensor) -> dict[str, Tensor]:
         whole: dict[str, Any] = {}
@@ -158,7 +157,7 @@ class TiledObjective(Objective):
         key = ("features", tile.kind, tuple(part.here for part in parts.values()))
         if key not in self._programs:
             self._programs[key] = compiled(
-                lambda crop: tile_features(self.extractor, crop, tile, parts)
+                lambda crop: self.extractor.tile_features(crop, tile, parts)
             )
         found: dict[str, Tensor] = self._programs[key](tile.crop(image))
         return found
@@ -171,7 +170,7 @@ class TiledObjective(Objective):
             return self._programs[key]
 
         def forward(crop: Tensor, targets: Targets) -> Sums:
-            features = tile_features(self.extractor, crop, tile, parts)
+            features = self.extractor.tile_features(crop, tile, parts)
             return self.statistics(features, targets) | _variation(crop, tile)
 
         def backward(crop: Tensor, targets: Targets, slopes: Sums) -> Tensor:

@@ -23,10 +23,10 @@ from nst_tf.files import replacing, sha256
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import fit, resize
 from nst_tf.imaging.write import check_output, save_image
+from nst_tf.loss.extractor import build_extractor
 from nst_tf.loss.objective import Objective
 from nst_tf.loss.parts import LossParts
 from nst_tf.loss.targets import MixedTargets
-from nst_tf.loss.vgg import build_extractor
 from nst_tf.network.trained import CARD, MODEL, PREVIEWS, STATE, Model, load_model
 from nst_tf.network.transform import build_network
 from nst_tf.optimizers.muon import Muon

@@ -25,7 +25,7 @@ from nst_tf.painting.events import Step
 from nst_tf.painting.schedule import Size
 from tests.helpers import ROOT, SMALL, scene
 from tests.nst_tf.commands.test_optimize import FLAGS, lines
-from tests.nst_tf.loss.test_tiles import in_tiles
+from tests.nst_tf.painting.test_tiled_runs import in_tiles
 
 CONTENT, STYLE = scene(40, 56, seed=1), scene(48, 48, seed=7)
 WEIGHTS = (1.0, 100.0, 5.0)
