@@ -6,7 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from nst_tf.loss.objective import Objective, Targets
+from nst_tf.loss.objective import Objective
+from nst_tf.loss.term import Targets
 from nst_tf.settings.checks import InputError
 
 Tensor = Any
@@ -27,7 +28,11 @@ class FixedTargets(keras.layers.Layer):
         self.built = True
 
     def weigh(self, weights: Sequence[float]) -> None:
-        """Change the weights of the terms, if the targets have any."""
+        """Change the weights of the terms, if the targets have any.
+
+        Args:
+            weights: In the order of `TERMS`.
+        """
         variable: Any = self._held.weights
         variable.assign(ops.convert_to_tensor(weights, "float32"))
 
@@ -115,7 +120,7 @@ class MixedTargets(keras.layers.Layer):
         """Return the targets of `image` `[B, H, W, 3]` and `style` `[B, N + 1]`."""
         mix = inputs["style"][:, 1:]
         style = {name: _mixed(mix, grams) for name, grams in self._grams.items()}
-        style = self.objective.style_targets(style)
+        style = self.objective.style.targets(style)
         strength = ops.matmul(mix, ops.convert_to_tensor(self._strengths))
         content = self.objective.inner(self.content(inputs["image"]))
         return Targets(content, style, strength)

@@ -12,7 +12,8 @@ from nst_tf.imaging import color
 from nst_tf.imaging.guides import Regions, whole
 from nst_tf.imaging.resize import resize
 from nst_tf.loss.extractor import build_extractor
-from nst_tf.loss.objective import Objective, Targets
+from nst_tf.loss.objective import Objective
+from nst_tf.loss.term import Targets
 from nst_tf.loss.tiled import TiledObjective
 from nst_tf.painting.schedule import Stage
 from nst_tf.settings.optimize import OptimizeSettings

@@ -25,8 +25,9 @@ from nst_tf.imaging import color
 from nst_tf.imaging.guides import Regions
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import resize
-from nst_tf.loss.objective import Objective, Targets
+from nst_tf.loss.objective import Objective
 from nst_tf.loss.parts import LossParts
+from nst_tf.loss.term import Targets
 from nst_tf.loss.tiled import tiled
 from nst_tf.optimizers.lbfgs import LBFGS
 from nst_tf.painting.events import Observer, Reason, Result, Step
@@ -37,8 +38,10 @@ from nst_tf.painting.resume import carry, flatten, plain, restore, state_variabl
 from nst_tf.painting.schedule import Size, Stage, part_of, plan_stages
 from nst_tf.running.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from nst_tf.running.transfer import StyleTransfer, untuned
+from nst_tf.settings import weight_changes
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_dict
+from nst_tf.settings.loss import TERMS
 from nst_tf.settings.optimize import Depth, OptimizeSettings
 
 Tensor = Any
@@ -133,11 +136,9 @@ class _Run:
     @property
     def weights(self) -> tuple[float, ...]:
         """Weights of the terms at the next evaluation."""
-        weights: tuple[float, ...] = self.settings.loss.term_weights
-        for start in range(0, len(self.changes), 4):
-            if self.changes[start] <= self.evaluations:
-                weights = self.changes[start + 1 : start + 4]
-        return weights
+        given = self.settings.loss.term_weights
+        weights = weight_changes.weights_after(self.changes, self.evaluations, given)
+        return tuple(weights.values())
 
     @functools.cached_property
     def identity(self) -> dict[str, Any]:
@@ -314,7 +315,7 @@ class _Run:
         count, its detail is not wanted either.
         """
         height, width = photo.shape[:2]
-        if not self.settings.loss.term_weights[0]:
+        if not self.settings.loss.term_weights["content"]:
             return resize(picture, width, height)
         detail = photo - resize(previous, width, height)
         return np.clip(resize(picture, width, height) + detail, 0.0, 1.0)
@@ -429,10 +430,8 @@ class _Watcher(keras.callbacks.Callback):
         run = self.run
         if not run.changes:
             raise InputError("these settings have no weight_changes")
-        earlier = len(run.changes)
-        while earlier and run.changes[earlier - 4] >= run.evaluations:
-            earlier -= 4  # What was planned for later, or said a moment ago.
-        changes = (*run.changes[:earlier], float(run.evaluations), *weights)
+        named = dict(zip(TERMS, weights, strict=True))
+        changes = weight_changes.changed(run.changes, run.evaluations, named)
         dataclasses.replace(run.settings, weight_changes=changes)  # Checks them.
         run.changes = changes
 

@@ -75,7 +75,7 @@ def plan_stages(
     """
     stages: list[Stage] = []
     loss = settings.loss
-    several = loss.term_weights[1] and len(loss.style_layers) > 1
+    several = loss.term_weights["style"] and len(loss.style_layers) > 1
     shallow = settings.shallow_steps if several else 0
     middle = _middle_steps(settings) if several else 0
     # A position cannot be mirrored about itself.

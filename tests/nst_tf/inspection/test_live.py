@@ -94,6 +94,12 @@ def test_the_page_needs_nothing_from_elsewhere(view):
     assert b"://" not in body
 
 
+def test_the_page_has_a_slider_and_a_curve_for_every_term_of_the_loss(view):
+    page = Client(view.address).ask("")[2].decode()
+    assert 'const TERMS = ["content", "style", "tv"];' in page
+    assert "/* TERMS */" not in page
+
+
 def test_only_this_machine_is_listened_to(view):
     assert view.address.startswith(f"http://127.0.0.1:{view.port}/")
     assert view._server.server_address[0] == "127.0.0.1"
@@ -264,7 +270,8 @@ def test_in_tiles_weights_change_and_colours_stay_too(monkeypatch):
         if tile:
             in_tiles(monkeypatch, tile)
         result = optimize_image(CONTENT, STYLE, settings, observer=seen.append)
-        runs.append(([step.loss for step in seen], result.pixels))
+        losses = [list(step.loss.flat().values()) for step in seen]
+        runs.append((losses, result.pixels))
     np.testing.assert_allclose(runs[1][0], runs[0][0], rtol=1e-3)
     assert np.abs(runs[1][1] - runs[0][1]).mean() < 1e-3
 
