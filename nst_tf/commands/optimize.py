@@ -6,7 +6,7 @@ import dataclasses
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from nst_tf.imaging.picture import Picture
     from nst_tf.inspection.live import LiveView
     from nst_tf.painting.events import Result, Step
-    from nst_tf.painting.schedule import Stage
+    from nst_tf.painting.schedule import Pass
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -230,17 +230,17 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
         os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
     import_quietly()
     from nst_tf.painting.run import optimize_image
-    from nst_tf.painting.schedule import plan_stages
+    from nst_tf.painting.schedule import plan_passes
 
     size, *sizes = [(x.shape[1], x.shape[0]) for x in (content.pixels, *styles)]
-    stages = plan_stages(size, sizes, settings)
+    stages = plan_passes(size, sizes, settings)
     if settings.memory is not None:
         _announce(stages, settings, regions, quiet=job.quiet)
     done = 0
     if resume:
-        from nst_tf.running.checkpoint import read_meta
+        from nst_tf.running.checkpoint import steps_made
 
-        done = int(read_meta(checkpoint)["evaluations"])
+        done = steps_made(checkpoint)
     total = sum(stage.steps for stage in stages)
     with (
         Log(job.log_path, keep=done, key="evaluation") as log,
@@ -297,7 +297,7 @@ def _viewed(
 
 
 def _announce(
-    stages: "list[Stage]",
+    stages: "Sequence[Pass]",
     settings: OptimizeSettings,
     regions: "Regions",
     *,

@@ -185,9 +185,9 @@ def train(job: Job, settings: TrainSettings) -> int:
 
     done = 0
     if resume:
-        from nst_tf.running.checkpoint import read_meta
+        from nst_tf.running.checkpoint import steps_made
 
-        done = int(read_meta(state)["step"])
+        done = steps_made(state)
     with (
         contextlib.nullcontext(None)
         if not job.tensorboard
