@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from nst_tf.imaging.resize import fit
+from nst_tf.imaging.resize import fit, fit_within
 from nst_tf.loss.conventions import layer_weights
 from nst_tf.settings.checks import MIN_SIDE, InputError
 from nst_tf.settings.loss import LossSettings
@@ -88,7 +88,10 @@ def plan_stages(
         if index and min(picture) < _COARSEST:
             break
         wanted = (settings.style_size or settings.size) * settings.style_scale * ratio
-        paintings = tuple(_painting_size(style, wanted, settings) for style in styles)
+        most = max(1, round(wanted))
+        paintings = tuple(
+            Size(*fit_within(*style, most, settings.side)) for style in styles
+        )
         named = [("content", picture), *(("style", size) for size in paintings)]
         for name, size in named:
             if min(size) < least:
@@ -119,13 +122,6 @@ def _middle_steps(settings: OptimizeSettings) -> int:
         same = all(getattr(loss, name) == getattr(usual, name) for name in _STYLE)
         share = _MIDDLE if same else 0.0
     return int(share * settings.steps)
-
-
-def _painting_size(
-    style: tuple[int, int], wanted: float, settings: OptimizeSettings
-) -> Size:
-    size = Size(*fit(*style, max(1, round(wanted)), settings.side))
-    return Size(*style) if size.width > style[0] else size
 
 
 def part_of(loss: LossSettings, depth: Depth) -> LossSettings:

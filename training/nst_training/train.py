@@ -20,8 +20,9 @@ from nst_tf import __version__
 from nst_tf.backend.compile import jit_compile
 from nst_tf.backend.precision import resolve_precision
 from nst_tf.files import replacing, sha256
+from nst_tf.imaging.contact_sheet import arrange
 from nst_tf.imaging.read import load_image
-from nst_tf.imaging.resize import fit, resize
+from nst_tf.imaging.resize import reduce
 from nst_tf.imaging.write import check_output, save_image
 from nst_tf.loss.objective import Objective
 from nst_tf.loss.parts import LossParts
@@ -370,17 +371,16 @@ class _Run:
         stream = source.open(0)
         photos = next(stream)["image"]
         stream.close()
-        rows = []
+        weights = np.eye(len(self.settings.styles) + 1, dtype="float32")
+        images = []
         for photo in photos:
-            weights = np.eye(len(self.settings.styles) + 1, dtype="float32")
-            images = [photo]
+            images.append(photo)
             for weight in weights:
                 inputs = {"image": photo[None], "style": weight[None]}
                 images.append(keras.ops.convert_to_numpy(network(inputs))[0])
-            rows.append(np.concatenate(images, axis=1))
         path = self.folder / PREVIEWS / f"{self.step:06d}.png"
         check_output(path)
-        sheet = np.concatenate(rows)
+        sheet = arrange(images, columns=1 + len(weights))
         save_image(path, sheet)
         return sheet
 
@@ -488,9 +488,7 @@ def _dataset(batches: Batches, start: int, settings: TrainSettings) -> Any:
 
 
 def _painting(path: Path, size: int) -> np.ndarray:
-    pixels = load_image(path).pixels
-    height, width = pixels.shape[:2]
-    return resize(pixels, *fit(width, height, min(size, max(width, height)), "long"))
+    return reduce(load_image(path).pixels, size)
 
 
 def _restore(
