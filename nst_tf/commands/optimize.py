@@ -163,7 +163,7 @@ def _read_inputs(
     job: Job, settings: OptimizeSettings
 ) -> tuple["Picture", "list[np.ndarray]", "Regions"]:
     """Read photograph, paintings, and masks or maps."""
-    from nst_tf.imaging.guides import from_maps, from_masks, whole
+    from nst_tf.imaging.guides import everywhere, from_maps, from_masks
     from nst_tf.imaging.read import load_image
 
     content = load_image(job.content)
@@ -181,7 +181,7 @@ def _read_inputs(
     if style_maps:
         colors = load_image(job.map).pixels if job.map else content.pixels
         return content, paintings, from_maps(size, sizes, colors, style_maps, shares)
-    return content, paintings, whole(len(paintings), shares)
+    return content, paintings, everywhere(len(paintings), shares)
 
 
 def optimize(job: Job, settings: OptimizeSettings) -> int:

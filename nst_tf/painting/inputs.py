@@ -9,7 +9,7 @@ import numpy as np
 
 from nst_tf.backend.compile import in_graph
 from nst_tf.imaging import color
-from nst_tf.imaging.guides import Regions, whole
+from nst_tf.imaging.guides import Regions, everywhere
 from nst_tf.imaging.resize import resize
 from nst_tf.loss.objective import Objective, Targets
 from nst_tf.loss.tiled import TiledObjective
@@ -56,7 +56,7 @@ class Inputs(NamedTuple):
     def arrays(self) -> list[np.ndarray]:
         """All that decides the result besides the settings."""
         chosen = self.regions
-        given = [chosen.shares, chosen.strengths, chosen.masks, *chosen.paintings]
+        given = [chosen.shares, chosen.factors, chosen.masks, *chosen.paintings]
         pictures = [self.colors, *self.styles]
         if len(self.styles) == 1 and chosen.masks is None:
             return pictures
@@ -113,7 +113,7 @@ def prepare(
     """Return the pictures of a run in the colours that the network should see."""
     styles = (style,) if isinstance(style, np.ndarray) else tuple(style)
     if regions is None:
-        regions = whole(len(styles), settings.style_shares)
+        regions = everywhere(len(styles), settings.style_shares)
     photo, styles = color.prepare(
         content, styles, settings.color, linear_light=settings.linear_light
     )

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from nst_tf.imaging.resize import fit
+from nst_tf.imaging.resize import fit, fit_within
 from nst_tf.loss.conventions import layer_weights
 from nst_tf.settings.checks import MIN_SIDE, InputError
 from nst_tf.settings.loss import LossSettings
@@ -74,7 +74,10 @@ def plan_passes(
         if index and min(picture) < _COARSEST:
             break
         wanted = (settings.style_size or settings.size) * settings.style_scale * ratio
-        paintings = tuple(_painting_size(style, wanted, settings) for style in styles)
+        most = max(1, round(wanted))
+        paintings = tuple(
+            Size(*fit_within(*style, most, settings.side)) for style in styles
+        )
         _check_sizes(picture, paintings, settings)
         passes[:0] = [
             Pass(picture, paintings, steps, part_of(settings.loss, depth), depth)
@@ -113,13 +116,6 @@ def _check_sizes(
                 f"the {name} image would be {size.width}x{size.height} pixels; each"
                 f" side needs {least}: choose a larger size or crop the image"
             )
-
-
-def _painting_size(
-    style: tuple[int, int], wanted: float, settings: OptimizeSettings
-) -> Size:
-    size = Size(*fit(*style, max(1, round(wanted)), settings.side))
-    return Size(*style) if size.width > style[0] else size
 
 
 def part_of(loss: LossSettings, depth: Depth) -> LossSettings:

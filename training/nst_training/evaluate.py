@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nst_tf.files import replacing, sha256
+from nst_tf.imaging.contact_sheet import arrange, on_square
 from nst_tf.imaging.read import load_image
-from nst_tf.imaging.resize import fit, reduce, resize
+from nst_tf.imaging.resize import reduce
 from nst_tf.loss.parts import LossParts
 from nst_tf.network.trained import MODEL, Model, load_model
 from nst_tf.painting.events import Step
@@ -151,28 +152,29 @@ def evaluate(
     identity = _identity(folder, photos, paintings, size, limit, recipe)
     known = _read_scores(state, identity) if state and resume else []
     scores: list[Score] = []
-    rows = []
+    pictures = []
     for path in photos:
         photo = reduce(load_image(path).pixels, size)
-        row = [photo]
+        pictures.append(photo)
         for index, painting in enumerate(art, 1):
             strength = recipe["styles"][index - 1]["strength"]
             own = dataclasses.replace(loss, style_weight=strength * loss.style_weight)
             if len(scores) < len(known):
-                row.append(paint(model, photo, index))
+                pictures.append(paint(model, photo, index))
                 scores.append(known[len(scores)])
                 continue
             picture, found = score(
                 model, photo, painting, index, own, name=path.name, limit=limit
             )
             scores.append(found)
-            row.append(picture)
+            pictures.append(picture)
             if state is not None:
                 _write_scores(state, identity, scores)
             if observer is not None:
                 observer(found)
-        rows.append(np.concatenate([_square(picture, size // 2) for picture in row], 1))
-    return _summary(model, scores, size, limit), np.concatenate(rows)
+    cells = [on_square(picture, size // 2, margin=4) for picture in pictures]
+    sheet = arrange(cells, columns=1 + len(art))
+    return _summary(model, scores, size, limit), sheet
 
 
 def _identity(
@@ -249,13 +251,3 @@ def _summary(
         "worst_artefacts": worst,
         "pictures": [_entry(found) for found in scores],
     }
-
-
-def _square(pixels: np.ndarray, side: int) -> np.ndarray:
-    """Centre a picture on a white square."""
-    height, width = pixels.shape[:2]
-    small = resize(pixels, *fit(width, height, side - 4, "long"))
-    canvas = np.ones((side, side, 3), "float32")
-    top, left = ((side - length) // 2 for length in small.shape[:2])
-    canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
-    return canvas

@@ -9,6 +9,7 @@ import numpy as np
 
 from nst_tf import __version__
 from nst_tf.files import replacing, sha256
+from nst_tf.imaging.contact_sheet import arrange
 from nst_tf.imaging.write import check_output, save_image
 from nst_tf.network.trained import CARD, MODEL, PREVIEWS
 from nst_tf.network.transform import build_network
@@ -64,16 +65,15 @@ class Outputs:
         stream = batches.open(0)
         photos = next(stream)["image"]
         stream.close()
-        rows = []
+        images = []
         for photo in photos:
-            images = [photo]
+            images.append(photo)
             for weight in np.eye(count + 1, dtype="float32"):
                 inputs = {"image": photo[None], "style": weight[None]}
                 images.append(keras.ops.convert_to_numpy(network(inputs))[0])
-            rows.append(np.concatenate(images, axis=1))
         path = self.folder / PREVIEWS / f"{step:06d}.png"
         check_output(path)
-        sheet = np.concatenate(rows)
+        sheet = arrange(images, columns=count + 2)
         save_image(path, sheet)
         return sheet
 

@@ -15,7 +15,7 @@ import numpy as np
 from nst_tf.backend.compile import jit_compile
 from nst_tf.backend.precision import resolve_precision
 from nst_tf.imaging.read import load_image
-from nst_tf.imaging.resize import fit, resize
+from nst_tf.imaging.resize import reduce
 from nst_tf.imaging.write import check_output
 from nst_tf.loss.objective import Objective
 from nst_tf.loss.parts import LossParts
@@ -371,6 +371,4 @@ def _dataset(batches: Batches, start: int, settings: TrainSettings) -> Any:
 
 
 def _painting(path: Path, size: int) -> np.ndarray:
-    pixels = load_image(path).pixels
-    height, width = pixels.shape[:2]
-    return resize(pixels, *fit(width, height, min(size, max(width, height)), "long"))
+    return reduce(load_image(path).pixels, size)

@@ -239,7 +239,10 @@ def test_linear_light_without_a_match_is_refused(pair, tmp_path, capsys):
 
 
 def test_keeping_colours_loads_neither_tensorflow_nor_keras():
-    program = "import sys, nst_tf.color; assert not {'keras', 'PIL'} & set(sys.modules)"
+    program = (
+        "import sys, nst_tf.imaging.color; "
+        "assert not {'keras', 'PIL'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 

@@ -17,7 +17,7 @@ from nst_tf import (
     optimize_image,
 )
 from nst_tf.cli import main
-from nst_tf.imaging.guides import from_maps, from_masks, whole
+from nst_tf.imaging.guides import everywhere, from_maps, from_masks
 from nst_tf.imaging.metadata import read_settings
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import resize
@@ -53,7 +53,7 @@ pytestmark = pytest.mark.usefixtures("_vgg")
 
 def test_several_styles_are_blended_by_their_grams():
     shares = (1.0, 3.0)
-    regions = whole(2, shares)
+    regions = everywhere(2, shares)
     quiet = dataclasses.replace(SMALL.loss, content_weight=0.0, tv_weight=0.0)
     settings = changed(loss=quiet, style_shares=shares)
     extractor = build_extractor(quiet.layers)
