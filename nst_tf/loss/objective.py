@@ -8,7 +8,7 @@ from typing import Any, cast
 import keras
 from keras import ops
 
-from nst_tf.backend.slicing import window
+from nst_tf.backend.slicing import slice_map
 from nst_tf.loss.extractor import Extractor
 from nst_tf.loss.parts import LossParts
 from nst_tf.loss.style.term import Style
@@ -195,4 +195,4 @@ def _cut(features: Tensor, ring: int) -> Tensor:
         y, x = ops.minimum(ring, height // 4), ops.minimum(ring, width // 4)
     else:
         y, x = min(ring, height // 4), min(ring, width // 4)
-    return window(features, slice(y, height - y), slice(x, width - x))
+    return slice_map(features, slice(y, height - y), slice(x, width - x))
