@@ -14,7 +14,7 @@ from nst_tf.imaging.write import check_output, save_image
 from nst_tf.network.trained import CARD, MODEL, PREVIEWS
 from nst_tf.network.transform import build_network
 from nst_tf.running.progress import Progress
-from nst_tf.settings.codec import plain
+from nst_tf.settings.codec import to_plain
 from nst_training.data import Batches, Source
 from nst_training.growing import Base
 from nst_training.settings import StyleSettings, TrainSettings
@@ -86,7 +86,7 @@ class Outputs:
             part.write_text(text, "utf-8")
 
     def _card(self, progress: Progress) -> dict[str, Any]:
-        recipe = plain(self.settings)
+        recipe = to_plain(self.settings)
         recipe["extractor"].pop("vgg_weights")
         for style in recipe["styles"]:
             style["image"] = Path(style["image"]).name

@@ -26,7 +26,7 @@ from nst_tf.running.identity import RunIdentity, hash_arrays
 from nst_tf.running.progress import Progress
 from nst_tf.running.transfer import StyleTransfer
 from nst_tf.settings.checks import InputError
-from nst_tf.settings.codec import plain
+from nst_tf.settings.codec import to_plain
 from nst_training.data import Batches, Source
 from nst_training.distribute import gpus, spread
 from nst_training.events import Observer, Trained, TrainStep
@@ -122,7 +122,7 @@ class _Run:
         return read[:1] * (len(settings.styles) - len(new)) + read
 
     def _identity(self) -> RunIdentity:
-        facts = plain(self.settings)
+        facts = to_plain(self.settings)
         facts["extractor"].pop("vgg_weights")
         for style in facts["styles"]:
             for key in ("image", "credit", "licence"):
