@@ -24,8 +24,7 @@ from nst_tf.imaging.resize import resize
 from nst_tf.imaging.write import save_image
 from nst_tf.loss.conventions import layer_weights
 from nst_tf.painting.schedule import plan_stages
-from tests.helpers import SMALL, scene
-from tests.nst_tf.painting.test_run import Steps
+from tests.helpers import SMALL, Steps, changed, scene
 
 CONTENT, STYLE, OTHER = scene(40, 56, seed=1), scene(48, 48, seed=7), scene(40, 60)
 MASK = np.clip((np.arange(56, dtype="float32") - 24) / 8, 0, 1)
@@ -33,10 +32,6 @@ MASK = np.broadcast_to(MASK, (40, 56)).copy()
 FLAGS = ["--size", "56", "--scales", "1", "--steps", "4", "--shallow-steps", "0"]
 FLAGS += ["--style-layers", "block1_conv1", "block2_conv1", "--quiet"]
 FLAGS += ["--content-layers", "block2_conv2"]
-
-
-def changed(**values):
-    return dataclasses.replace(SMALL, **values)
 
 
 def lossy(**values):
