@@ -33,7 +33,7 @@ def test_rounding_and_blur_make_no_colours():
 def test_a_photograph_is_no_map():
     ramp = np.linspace(0, 1, 7)
     image = np.stack(np.meshgrid(ramp, ramp, ramp[:6]), axis=-1).reshape(14, 21, 3)
-    with pytest.raises(InputError, match="the map is no map of flat colours.* 32 are"):
+    with pytest.raises(InputError, match=r"the map is no map of flat colours.* 32 are"):
         find_colors("the map", image)
 
 
