@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 from pathlib import Path
 
 import h5py
@@ -13,6 +14,8 @@ from nst_tf.loss.vgg_weights import layer_shapes
 
 ROOT = Path(__file__).parents[1]
 """The repository."""
+PYTHONPATH = os.pathsep.join(str(ROOT / name) for name in ("", "training", "export"))
+"""Where programs that tests start find the packages."""
 SMALL_LOSS = LossSettings(
     content_layers=("block2_conv2",), style_layers=("block1_conv1", "block2_conv1")
 )

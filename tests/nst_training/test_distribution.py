@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.helpers import RECIPE, ROOT, write_recipe
+from tests.helpers import PYTHONPATH, RECIPE, ROOT, write_recipe
 
 PROGRAM = """
 import json, os, sys
@@ -46,7 +46,7 @@ def test_two_devices_train_as_one(backend, random_vgg, tmp_path):
     environment = {
         **os.environ,
         "KERAS_BACKEND": backend,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": PYTHONPATH,
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
     }
     losses = []
