@@ -14,7 +14,8 @@ from nst_tf.imaging.resize import resize
 from nst_tf.loss.objective import Objective, Targets
 from nst_tf.loss.tiled import TiledObjective
 from nst_tf.loss.vgg import build_extractor
-from nst_tf.painting.schedule import Stage
+from nst_tf.painting.schedule import Pass
+from nst_tf.settings.loss import LossSettings
 from nst_tf.settings.optimize import OptimizeSettings
 
 Tensor = Any
@@ -62,7 +63,7 @@ class Inputs(NamedTuple):
         return pictures + [x for x in given if x is not None]
 
     def targets(
-        self, objective: Objective, stage: Stage, settings: OptimizeSettings
+        self, objective: Objective, stage: Pass, settings: OptimizeSettings
     ) -> Targets:
         """Return what a picture must match at the sizes of `stage`."""
         chosen, resample = self.regions, settings.resample
@@ -90,7 +91,7 @@ class Inputs(NamedTuple):
             photo[None], blend, None if weights is None else weights[None], masks
         )
 
-    def cover(self, stage: Stage) -> np.ndarray | None:
+    def cover(self, stage: Pass) -> np.ndarray | None:
         """Return how much of each pixel may change, `[H, W]`."""
         cover = self.regions.cover
         if cover is None:
@@ -126,8 +127,11 @@ def build_objective(
     extractor = extractor or build_extractor(
         settings.loss.layers, settings=settings.extractor, dtype=dtype
     )
-    loss = settings.loss
+    return Objective(extractor, changeable(settings.loss, settings))
+
+
+def changeable(loss: LossSettings, settings: OptimizeSettings) -> LossSettings:
+    """Return a loss whose total variation is computed if it may get weight."""
     if settings.weight_changes and not loss.tv_weight:
-        # Without weight it would not be computed, but it may get some.
-        loss = dataclasses.replace(loss, tv_weight=1.0)
-    return Objective(extractor, loss)
+        return dataclasses.replace(loss, tv_weight=1.0)
+    return loss

@@ -204,7 +204,7 @@ def test_with_a_matched_style_the_result_has_the_photographs_colours(
 
     def gap(color):
         settings = OptimizeSettings(
-            size=80, scales=1, steps=20, shallow_steps=0, color=color
+            size=80, scales=1, steps=20, schedule="whole", color=color
         )
         got = optimize_image(photo, style, settings).pixels
         return np.abs(moments(chroma(got))[0] - moments(chroma(photo))[0]).max()

@@ -82,7 +82,7 @@ def test_shares_of_another_number_are_refused():
 
 def test_each_painting_has_a_size_of_its_own():
     settings = OptimizeSettings(
-        size=200, scales=1, steps=1, shallow_steps=0, style_scale=0.5
+        size=200, scales=1, steps=1, schedule="whole", style_scale=0.5
     )
     (stage,) = plan_stages((400, 300), [(800, 400), (80, 60), (300, 600)], settings)
     assert [tuple(size) for size in stage.styles] == [(100, 50), (80, 60), (50, 100)]
@@ -103,7 +103,9 @@ def test_a_region_of_strength_0_stays_through_all_scales():
     regions = from_masks(
         (160, 128), [(48, 48)] * 2, [ramp, 1 - ramp], shares=(1.0, 0.0)
     )
-    settings = changed(size=160, scales=2, steps=5, coarse_steps=5, shallow_steps=3)
+    settings = changed(
+        size=160, scales=2, steps=5, coarse_steps=5, schedule="shallow-first=3"
+    )
     result = optimize_image(content, [STYLE, STYLE], settings, regions=regions)
     np.testing.assert_array_equal(result.pixels[:, :79], content[:, :79])
     assert np.abs(result.pixels - content)[:, 84:].mean() > 2 / 255
