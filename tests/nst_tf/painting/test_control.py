@@ -23,7 +23,7 @@ from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import resize
 from nst_tf.imaging.write import save_image
 from nst_tf.loss.conventions import layer_weights
-from nst_tf.painting.schedule import plan_stages
+from nst_tf.painting.schedule import plan_passes
 from tests.helpers import SMALL, Steps, changed, scene
 
 CONTENT, STYLE, OTHER = scene(40, 56, seed=1), scene(48, 48, seed=7), scene(40, 60)
@@ -84,7 +84,7 @@ def test_each_painting_has_a_size_of_its_own():
     settings = OptimizeSettings(
         size=200, scales=1, steps=1, schedule="whole", style_scale=0.5
     )
-    (stage,) = plan_stages((400, 300), [(800, 400), (80, 60), (300, 600)], settings)
+    (stage,) = plan_passes((400, 300), [(800, 400), (80, 60), (300, 600)], settings)
     assert [tuple(size) for size in stage.styles] == [(100, 50), (80, 60), (50, 100)]
 
 
@@ -250,7 +250,7 @@ def test_padding_is_numpys(padding, mode):
 
 def test_reflection_asks_for_two_positions():
     with pytest.raises(InputError, match="each side needs 32"):
-        plan_stages(
+        plan_passes(
             (24, 24),
             [(48, 48)],
             changed(size=24, extractor=ExtractorSettings(padding="reflect")),
