@@ -192,7 +192,7 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
     if job.doodle:
         settings = doodled(settings)
     if job.live and not settings.weight_changes:
-        first = (0.0, *settings.loss.term_weights)
+        first = (0.0, *settings.loss.term_weights.values())
         settings = dataclasses.replace(settings, weight_changes=first)
     check_output(job.output)
     if job.preview_every:
@@ -271,7 +271,8 @@ def _viewed(
         return
     from nst_tf.inspection.live import LiveView
 
-    name, weights = job.output.name, settings.loss.term_weights
+    name = job.output.name
+    weights = tuple(settings.loss.term_weights.values())
     with LiveView(
         total=total, weights=weights, name=name, port=job.live_port, note=log.write
     ) as view:

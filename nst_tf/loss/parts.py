@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from nst_tf.settings.loss import TERMS
+
 Tensor = Any
-TERMS = ("content", "style", "tv")
-"""Names of the terms, in the order of logs, sliders and `weight_changes`."""
 
 
 class LossParts(NamedTuple):

@@ -98,7 +98,7 @@ class Canvas:
         """
         height, width = photo.shape[:2]
         larger = resize(picture, width, height)
-        if not self.settings.loss.term_weights[0]:
+        if not self.settings.loss.term_weights["content"]:
             return larger
         return np.clip(larger + (photo - resize(previous, width, height)), 0.0, 1.0)
 

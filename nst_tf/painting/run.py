@@ -19,7 +19,8 @@ from nst_tf.backend.compile import jit_compile
 from nst_tf.backend.precision import resolve_precision
 from nst_tf.imaging.guides import Regions
 from nst_tf.imaging.resize import resize
-from nst_tf.loss.objective import Objective, Targets
+from nst_tf.loss.objective import Objective
+from nst_tf.loss.term import Targets
 from nst_tf.loss.tiled import tiled
 from nst_tf.optimizers.lbfgs import LBFGS
 from nst_tf.painting.canvas import Canvas, check_init

@@ -79,8 +79,9 @@ class LossSettings:
 
     def __post_init__(self) -> None:
         problems = []
-        for name in ("content_weight", "style_weight", "tv_weight"):
-            problems += finite(name, getattr(self, name))
+        given = {name: getattr(self, f"{name}_weight") for name in TERMS}
+        for name, weight in given.items():
+            problems += finite(f"{name}_weight", weight)
         lambdas = self.style_layer_weights
         if lambdas is not None:
             if len(lambdas) != len(self.style_layers):
@@ -99,20 +100,37 @@ class LossSettings:
                 problems.append(f"{name} names a layer twice: {', '.join(layers)}")
         if not self.content_layers and not self.style_layers:
             problems.append("give at least one content or style layer")
-        if self.content_weight == 0 and self.style_weight == 0:
+        if not paints(given):
             problems.append("content_weight and style_weight can't both be 0")
         reject(problems)
 
     @property
-    def term_weights(self) -> tuple[float, float, float]:
-        """Weights of the content, style and total variation terms."""
+    def term_weights(self) -> dict[str, float]:
+        """Weights of the terms by name, in the order of `TERMS`."""
+        weights = {name: getattr(self, f"{name}_weight") for name in TERMS}
         if self.strength is None:
-            return self.content_weight, self.style_weight, self.tv_weight
+            return weights
         content, style = 2 - 2 * self.strength, 2 * self.strength
-        factor = REFERENCE_STYLE[self.style_loss]
-        return content**2, factor * style**2, REFERENCE_TV * self.tv_weight
+        return weights | {
+            "content": content**2,
+            "style": REFERENCE_STYLE[self.style_loss] * style**2,
+            "tv": REFERENCE_TV * self.tv_weight,
+        }
 
     @property
     def layers(self) -> tuple[str, ...]:
         """Every layer the loss looks at, without repetition."""
         return tuple(dict.fromkeys(self.style_layers + self.content_layers))
+
+
+TERMS = tuple(
+    field.name.removesuffix("_weight")
+    for field in dataclasses.fields(LossSettings)
+    if field.name.endswith("_weight")
+)
+"""Names of the loss's terms, in the order of logs, sliders and `weight_changes`."""
+
+
+def paints(weights: Mapping[str, float]) -> bool:
+    """Tell whether the terms' weights leave something to paint: content or style."""
+    return bool(weights["content"] or weights["style"])

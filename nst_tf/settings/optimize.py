@@ -7,6 +7,7 @@ tests read them from these classes. Standard library only.
 import dataclasses
 from typing import Literal
 
+from nst_tf.settings import weight_changes
 from nst_tf.settings.checks import (
     MIN_SIDE,
     InputError,
@@ -91,8 +92,8 @@ class OptimizeSettings:
     """Stop a scale when the loss fell by less than this fraction in 20 evaluations."""
     weight_changes: tuple[float, ...] = ()
     """Weights of the terms that change on the way, four numbers a change: the
-    evaluation after which (0: from the start), content, style and total variation
-    weight. A live run writes down here what it was told."""
+    evaluation after which (0: from the start) and the weights of all terms, in the
+    order of their flags. A live run writes down here what it was told."""
     precision: Precision = "auto"
     """Arithmetic of the extractor; Gram matrices and losses are always float32."""
     memory: str | None = None
@@ -133,29 +134,10 @@ class OptimizeSettings:
                 problems.append(str(error))
         if self.learning_rate is not None:
             problems += exceeds("learning_rate", self.learning_rate)
-        problems += _check_changes(self.weight_changes)
+        problems += weight_changes.problems(self.weight_changes)
         if self.linear_light and not self.color.startswith("match-"):
             problems.append(
                 "linear_light says how colours are matched: choose a color of"
                 f" match-..., got {self.color}"
             )
         reject(problems)
-
-
-def _check_changes(values: tuple[float, ...]) -> list[str]:
-    if len(values) % 4:
-        return [f"weight_changes needs four numbers a change, got {len(values)}"]
-    problems, latest = [], -1.0
-    for start in range(0, len(values), 4):
-        after, *weights = values[start : start + 4]
-        if after != int(after) or after < latest:
-            problems.append(
-                "weight_changes needs evaluations in order, from 0; got"
-                f" {after:g} after {latest:g}"
-            )
-        latest = max(after, latest)
-        for name, value in zip(("content", "style", "tv"), weights, strict=True):
-            problems += finite(f"weight_changes: the {name} weight", value)
-        if not any(weights[:2]):
-            problems.append("weight_changes: content and style can't both weigh 0")
-    return problems

@@ -15,9 +15,9 @@ from nst_tf.backend.precision import resolve_precision
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import reduce
 from nst_tf.imaging.write import check_output
+from nst_tf.loss.extractor import build_extractor
 from nst_tf.loss.objective import Objective
 from nst_tf.loss.targets import MixedTargets
-from nst_tf.loss.vgg import build_extractor
 from nst_tf.network.trained import STATE
 from nst_tf.network.transform import build_network
 from nst_tf.running.callbacks import FiniteGuard, Report, RunCallback, SaveState

@@ -172,7 +172,7 @@ def test_more_strength_is_more_style_and_less_content(style_loss):
         settings = lossy(strength=strength, style_loss=style_loss, tv_weight=0.0)
         settings = dataclasses.replace(settings, steps=25)
         last = optimize_image(CONTENT, STYLE, settings).loss
-        content, style, _ = settings.loss.term_weights
+        content, style, _ = settings.loss.term_weights.values()
         found.append((last.content / content, last.style / style))
     contents, styles = zip(*found, strict=True)
     assert sorted(contents) == list(contents)
@@ -194,7 +194,7 @@ def test_a_region_changes_the_strength_of_none():
     mask[:, 28:] = 1.0
     regions = from_masks((56, 40), [(48, 48)], [mask])
     parts = measure_loss(CONTENT, CONTENT, STYLE, settings, regions=regions)
-    _, style, _ = settings.loss.term_weights
+    _, style, _ = settings.loss.term_weights.values()
     assert half.shape == (40, 28, 3)
     assert parts.style == pytest.approx(style * 0.5, rel=1e-3)
 
