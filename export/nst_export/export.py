@@ -19,9 +19,8 @@ from nst_export.verify import Loss, Sample, verify
 from nst_tf.files import new_folder, replacing
 from nst_tf.imaging.resize import resize
 from nst_tf.imaging.write import save_image
-from nst_tf.network.transform import build_network
 from nst_tf.settings.checks import InputError
-from nst_tf.settings.network import Lowering, NetworkSettings
+from nst_tf.settings.network import Lowering
 
 
 def export_model(
@@ -161,11 +160,7 @@ def _rebuild(
     network: keras.Model, styles: int, lowering: Lowering, *, tiles: bool = False
 ) -> keras.Model:
     """Return the network in float32 with a lowering."""
-    width = network.get_layer("down3").filters / 128
-    settings = NetworkSettings(styles=styles, width=width, lowering=lowering)
-    copy = build_network(settings, tiles=tiles)
-    copy.set_weights(network.get_weights())
-    return copy
+    return network.rebuilt(lowering=lowering, tiles=tiles, dtype="float32")
 
 
 def _index(styles: Sequence[str], chosen: str | None) -> int | None:

@@ -349,8 +349,7 @@ class _Run:
         kept = network.get_weights()
         if self.settings.ema and self.step:
             optimizer.finalize_variable_values(network.trainable_variables)
-        copy = build_network(self.settings.network())
-        copy.set_weights(network.get_weights())
+        copy = network.rebuilt(dtype="float32")
         network.set_weights(kept)
         if self.growing is not None:
             # The average of equal numbers may differ from them in the last bit.
