@@ -4,7 +4,7 @@ import dataclasses
 import re
 from typing import Literal
 
-from nst_tf.settings.checks import InputError
+from nst_tf.settings.checks import MIN_SIDE, reject
 
 Format = Literal[
     "saved_model",
@@ -50,13 +50,12 @@ class ExportSettings:
         for size in self.sizes:
             match = _SIZE.fullmatch(size)
             sides = [int(side) for side in match.groups()] if match else []
-            if not sides or min(sides) < 16 or any(side % 4 for side in sides):
+            if not sides or min(sides) < MIN_SIDE or any(side % 4 for side in sides):
                 problems.append(
-                    f"sizes are WIDTHxHEIGHT, multiples of 4 from 16, such as 512x384;"
-                    f" got {size}"
+                    f"sizes are WIDTHxHEIGHT, multiples of 4 from {MIN_SIDE}, such as"
+                    f" 512x384; got {size}"
                 )
-        if problems:
-            raise InputError("; ".join(problems))
+        reject(problems)
 
     @property
     def pairs(self) -> list[tuple[int, int]]:

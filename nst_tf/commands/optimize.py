@@ -1,12 +1,10 @@
 """`nst optimize`: flags from the settings, progress, files."""
 
-import argparse
 import contextlib
 import dataclasses
-import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +13,6 @@ import tyro
 from nst_tf import __version__
 from nst_tf.commands.console import (
     INTERRUPTED,
-    PROGRAM,
     fingerprint,
     import_quietly,
     interruptible,
@@ -23,6 +20,7 @@ from nst_tf.commands.console import (
     progress,
     short,
 )
+from nst_tf.commands.flags import read_flags
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import from_dict, to_dict
@@ -124,47 +122,32 @@ def parse(arguments: list[str]) -> tuple[Job, OptimizeSettings]:
         SystemExit: With code 2, after a message, for flags that do not fit; with 0
             after `--help`.
     """
-    base = _base(arguments)
-
-    def command(
-        job: Job, settings: OptimizeSettings = base
-    ) -> tuple[Job, OptimizeSettings]:
-        return job, settings
-
-    return tyro.cli(
-        command,
-        args=arguments,
-        prog=f"{PROGRAM} optimize",
+    return read_flags(
+        Job,
+        arguments,
+        command="optimize",
         description="Paint CONTENT in the manner of STYLE.",
-        config=(tyro.conf.OmitArgPrefixes,),
+        settings=RECIPES["default"],
+        base=_base,
     )
 
 
-def _base(arguments: list[str]) -> OptimizeSettings:
+def _base(given: Mapping[str, Any]) -> OptimizeSettings:
     """Find the settings that the other flags change: a picture's or a recipe's."""
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    early.add_argument("--recipe", default="default")
-    early.add_argument("--like", type=Path)
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            given, _ = early.parse_known_args(arguments)
-    except SystemExit:
-        return RECIPES["default"]  # The full parser words the complaint.
-    if given.like is not None:
+    like, recipe = given.get("like"), given.get("recipe", Job.recipe)
+    if like is not None:
         from nst_tf.imaging.metadata import read_settings
 
-        values = read_settings(given.like)
+        values = read_settings(like)
         if "settings" not in values:
-            raise InputError(f"{given.like} carries no settings of nst-tf")
+            raise InputError(f"{like} carries no settings of nst-tf")
         try:
             return from_dict(values["settings"])
         except InputError as error:
-            raise InputError(f"{given.like}: {error}") from error
-    if given.recipe not in RECIPES:
-        raise InputError(
-            f"there is no recipe {given.recipe}; there are {', '.join(RECIPES)}"
-        )
-    return RECIPES[given.recipe]
+            raise InputError(f"{like}: {error}") from error
+    if recipe not in RECIPES:
+        raise InputError(f"there is no recipe {recipe}; there are {', '.join(RECIPES)}")
+    return RECIPES[recipe]
 
 
 def doodled(settings: OptimizeSettings) -> OptimizeSettings:

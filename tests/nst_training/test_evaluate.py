@@ -10,7 +10,7 @@ from nst_tf import InputError, LossSettings, NetworkSettings, build_network
 from nst_tf.imaging.write import save_image
 from nst_tf.network.trained import Model, load_model
 from nst_tf.painting.measure import measure_loss
-from nst_tf.settings.codec import plain
+from nst_tf.settings.codec import to_plain
 from nst_tf.settings.optimize import OptimizeSettings
 from nst_training.artefacts import measure_artefacts
 from nst_training.evaluate import evaluate, score
@@ -105,8 +105,8 @@ def trained(tmp_path):
     settings = TrainSettings(styles=tuple(styles), width=0.125, loss=LOSS)
     network = build_network(NetworkSettings(styles=2, width=0.125))
     network.save(folder / "model.keras")
-    card = {"name": "two", "styles": plain(settings)["styles"]}
-    card["recipe"] = plain(dataclasses.replace(settings))
+    card = {"name": "two", "styles": to_plain(settings)["styles"]}
+    card["recipe"] = to_plain(dataclasses.replace(settings))
     (folder / "model.json").write_text(json.dumps(card))
     return folder
 

@@ -33,7 +33,7 @@ from nst_tf.optimizers.muon import Muon
 from nst_tf.running.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from nst_tf.running.transfer import StyleTransfer, untuned
 from nst_tf.settings.checks import InputError
-from nst_tf.settings.codec import plain
+from nst_tf.settings.codec import to_plain
 from nst_training.data import Batches, Source
 from nst_training.distribute import gpus, spread
 from nst_training.growing import adopt, keep_rows
@@ -182,7 +182,7 @@ class _Run:
         digest = hashlib.sha256()
         for painting in self.paintings:
             digest.update(repr(painting.shape).encode() + painting.tobytes())
-        settings = plain(self.settings)
+        settings = to_plain(self.settings)
         settings["extractor"].pop("vgg_weights")
         for style in settings["styles"]:
             for key in ("image", "credit", "licence"):
@@ -388,7 +388,7 @@ class _Run:
         path = self.folder / MODEL
         with replacing(path) as part:
             network.save(part)
-        settings = plain(self.settings)
+        settings = to_plain(self.settings)
         settings["extractor"].pop("vgg_weights")
         for style in settings["styles"]:
             style["image"] = Path(style["image"]).name

@@ -70,7 +70,7 @@ def export(job: Job, settings: ExportSettings) -> int:
     from nst_tf.imaging.read import load_image
     from nst_tf.imaging.resize import fit, resize
     from nst_tf.network.trained import read_card
-    from nst_training.settings import read_recipe
+    from nst_tf.settings.recipe_file import read_recipe
 
     read_card(job.model)
     recipe = read_recipe(job.recipe) if job.recipe is not None else None
