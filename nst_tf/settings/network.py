@@ -6,6 +6,9 @@ from typing import Literal
 from nst_tf.settings.checks import at_least, reject, within
 
 Lowering = Literal["native", "multiples", "slices"]
+MULTIPLE = 4
+"""The network's two strides: what both sides of a picture must be multiples of with
+other lowerings than native."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

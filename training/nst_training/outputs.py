@@ -12,7 +12,6 @@ from nst_tf.files import replacing, sha256
 from nst_tf.imaging.contact_sheet import arrange
 from nst_tf.imaging.write import check_output, save_image
 from nst_tf.network.trained import CARD, MODEL, PREVIEWS
-from nst_tf.network.transform import build_network
 from nst_tf.running.progress import Progress
 from nst_tf.settings.codec import to_plain
 from nst_training.data import Batches, Source
@@ -45,8 +44,7 @@ class Outputs:
         kept = network.get_weights()
         if self.settings.ema and average:
             optimizer.finalize_variable_values(network.trainable_variables)
-        copy = build_network(self.settings.network())
-        copy.set_weights(network.get_weights())
+        copy = network.rebuilt(dtype="float32")
         network.set_weights(kept)
         if self.base is not None:
             self.base.keep(copy)

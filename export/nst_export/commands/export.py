@@ -85,8 +85,8 @@ def export(job: Job, settings: ExportSettings) -> int:
             " tensorflow; a model trained on another backend loads there too"
         )
     from nst_export.export import export_model
+    from nst_tf.inspection.recipe_loss import recipe_loss
     from nst_tf.network.trained import load_model
-    from nst_training.recipe_loss import recipe_loss
 
     def show(entry: Mapping[str, Any]) -> None:
         if not job.quiet:
