@@ -71,7 +71,7 @@ def explore(job: Job) -> int:
     from nst_tf.imaging.read import load_image
     from nst_tf.imaging.write import check_output, save_image
 
-    base = OptimizeSettings(size=job.size, steps=job.steps, scales=1, shallow_steps=0)
+    base = OptimizeSettings(size=job.size, steps=job.steps, scales=1, schedule="whole")
     check_output(job.output)
     content, style = (load_image(path).pixels for path in (job.content, job.style))
     import_quietly()
@@ -79,7 +79,7 @@ def explore(job: Job) -> int:
     from nst_tf.inspection.explore import plan_trials, run_trials
 
     trials = plan_trials(base, job.strengths, job.style_scales, job.style_losses)
-    shared = f"--size {job.size} --steps {job.steps} --scales 1 --shallow-steps 0"
+    shared = f"--size {job.size} --steps {job.steps} --scales 1 --schedule whole"
     cells: list[Cell] = []
     with (
         interruptible() as stop,

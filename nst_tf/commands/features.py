@@ -133,9 +133,9 @@ def features(job: Job, settings: ExtractorSettings) -> int:
 
 
 def _sized(image: "np.ndarray", size: int) -> "np.ndarray":
-    from nst_tf.imaging.resize import fit, resize
+    from nst_tf.imaging.resize import resize_to
 
-    return resize(image, *fit(image.shape[1], image.shape[0], size, "long"))
+    return resize_to(image, size)
 
 
 def _save(job: Job, name: str, pixels: "np.ndarray", facts: dict[str, Any]) -> None:

@@ -1,12 +1,10 @@
 """`nst optimize`: flags from the settings, progress, files."""
 
-import argparse
 import contextlib
 import dataclasses
-import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +13,6 @@ import tyro
 from nst_tf import __version__
 from nst_tf.commands.console import (
     INTERRUPTED,
-    PROGRAM,
     fingerprint,
     import_quietly,
     interruptible,
@@ -23,6 +20,7 @@ from nst_tf.commands.console import (
     progress,
     short,
 )
+from nst_tf.commands.flags import read_flags
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import from_dict, to_dict
@@ -36,7 +34,7 @@ if TYPE_CHECKING:
     from nst_tf.imaging.picture import Picture
     from nst_tf.inspection.live import LiveView
     from nst_tf.painting.events import Result, Step
-    from nst_tf.painting.schedule import Stage
+    from nst_tf.painting.schedule import Pass
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -124,47 +122,32 @@ def parse(arguments: list[str]) -> tuple[Job, OptimizeSettings]:
         SystemExit: With code 2, after a message, for flags that do not fit; with 0
             after `--help`.
     """
-    base = _base(arguments)
-
-    def command(
-        job: Job, settings: OptimizeSettings = base
-    ) -> tuple[Job, OptimizeSettings]:
-        return job, settings
-
-    return tyro.cli(
-        command,
-        args=arguments,
-        prog=f"{PROGRAM} optimize",
+    return read_flags(
+        Job,
+        arguments,
+        command="optimize",
         description="Paint CONTENT in the manner of STYLE.",
-        config=(tyro.conf.OmitArgPrefixes,),
+        settings=RECIPES["default"],
+        base=_base,
     )
 
 
-def _base(arguments: list[str]) -> OptimizeSettings:
+def _base(given: Mapping[str, Any]) -> OptimizeSettings:
     """Find the settings that the other flags change: a picture's or a recipe's."""
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    early.add_argument("--recipe", default="default")
-    early.add_argument("--like", type=Path)
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            given, _ = early.parse_known_args(arguments)
-    except SystemExit:
-        return RECIPES["default"]  # The full parser words the complaint.
-    if given.like is not None:
+    like, recipe = given.get("like"), given.get("recipe", Job.recipe)
+    if like is not None:
         from nst_tf.imaging.metadata import read_settings
 
-        values = read_settings(given.like)
+        values = read_settings(like)
         if "settings" not in values:
-            raise InputError(f"{given.like} carries no settings of nst-tf")
+            raise InputError(f"{like} carries no settings of nst-tf")
         try:
             return from_dict(values["settings"])
         except InputError as error:
-            raise InputError(f"{given.like}: {error}") from error
-    if given.recipe not in RECIPES:
-        raise InputError(
-            f"there is no recipe {given.recipe}; there are {', '.join(RECIPES)}"
-        )
-    return RECIPES[given.recipe]
+            raise InputError(f"{like}: {error}") from error
+    if recipe not in RECIPES:
+        raise InputError(f"there is no recipe {recipe}; there are {', '.join(RECIPES)}")
+    return RECIPES[recipe]
 
 
 def doodled(settings: OptimizeSettings) -> OptimizeSettings:
@@ -180,7 +163,7 @@ def _read_inputs(
     job: Job, settings: OptimizeSettings
 ) -> tuple["Picture", "list[np.ndarray]", "Regions"]:
     """Read photograph, paintings, and masks or maps."""
-    from nst_tf.imaging.guides import from_maps, from_masks, whole
+    from nst_tf.imaging.guides import everywhere, from_maps, from_masks
     from nst_tf.imaging.read import load_image
 
     content = load_image(job.content)
@@ -198,7 +181,7 @@ def _read_inputs(
     if style_maps:
         colors = load_image(job.map).pixels if job.map else content.pixels
         return content, paintings, from_maps(size, sizes, colors, style_maps, shares)
-    return content, paintings, whole(len(paintings), shares)
+    return content, paintings, everywhere(len(paintings), shares)
 
 
 def optimize(job: Job, settings: OptimizeSettings) -> int:
@@ -230,17 +213,17 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
         os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
     import_quietly()
     from nst_tf.painting.run import optimize_image
-    from nst_tf.painting.schedule import plan_stages
+    from nst_tf.painting.schedule import plan_passes
 
     size, *sizes = [(x.shape[1], x.shape[0]) for x in (content.pixels, *styles)]
-    stages = plan_stages(size, sizes, settings)
+    stages = plan_passes(size, sizes, settings)
     if settings.memory is not None:
         _announce(stages, settings, regions, quiet=job.quiet)
     done = 0
     if resume:
-        from nst_tf.running.checkpoint import read_meta
+        from nst_tf.running.checkpoint import steps_made
 
-        done = int(read_meta(checkpoint)["evaluations"])
+        done = steps_made(checkpoint)
     total = sum(stage.steps for stage in stages)
     with (
         Log(job.log_path, keep=done, key="evaluation") as log,
@@ -297,7 +280,7 @@ def _viewed(
 
 
 def _announce(
-    stages: "list[Stage]",
+    stages: "Sequence[Pass]",
     settings: OptimizeSettings,
     regions: "Regions",
     *,

@@ -30,14 +30,14 @@ class Regions(NamedTuple):
 
     Attributes:
         shares: float32 `[K, R]`; the share of each painting in the style of a region.
-        strengths: float32 `[R]`; factor of the style term of a region.
+        factors: float32 `[R]`; factor of the style term of a region.
         masks: float32 `[H, W, R]`, 0..1, the regions of the photograph; None for one
             region that is all of it. What no region covers stays the photograph.
         paintings: float32 `[H', W', R]` of each painting; None for all of it.
     """
 
     shares: np.ndarray
-    strengths: np.ndarray
+    factors: np.ndarray
     masks: np.ndarray | None
     paintings: tuple[np.ndarray | None, ...]
 
@@ -46,7 +46,7 @@ class Regions(NamedTuple):
         """How much of each pixel may change, float32 `[H, W]`; None for all of all."""
         if self.masks is None:
             return None
-        total = self.masks[..., self.strengths > 0].sum(axis=-1)
+        total = self.masks[..., self.factors > 0].sum(axis=-1)
         cover = np.clip(total, 0.0, 1.0).astype("float32")
         return None if (cover > 0.999).all() else cover
 
@@ -54,16 +54,16 @@ class Regions(NamedTuple):
     def weights(self) -> np.ndarray | None:
         """Factor of each region's style term, `[R]`.
 
-        Its part of the picture times its strength, so that a pixel is drawn as strongly
+        Its part of the picture times its factor, so that a pixel is drawn as strongly
         as without masks.
         """
         if self.masks is None:
             return None
-        weights: np.ndarray = self.masks.mean(axis=(0, 1)) * self.strengths
+        weights: np.ndarray = self.masks.mean(axis=(0, 1)) * self.factors
         return weights.astype("float32")
 
 
-def whole(count: int, shares: Sequence[float] | None = None) -> Regions:
+def everywhere(count: int, shares: Sequence[float] | None = None) -> Regions:
     """Return one region with a blend of `count` paintings.
 
     Raises:
@@ -88,7 +88,7 @@ def from_masks(
         paintings: Width and height of every painting.
         masks: `[H, W]` or `[H, W, 3]`, 0..1, one a painting: where it goes.
         painting_masks: The same: which part of it; without them all of it.
-        shares: Strength of every region; 0 leaves the photograph.
+        shares: Factor of every region; 0 leaves the photograph.
 
     Raises:
         InputError: Another number of masks, one of another shape or without a pixel.

@@ -187,7 +187,7 @@ def reconstruction(
         size=size,
         scales=1,
         steps=steps,
-        shallow_steps=0,
+        schedule="whole",
         init="noise",
         seed=seed,
         loss=loss,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from nst_tf.backend.slicing import window
+from nst_tf.backend.slicing import slice_map
 from nst_tf.loss import statistics as sums
 from nst_tf.loss.content import content_of, needs_energy
 from nst_tf.loss.conventions import energy_of, layer_weights, mean_of
@@ -383,4 +383,4 @@ def _cut(features: Tensor, ring: int) -> Tensor:
         y, x = ops.minimum(ring, height // 4), ops.minimum(ring, width // 4)
     else:
         y, x = min(ring, height // 4), min(ring, width // 4)
-    return window(features, slice(y, height - y), slice(x, width - x))
+    return slice_map(features, slice(y, height - y), slice(x, width - x))

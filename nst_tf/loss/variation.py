@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import ops
 
-from nst_tf.backend.slicing import window
+from nst_tf.backend.slicing import slice_map
 
 Tensor = Any
 
@@ -20,8 +20,8 @@ def total_variation(image: Tensor) -> Tensor:
     """
     image = 255.0 * ops.cast(image, "float32")
     after, before = slice(1, None), slice(None, -1)
-    down = window(image, rows=after) - window(image, rows=before)
-    right = window(image, columns=after) - window(image, columns=before)
+    down = slice_map(image, rows=after) - slice_map(image, rows=before)
+    right = slice_map(image, columns=after) - slice_map(image, columns=before)
     return ops.mean(ops.square(down), axis=(1, 2, 3)) + ops.mean(
         ops.square(right), axis=(1, 2, 3)
     )

@@ -18,7 +18,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from nst_tf.backend.slicing import mirrored, window
+from nst_tf.backend.slicing import mirrored, slice_map
 from nst_tf.settings.network import Lowering
 
 Tensor = Any
@@ -105,7 +105,7 @@ class UpsamplingConv2D(_Phased):
             phases.append(
                 found[:, rows, columns, channels]  # Whose operation all GPUs have.
                 if self.lowering == "slices"
-                else window(found, rows, columns, channels)
+                else slice_map(found, rows, columns, channels)
             )
         return ops.depth_to_space(ops.concatenate(phases, axis=-1), 2)
 

@@ -1,15 +1,14 @@
 """What a run tells its observer, and how it ends."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from nst_tf.loss.parts import LossParts
 from nst_tf.painting.schedule import Size
+from nst_tf.running.progress import Reason
 from nst_tf.settings.optimize import Depth, OptimizeSettings
-
-Reason = Literal["finished", "converged", "stopped", "not finite"]
 
 
 class Step(NamedTuple):

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import ExtractorSettings, LossSettings
 from nst_tf.settings.optimize import OptimizeSettings
+from nst_tf.settings.schedule import name_schedule
 
 
 def to_dict(settings: OptimizeSettings) -> dict[str, Any]:
@@ -37,12 +38,20 @@ def from_dict(values: Mapping[str, Any]) -> OptimizeSettings:
         InputError: A name or a value is not one of this version's settings.
     """
     try:
-        given = dict(values)
+        given = _without_old_names(dict(values))
         given["loss"] = _typed(LossSettings, dict(given.get("loss", {})))
         given["extractor"] = _typed(ExtractorSettings, dict(given.get("extractor", {})))
         return _typed(OptimizeSettings, given)
     except (TypeError, ValueError) as error:
         raise InputError(f"these settings do not fit this version: {error}") from error
+
+
+def _without_old_names(values: dict[str, Any]) -> dict[str, Any]:
+    """Give the settings of earlier versions their names of today."""
+    if "shallow_steps" in values or "middle_share" in values:
+        old = values.pop("shallow_steps", None), values.pop("middle_share", None)
+        values.setdefault("schedule", name_schedule(*old))
+    return values
 
 
 def _typed(cls: type[Any], values: dict[str, Any]) -> Any:

@@ -17,6 +17,7 @@ from nst_tf.settings.checks import (
     reject,
 )
 from nst_tf.settings.loss import ExtractorSettings, LossSettings
+from nst_tf.settings.schedule import parse_schedule
 
 Optimizer = Literal["lbfgs", "adam"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -58,12 +59,11 @@ class OptimizeSettings:
     """Evaluations of loss and gradient at the final scale."""
     coarse_steps: int = 100
     """Evaluations at each coarser scale."""
-    shallow_steps: int = 30
-    """Evaluations that begin each scale with the shallower style layers alone."""
-    middle_share: float | None = None
-    """Part of steps, from the first on, without the deepest style layer, which costs a
-    fifth of an evaluation. Without it 0.8 where that layer makes 1 % of the loss (the
-    notebook's convention and layers), else 0."""
+    schedule: str = "auto"
+    """What the evaluations look at. whole: all of the loss. shallow-first: each scale
+    begins with 30 more of the shallower style layers alone. deep-last: also, the
+    deepest style layer joins for the last fifth. auto: deep-last with the notebook's
+    own style term, else shallow-first. Other numbers: deep-last=30,0.8."""
     init: str = "content"
     """Start from content, noise, style or the path of an image file."""
     seed: int = 0
@@ -116,11 +116,10 @@ class OptimizeSettings:
         problems += at_least("scales", self.scales, 1)
         problems += at_least("steps", self.steps, 1)
         problems += at_least("coarse_steps", self.coarse_steps, 1)
-        problems += at_least("shallow_steps", self.shallow_steps, 0)
-        if self.middle_share is not None and not 0 <= self.middle_share < 1:
-            problems.append(
-                f"middle_share must be in 0..1, 1 left out; got {self.middle_share:g}"
-            )
+        try:
+            parse_schedule(self.schedule, self.loss)
+        except InputError as error:
+            problems.append(str(error))
         problems += at_least("history", self.history, 1)
         problems += at_least("backtracking", self.backtracking, 0)
         problems += at_least("seed", self.seed, 0)

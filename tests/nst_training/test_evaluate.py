@@ -75,7 +75,7 @@ class Painted:
 def test_the_score_counts_evaluations_until_lbfgs_is_as_good(random_vgg):
     painting = scene(48, 48, seed=7)
     settings = OptimizeSettings(
-        size=96, style_size=48, scales=1, shallow_steps=0, steps=12, loss=LOSS
+        size=96, style_size=48, scales=1, schedule="whole", steps=12, loss=LOSS
     )
     from nst_tf import optimize_image
 

@@ -8,9 +8,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-import tyro
+from typing import Any, Literal
 
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import build, without_none
@@ -68,7 +66,7 @@ class TrainSettings:
 
     name: str = "styles"
     """Name of the model."""
-    styles: Annotated[tuple[StyleSettings, ...], tyro.conf.Suppress] = ()
+    styles: tuple[StyleSettings, ...] = ()
     """The styles, in the order of the weights; style 0 is the photograph itself."""
     width: float = 1.0
     """Multiplier of the network's channels."""

@@ -68,18 +68,14 @@ def export(job: Job, settings: ExportSettings) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from nst_tf.imaging.folder import Folder
     from nst_tf.imaging.read import load_image
-    from nst_tf.imaging.resize import fit, resize
+    from nst_tf.imaging.resize import reduce
     from nst_tf.network.trained import read_card
     from nst_training.settings import read_recipe
 
     read_card(job.model)
     recipe = read_recipe(job.recipe) if job.recipe is not None else None
-    photos = []
-    for path in Folder(job.photos).files[:_PHOTOS]:
-        pixels = load_image(path).pixels
-        height, width = pixels.shape[:2]
-        size = min(_SIDE, max(height, width))
-        photos.append(resize(pixels, *fit(width, height, size, "long")))
+    files = Folder(job.photos).files[:_PHOTOS]
+    photos = [reduce(load_image(path).pixels, _SIDE) for path in files]
     import_quietly()
     import keras
 

@@ -249,6 +249,7 @@ def styles(arguments: list[str]) -> int:
 
 def _sheet(path: Path, model: Stylizer) -> None:
     """Write the drawn scene and what each style makes of it, four in a row."""
+    from nst_tf.imaging.contact_sheet import arrange
     from nst_tf.imaging.scene import landscape
     from nst_tf.imaging.write import check_output, save_image
 
@@ -259,10 +260,4 @@ def _sheet(path: Path, model: Stylizer) -> None:
             model(scene, mix_weights(model.styles, {name: 1.0}))
             for name in model.styles
         ]
-    columns = min(4, len(cells))
-    cells += [np.ones_like(scene)] * (-len(cells) % columns)
-    rows = [
-        np.concatenate(cells[first : first + columns], axis=1)
-        for first in range(0, len(cells), columns)
-    ]
-    save_image(path, np.concatenate(rows))
+    save_image(path, arrange(cells, columns=4))

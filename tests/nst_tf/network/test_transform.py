@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from nst_tf import InputError, NetworkSettings, build_network
-from nst_tf.backend.slicing import mirrored, window
+from nst_tf.backend.slicing import mirrored, slice_map
 from nst_tf.network.layers import (
     EPSILON,
     ConditionalInstanceNormalization,
@@ -158,7 +158,7 @@ def test_a_window_is_what_indexing_gives(batch):
     inputs = keras.Input((6, 7, 3), batch_size=batch)
     model = keras.Model(inputs, Window(*sides)(inputs))
     np.testing.assert_array_equal(value(model(x)), x[:, *sides])
-    np.testing.assert_array_equal(value(window(ops.array(x))), x)
+    np.testing.assert_array_equal(value(slice_map(ops.array(x))), x)
 
 
 @pytest.mark.parametrize("repeat", [False, True])
@@ -187,7 +187,7 @@ class Window(keras.layers.Layer):
         self.sides = sides
 
     def call(self, x):
-        return window(x, *self.sides)
+        return slice_map(x, *self.sides)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 30), (43, 22), (64, 48)])

@@ -17,7 +17,7 @@ from nst_tf import (
     optimize_image,
 )
 from nst_tf.cli import main
-from nst_tf.imaging.guides import from_maps, from_masks, whole
+from nst_tf.imaging.guides import everywhere, from_maps, from_masks
 from nst_tf.imaging.metadata import read_settings
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import resize
@@ -53,7 +53,7 @@ pytestmark = pytest.mark.usefixtures("_vgg")
 
 def test_several_styles_are_blended_by_their_grams():
     shares = (1.0, 3.0)
-    regions = whole(2, shares)
+    regions = everywhere(2, shares)
     quiet = dataclasses.replace(SMALL.loss, content_weight=0.0, tv_weight=0.0)
     settings = changed(loss=quiet, style_shares=shares)
     extractor = build_extractor(quiet.layers)
@@ -87,7 +87,7 @@ def test_shares_of_another_number_are_refused():
 
 def test_each_painting_has_a_size_of_its_own():
     settings = OptimizeSettings(
-        size=200, scales=1, steps=1, shallow_steps=0, style_scale=0.5
+        size=200, scales=1, steps=1, schedule="whole", style_scale=0.5
     )
     (stage,) = plan_stages((400, 300), [(800, 400), (80, 60), (300, 600)], settings)
     assert [tuple(size) for size in stage.styles] == [(100, 50), (80, 60), (50, 100)]
@@ -108,7 +108,9 @@ def test_a_region_of_strength_0_stays_through_all_scales():
     regions = from_masks(
         (160, 128), [(48, 48)] * 2, [ramp, 1 - ramp], shares=(1.0, 0.0)
     )
-    settings = changed(size=160, scales=2, steps=5, coarse_steps=5, shallow_steps=3)
+    settings = changed(
+        size=160, scales=2, steps=5, coarse_steps=5, schedule="shallow-first=3"
+    )
     result = optimize_image(content, [STYLE, STYLE], settings, regions=regions)
     np.testing.assert_array_equal(result.pixels[:, :79], content[:, :79])
     assert np.abs(result.pixels - content)[:, 84:].mean() > 2 / 255

@@ -1,11 +1,10 @@
 """`nst train`: flags over a recipe, progress, files."""
 
-import argparse
 import contextlib
 import dataclasses
-import io
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,12 +12,12 @@ import tyro
 
 from nst_tf.commands.console import (
     INTERRUPTED,
-    PROGRAM,
     import_quietly,
     interruptible,
     progress,
     short,
 )
+from nst_tf.commands.flags import read_flags
 from nst_tf.network.trained import read_card
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
@@ -33,7 +32,6 @@ from nst_training.settings import (
 if TYPE_CHECKING:
     from nst_training.train import TrainStep
 
-_SWITCHES = ("resume", "quiet", "tensorboard")
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 
 
@@ -88,37 +86,21 @@ def parse(arguments: list[str]) -> tuple[Job, TrainSettings]:
             after `--help`.
         InputError: The recipe can't be used.
     """
-    base = _base(arguments)
-
-    def command(job: Job, settings: TrainSettings = base) -> tuple[Job, TrainSettings]:
-        return job, settings
-
-    return tyro.cli(
-        command,
-        args=arguments,
-        prog=f"{PROGRAM} train",
+    return read_flags(
+        Job,
+        arguments,
+        command="train",
         description="Train a network that paints photographs in one pass.",
-        config=(tyro.conf.OmitArgPrefixes,),
+        settings=TrainSettings(styles=(StyleSettings(name="style", image=Path()),)),
+        base=_base,
     )
 
 
-def _base(arguments: list[str]) -> TrainSettings:
+def _base(given: Mapping[str, Any]) -> TrainSettings:
     """Find the settings that the flags change: those of the recipe."""
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    early.add_argument("--add-style", "--add_style")
-    early.add_argument("--base", type=Path)
-    early.add_argument("--sweep", type=float, nargs="*", default=())
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            given, _ = early.parse_known_args(arguments)
-    except SystemExit:
-        given = argparse.Namespace(add_style=None, sweep=())
-    recipe = _recipe(arguments)
-    if {"-h", "--help"} & set(arguments):
-        # The full parser ends the program; the style is never used.
-        return TrainSettings(styles=(StyleSettings(name="style", image=Path()),))
-    if given.add_style is not None:
-        return _added(given, recipe)
+    recipe, factors = given.get("recipe"), given.get("sweep", ())
+    if given.get("add_style") is not None:
+        return _added(given)
     if recipe is None:
         raise InputError("give a recipe, a painting, or --add-style with --base")
     if recipe.suffix.lower() in _PICTURES:
@@ -127,31 +109,19 @@ def _base(arguments: list[str]) -> TrainSettings:
         settings = TrainSettings(name=name, styles=(style,))
     else:
         settings = read_recipe(recipe)
-    return sweep(settings, given.sweep) if given.sweep else settings
+    return sweep(settings, factors) if factors else settings
 
 
-def _recipe(arguments: list[str]) -> Path | None:
-    """Find the positional argument: the first word that no flag claims."""
-    switches = {f"--{no}{name}" for no in ("", "no-") for name in _SWITCHES}
-    before = ["", *arguments]
-    for flag, word in zip(before, arguments, strict=False):
-        claimed = flag.startswith("-") and flag not in switches
-        known = Path(word).suffix.lower() in (".toml", *_PICTURES)
-        if not word.startswith("-") and not claimed and (known or not flag):
-            return Path(word)
-    return None
-
-
-def _added(given: argparse.Namespace, recipe: Path | None) -> TrainSettings:
+def _added(given: Mapping[str, Any]) -> TrainSettings:
     """Find the settings that add a style to a model."""
-    name, separator, image = given.add_style.partition("=")
+    name, separator, image = given["add_style"].partition("=")
     if not separator or not image:
-        raise InputError(f"--add-style takes NAME=IMAGE, got {given.add_style}")
-    if recipe is not None or given.sweep:
+        raise InputError(f"--add-style takes NAME=IMAGE, got {given['add_style']}")
+    if given.get("recipe") is not None or given.get("sweep"):
         raise InputError("--add-style takes the recipe of --base: give no other")
-    if given.base is None:
+    if given.get("base") is None:
         raise InputError("--add-style needs --base, the folder of a trained model")
-    return with_style(read_card(given.base), name, Path(image))
+    return with_style(read_card(given["base"]), name, Path(image))
 
 
 def train(job: Job, settings: TrainSettings) -> int:
@@ -185,9 +155,9 @@ def train(job: Job, settings: TrainSettings) -> int:
 
     done = 0
     if resume:
-        from nst_tf.running.checkpoint import read_meta
+        from nst_tf.running.checkpoint import steps_made
 
-        done = int(read_meta(state)["step"])
+        done = steps_made(state)
     with (
         contextlib.nullcontext(None)
         if not job.tensorboard

@@ -1,0 +1,31 @@
+"""Folders of photographs: every file, in another order every epoch."""
+
+import itertools
+
+import pytest
+
+from nst_tf.imaging.folder import Folder
+from nst_tf.imaging.write import save_image
+from tests.helpers import scene
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for index in range(7):
+        deep = tmp_path / "photos" / f"set{index % 2}"
+        deep.mkdir(parents=True, exist_ok=True)
+        save_image(deep / f"{index}.png", scene(60, 80, seed=index))
+    return tmp_path / "photos"
+
+
+def test_a_folder_is_searched_to_the_bottom(folder):
+    (folder / "notes.txt").write_text("no picture")
+    assert len(Folder(folder).files) == 7
+
+
+def test_every_epoch_has_every_file_once_in_another_order(folder):
+    names = [name for name, _ in itertools.islice(Folder(folder).open(5, 0), 21)]
+    epochs = [names[:7], names[7:14], names[14:]]
+    for epoch in epochs:
+        assert len(set(epoch)) == 7
+    assert epochs[0] != epochs[1] != epochs[2]
