@@ -2,6 +2,10 @@
 
 import dataclasses
 
+from nst_tf.optimizers.lbfgs import LBFGS
+from nst_tf.running.callbacks import Plateau, RunCallback
+from nst_tf.running.progress import Progress
+from nst_tf.running.transfer import StyleTransfer
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import TERMS
 from nst_tf.settings.optimize import OptimizeSettings
@@ -39,3 +43,27 @@ class TermWeights:
         changes = changed(self.changes, evaluations, named)
         dataclasses.replace(self.settings, weight_changes=changes)  # Checks them.
         self.changes = changes
+
+
+class Reweigh(RunCallback):
+    """Lets new weights act: losses before do not compare, nor do gradients."""
+
+    def __init__(
+        self,
+        progress: Progress,
+        weights: TermWeights,
+        transfer: StyleTransfer,
+        plateau: Plateau,
+    ) -> None:
+        super().__init__(progress)
+        self.weights, self.transfer, self.plateau = weights, transfer, plateau
+
+    def after_step(self) -> None:
+        """Change the weights of the next evaluation if they are other ones."""
+        before, after = (self.weights.at(self.progress.step - k) for k in (1, 0))
+        if before == after:
+            return
+        self.plateau.forget()
+        self.transfer.targets.weigh(after)
+        if isinstance(self.transfer.optimizer, LBFGS):
+            self.transfer.optimizer.reset()

@@ -1,13 +1,12 @@
 """Settings of the loss and of the network whose features it compares."""
 
 import dataclasses
-import math
 import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from nst_tf.settings.checks import finite, reject
+from nst_tf.settings.checks import exceeds, finite, reject, within
 
 Network = Literal["vgg19", "vgg16"]
 Pooling = Literal["max", "average"]
@@ -92,11 +91,9 @@ class LossSettings:
                 )
             for value in lambdas:
                 problems += finite("style_layer_weights", value)
-        ratio = self.style_layer_ratio
-        if not (math.isfinite(ratio) and ratio > 0):
-            problems.append(f"style_layer_ratio must exceed 0, got {ratio:g}")
-        if self.strength is not None and not 0 <= self.strength <= 1:
-            problems.append(f"strength must be in 0..1, got {self.strength:g}")
+        problems += exceeds("style_layer_ratio", self.style_layer_ratio)
+        if self.strength is not None:
+            problems += within("strength", self.strength, 0, 1)
         for name in ("content_layers", "style_layers"):
             layers = getattr(self, name)
             if len(set(layers)) != len(layers):

@@ -5,7 +5,6 @@ tests read them from these classes. Standard library only.
 """
 
 import dataclasses
-import math
 from typing import Literal
 
 from nst_tf.settings import weight_changes
@@ -13,7 +12,9 @@ from nst_tf.settings.checks import (
     MIN_SIDE,
     InputError,
     at_least,
+    exceeds,
     finite,
+    momentum,
     parse_memory,
     reject,
 )
@@ -108,8 +109,7 @@ class OptimizeSettings:
         problems += at_least("size", self.size, MIN_SIDE)
         if self.style_size is not None:
             problems += at_least("style_size", self.style_size, MIN_SIDE)
-        if not (math.isfinite(self.style_scale) and self.style_scale > 0):
-            problems.append(f"style_scale must exceed 0, got {self.style_scale:g}")
+        problems += exceeds("style_scale", self.style_scale)
         for share in self.style_shares or ():
             problems += finite("style_shares", share)
         if self.style_shares is not None and not any(self.style_shares):
@@ -124,20 +124,16 @@ class OptimizeSettings:
         problems += at_least("history", self.history, 1)
         problems += at_least("backtracking", self.backtracking, 0)
         problems += at_least("seed", self.seed, 0)
-        problems += finite("scale_factor", self.scale_factor)
-        if self.scale_factor <= 1:
-            problems.append(f"scale_factor must exceed 1, got {self.scale_factor:g}")
+        problems += exceeds("scale_factor", self.scale_factor, 1)
         problems += finite("tolerance", self.tolerance)
-        if not 0 <= self.ema < 1:
-            problems.append(f"ema must be in 0..1 (1 excluded), got {self.ema:g}")
+        problems += momentum("ema", self.ema)
         if self.memory is not None:
             try:
                 parse_memory(self.memory)
             except InputError as error:
                 problems.append(str(error))
-        rate = self.learning_rate
-        if rate is not None and not (math.isfinite(rate) and rate > 0):
-            problems.append(f"learning_rate must exceed 0, got {rate:g}")
+        if self.learning_rate is not None:
+            problems += exceeds("learning_rate", self.learning_rate)
         problems += weight_changes.problems(self.weight_changes)
         if self.linear_light and not self.color.startswith("match-"):
             problems.append(

@@ -23,9 +23,8 @@ from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import resize
 from nst_tf.imaging.write import save_image
 from nst_tf.loss.conventions import layer_weights
-from nst_tf.painting.schedule import plan_stages
-from tests.helpers import SMALL, scene
-from tests.nst_tf.painting.test_run import Steps
+from nst_tf.painting.schedule import plan_passes
+from tests.helpers import SMALL, Steps, changed, scene
 
 CONTENT, STYLE, OTHER = scene(40, 56, seed=1), scene(48, 48, seed=7), scene(40, 60)
 MASK = np.clip((np.arange(56, dtype="float32") - 24) / 8, 0, 1)
@@ -33,10 +32,6 @@ MASK = np.broadcast_to(MASK, (40, 56)).copy()
 FLAGS = ["--size", "56", "--scales", "1", "--steps", "4", "--shallow-steps", "0"]
 FLAGS += ["--style-layers", "block1_conv1", "block2_conv1", "--quiet"]
 FLAGS += ["--content-layers", "block2_conv2"]
-
-
-def changed(**values):
-    return dataclasses.replace(SMALL, **values)
 
 
 def lossy(**values):
@@ -89,7 +84,7 @@ def test_each_painting_has_a_size_of_its_own():
     settings = OptimizeSettings(
         size=200, scales=1, steps=1, schedule="whole", style_scale=0.5
     )
-    (stage,) = plan_stages((400, 300), [(800, 400), (80, 60), (300, 600)], settings)
+    (stage,) = plan_passes((400, 300), [(800, 400), (80, 60), (300, 600)], settings)
     assert [tuple(size) for size in stage.styles] == [(100, 50), (80, 60), (50, 100)]
 
 
@@ -255,7 +250,7 @@ def test_padding_is_numpys(padding, mode):
 
 def test_reflection_asks_for_two_positions():
     with pytest.raises(InputError, match="each side needs 32"):
-        plan_stages(
+        plan_passes(
             (24, 24),
             [(48, 48)],
             changed(size=24, extractor=ExtractorSettings(padding="reflect")),

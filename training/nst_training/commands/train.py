@@ -30,7 +30,7 @@ from nst_training.settings import (
 )
 
 if TYPE_CHECKING:
-    from nst_training.train import TrainStep
+    from nst_training.events import TrainStep
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 

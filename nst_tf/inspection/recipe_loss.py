@@ -11,7 +11,7 @@ from nst_tf.imaging.resize import reduce
 from nst_tf.loss.extractor import build_extractor
 from nst_tf.loss.objective import Objective
 from nst_tf.loss.targets import MixedTargets
-from nst_training.settings import TrainSettings
+from nst_tf.settings.train import TrainSettings
 
 
 def recipe_loss(
