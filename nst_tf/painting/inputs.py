@@ -132,7 +132,9 @@ def build_objective(
 
 
 def changeable(loss: LossSettings, settings: OptimizeSettings) -> LossSettings:
-    """Return a loss whose total variation is computed if it may get weight."""
-    if settings.weight_changes and not loss.tv_weight:
-        return dataclasses.replace(loss, tv_weight=1.0)
-    return loss
+    """Return a loss all of whose terms are computed if they may get weight."""
+    idle = [name for name, weight in loss.term_weights.items() if not weight]
+    if not settings.weight_changes or not idle:
+        return loss
+    weights: dict[str, Any] = {f"{name}_weight": 1.0 for name in idle}
+    return dataclasses.replace(loss, **weights)
