@@ -35,7 +35,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             "tf",
         ),
         "explore": Command(
-            "nst_tf.commands.explore:main", "paint small pictures at many settings", "tf"
+            "nst_tf.commands.explore:main",
+            "paint small pictures at many settings",
+            "tf",
         ),
         "features": Command(
             "nst_tf.commands.features:main",
@@ -53,7 +55,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             "tf",
         ),
         "export": Command(
-            "nst_export.commands.export:main", "write a trained network as files for apps"
+            "nst_export.commands.export:main",
+            "write a trained network as files for apps",
         ),
         "stylize": Command(
             "nst_export.commands.stylize:main",
