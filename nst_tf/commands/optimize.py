@@ -21,6 +21,7 @@ from nst_tf.commands.console import (
     short,
 )
 from nst_tf.commands.flags import read_flags
+from nst_tf.commands.renamed import renamed
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import from_dict, to_dict
@@ -124,7 +125,7 @@ def parse(arguments: list[str]) -> tuple[Job, OptimizeSettings]:
     """
     return read_flags(
         Job,
-        arguments,
+        renamed(arguments),
         command="optimize",
         description="Paint CONTENT in the manner of STYLE.",
         settings=RECIPES["default"],
