@@ -34,5 +34,5 @@ def test_other_words_stay_as_they_are_without_a_word(capsys):
     "old", [["--shallow-steps"], ["--middle-share", "1.5"], ["--shallow-steps", "x"]]
 )
 def test_old_flags_without_a_sense_are_refused(old):
-    with pytest.raises(InputError, match="shallow|middle"):
+    with pytest.raises(InputError, match=r"shallow|middle"):
         renamed([*FILES, *old])
