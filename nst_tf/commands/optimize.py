@@ -376,9 +376,7 @@ def _line(step: "Step") -> dict[str, Any]:
         "step": step.step,
         "evaluation": step.evaluation,
         "loss": parts.total,
-        "content": parts.content,
-        "style": parts.style,
-        "tv": parts.tv,
+        **parts.terms,
         "seconds": round(step.seconds, 3),
     }
 
@@ -400,12 +398,8 @@ def _save(
 
 def _texts(step: "Step", took: float) -> dict[str, str]:
     """Return what the progress bar says of a step."""
-    parts = step.loss
-    loss = f"{short(parts.total)} = content {short(parts.content)}"
-    loss += f" + style {short(parts.style)}"
-    loss += f" + tv {short(parts.tv)}" if parts.tv else ""
     return {
         "size": f"{step.size.width}x{step.size.height}",
-        "loss": loss,
+        "loss": step.loss.text(short),
         "speed": f"{took:.2f} s" if step.step > 1 else "",
     }

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from nst_tf import LossSettings, Objective, build_extractor
+from nst_tf import LossParts, LossSettings, Objective, build_extractor
 from nst_tf.loss import terms
 from nst_tf.loss.style import term as style_term
 from nst_tf.loss.style.statistic import StyleStatistic
@@ -37,6 +37,13 @@ def test_the_total_is_the_sum_of_the_weighted_values_of_the_terms(random_vgg):
     for name, weight in zip(TERMS, (2.0, 0.5, 0.0), strict=True):
         value = float(parts.terms[name]) / given[name]
         assert float(changed.terms[name]) == pytest.approx(weight * value, rel=1e-5)
+
+
+def test_parts_read_as_a_sum_of_the_terms_that_are_not_0():
+    parts = LossParts(3.5, {"content": 1.0, "style": 2.5, "tv": 0.0})
+    assert parts.text("{:g}".format) == "3.5 = content 1 + style 2.5"
+    nothing = parts.map(lambda value: 0.0 * value)
+    assert nothing.text("{:g}".format) == "0"
 
 
 class Brightest(StyleStatistic):
