@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from nst_export.runtime.mix import mix_weights
-from tests.helpers import ROOT, scene
+from tests.helpers import PYTHONPATH, scene
 from tests.image_files import png
 
 GOOD = [0, 1, 0, 0, 0, 0, 0]
@@ -27,12 +27,11 @@ def serving(folder, *flags):
     """
     work = folder / "work"
     work.mkdir()
-    path = os.pathsep.join(str(ROOT / name) for name in ("", "training", "export"))
     log = (folder / "log.txt").open("w")
     process = subprocess.Popen(
         [sys.executable, "-m", "nst_tf.cli", "serve", "--port", "0", *map(str, flags)],
         cwd=work,
-        env={**os.environ, "PYTHONPATH": path, "TMPDIR": str(work)},
+        env={**os.environ, "PYTHONPATH": PYTHONPATH, "TMPDIR": str(work)},
         stdout=subprocess.PIPE,
         stderr=log,
         text=True,

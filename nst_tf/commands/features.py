@@ -101,7 +101,7 @@ def features(job: Job, settings: ExtractorSettings) -> int:
         compute_features,
         strongest_units,
     )
-    from nst_tf.loss.vgg import build_extractor
+    from nst_tf.loss.extractor import build_extractor
 
     extractor = build_extractor(
         [job.layer], settings=settings, dtype=resolve_precision("auto")

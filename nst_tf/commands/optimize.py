@@ -22,6 +22,7 @@ from nst_tf.commands.console import (
     short,
 )
 from nst_tf.commands.flags import read_flags
+from nst_tf.commands.renamed import renamed
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import from_dict, to_dict
@@ -161,7 +162,7 @@ def parse(arguments: list[str]) -> tuple[Job, OptimizeSettings]:
     """
     return read_flags(
         Job,
-        arguments,
+        renamed(arguments),
         command="optimize",
         description="Paint CONTENT in the manner of STYLE.",
         settings=RECIPES["default"],
@@ -229,7 +230,7 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
     if job.doodle:
         settings = doodled(settings)
     if job.live and not settings.weight_changes:
-        first = (0.0, *settings.loss.term_weights)
+        first = (0.0, *settings.loss.term_weights.values())
         settings = dataclasses.replace(settings, weight_changes=first)
     check_output(job.output)
     if job.preview_every:
@@ -301,7 +302,8 @@ def _viewed(
         return
     from nst_tf.inspection.live import LiveView
 
-    name, weights = job.output.name, settings.loss.term_weights
+    name = job.output.name
+    weights = tuple(settings.loss.term_weights.values())
     with LiveView(
         total=total, weights=weights, name=name, port=job.live_port, note=log.write
     ) as view:
@@ -404,9 +406,7 @@ def _line(step: "Step") -> dict[str, Any]:
         "step": step.step,
         "evaluation": step.evaluation,
         "loss": parts.total,
-        "content": parts.content,
-        "style": parts.style,
-        "tv": parts.tv,
+        **parts.terms,
         "seconds": round(step.seconds, 3),
     }
 
@@ -428,12 +428,8 @@ def _save(
 
 def _texts(step: "Step", took: float) -> dict[str, str]:
     """Return what the progress bar says of a step."""
-    parts = step.loss
-    loss = f"{short(parts.total)} = content {short(parts.content)}"
-    loss += f" + style {short(parts.style)}"
-    loss += f" + tv {short(parts.tv)}" if parts.tv else ""
     return {
         "size": f"{step.size.width}x{step.size.height}",
-        "loss": loss,
+        "loss": step.loss.text(short),
         "speed": f"{took:.2f} s" if step.step > 1 else "",
     }

@@ -11,9 +11,10 @@ from nst_tf.backend.compile import in_graph
 from nst_tf.imaging import color
 from nst_tf.imaging.guides import Regions, everywhere
 from nst_tf.imaging.resize import resize
-from nst_tf.loss.objective import Objective, Targets
+from nst_tf.loss.extractor import build_extractor
+from nst_tf.loss.objective import Objective
+from nst_tf.loss.term import Targets
 from nst_tf.loss.tiled import TiledObjective
-from nst_tf.loss.vgg import build_extractor
 from nst_tf.painting.schedule import Pass
 from nst_tf.settings.loss import LossSettings
 from nst_tf.settings.optimize import OptimizeSettings

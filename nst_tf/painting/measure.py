@@ -16,6 +16,7 @@ from nst_tf.painting.inputs import build_objective, graph_of, prepare
 from nst_tf.painting.memory import MemoryPlan, Need, measuring_tile, plan_memory
 from nst_tf.painting.schedule import Pass, plan_passes
 from nst_tf.settings.optimize import OptimizeSettings
+from nst_tf.settings.weight_changes import records
 
 _TRIAL = 256
 """Side of the picture on which the speed is measured, in pixels."""
@@ -58,8 +59,9 @@ def measure_losses(
     objective = tiled(build_objective(settings, "float32"), tile)
     targets = inputs.targets(objective, stage, settings)
     if settings.weight_changes:
-        weights = np.asarray(settings.weight_changes[-3:], "float32")
-        targets = targets._replace(weights=weights)
+        *_, (_, weights) = records(settings.weight_changes)
+        last = np.asarray(list(weights.values()), "float32")
+        targets = targets._replace(weights=last)
     measure = graph_of(objective, objective.measure)
     losses = []
     for pixels in pictures:

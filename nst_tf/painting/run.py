@@ -17,35 +17,29 @@ import numpy as np
 from nst_tf.backend.allocator import trim_heap
 from nst_tf.backend.compile import jit_compile
 from nst_tf.backend.precision import resolve_precision
-from nst_tf.imaging import color
 from nst_tf.imaging.guides import Regions
 from nst_tf.imaging.resize import resize
-from nst_tf.loss.objective import Objective, Targets
+from nst_tf.loss.objective import Objective
+from nst_tf.loss.term import Targets
 from nst_tf.loss.tiled import tiled
 from nst_tf.optimizers.lbfgs import LBFGS
+from nst_tf.painting.canvas import Canvas, check_init
 from nst_tf.painting.events import Observer, Result, Step
 from nst_tf.painting.inputs import (
     Inputs,
     build_objective,
     changeable,
     prepare,
-    size_of,
 )
 from nst_tf.painting.measure import memory_plan
-from nst_tf.painting.pixels import PixelImage, Range
-from nst_tf.painting.schedule import Pass, Size, plan_passes
-from nst_tf.painting.start import (
-    carry_moments,
-    check_init,
-    first_picture,
-    refined_picture,
-)
-from nst_tf.painting.weights import TermWeights
+from nst_tf.painting.optimizer import build_optimizer, carry_moments
+from nst_tf.painting.pixels import PixelImage
+from nst_tf.painting.schedule import Pass, plan_passes
+from nst_tf.painting.weights import Reweigh, TermWeights
 from nst_tf.running.callbacks import (
     FiniteGuard,
     Plateau,
     Report,
-    RunCallback,
     SaveState,
 )
 from nst_tf.running.checkpoint import Checkpoint, StateFile, named_variables
@@ -56,8 +50,6 @@ from nst_tf.settings.codec import to_dict
 from nst_tf.settings.optimize import OptimizeSettings
 
 Tensor = Any
-_FIRST_CHANGE = (4 / 255, 1 / 255)
-"""Mean change of L-BFGS' first step at the first pass and at the later ones."""
 
 
 def optimize_image(
@@ -124,6 +116,7 @@ class _Run:
         self.plan = memory_plan(self.passes, settings, inputs.regions)
         self.file = StateFile(checkpoint, self._identity())
         self.weights = TermWeights(settings)
+        self.canvas = Canvas(inputs, settings)
         self.progress = Progress()
         self.losses: list[float] = []
 
@@ -149,11 +142,11 @@ class _Run:
             first = self._restore_facts(state)
         for index in range(first, len(self.passes)):
             stage = self.passes[index]
-            photo = self._resized(self.inputs.content, stage.picture)
+            photo = self.canvas.photograph(stage)
             objective = self._objective(whole.extractor, index)
             if generator is None or optimizer is None:
-                generator = self._generator(stage, photo, picture, previous)
-                optimizer = self._optimizer(index)
+                generator = self.canvas.pixels(stage, photo, picture, previous)
+                optimizer = build_optimizer(self.settings, self.plan, index)
                 optimizer.build(generator.trainable_variables)
                 if moments is not None:
                     carry_moments(moments, optimizer)
@@ -199,7 +192,7 @@ class _Run:
     def _result(self, picture: np.ndarray) -> Result:
         now = self.progress
         return Result(
-            self.colored(resize(picture, *self.passes[-1].picture)),
+            self.canvas.colored(resize(picture, *self.passes[-1].picture)),
             now.loss,
             now.step,
             now.seconds,
@@ -212,27 +205,6 @@ class _Run:
         loss = changeable(self.passes[index].loss, self.settings)
         return tiled(Objective(extractor, loss), self.plan.stages[index].tile)
 
-    def _generator(
-        self,
-        stage: Pass,
-        photo: np.ndarray,
-        picture: np.ndarray | None,
-        previous: np.ndarray | None,
-    ) -> PixelImage:
-        """Return the pixels a pass begins with, from those of a coarser one if any."""
-        if picture is None or previous is None:
-            start = first_picture(self.inputs, self.settings, photo, stage)
-        else:
-            detail = bool(self.settings.loss.term_weights[0])
-            start = refined_picture(picture, photo, previous, detail=detail)
-        return PixelImage(
-            start,
-            constrained=self.settings.constrained,
-            backdrop=photo,
-            cover=self.inputs.cover(stage),
-            greys=self._greys(stage),
-        )
-
     def _targets(self, objective: Objective, stage: Pass) -> Targets:
         """Return what a picture must match, by the weights of now."""
         targets = self.inputs.targets(objective, stage, self.settings)
@@ -240,39 +212,6 @@ class _Run:
             return targets
         weights = self.weights.at(self.progress.step)
         return targets._replace(weights=np.asarray(weights, "float32"))
-
-    def _greys(self, stage: Pass) -> Range | None:
-        """Return the luminances that the photograph's colours allow, if only those."""
-        if self.settings.color != "luminance":
-            return None
-        return color.luma_range(self._resized(self.inputs.colors, stage.picture))
-
-    def colored(self, picture: np.ndarray) -> np.ndarray:
-        """Return a picture of the optimisation as the viewer should see it."""
-        if self.settings.color != "luminance":
-            return picture
-        size = Size(*size_of(picture))
-        return color.keep_colors(picture, self._resized(self.inputs.colors, size))
-
-    def _resized(self, image: np.ndarray, size: Size) -> np.ndarray:
-        return resize(image, *size, resample=self.settings.resample)
-
-    def _optimizer(self, index: int) -> keras.optimizers.Optimizer:
-        settings = self.settings
-        if settings.optimizer == "adam":
-            return keras.optimizers.Adam(
-                settings.learning_rate or 0.02,
-                beta_2=0.99,
-                use_ema=settings.ema > 0,
-                ema_momentum=settings.ema or None,
-            )
-        return LBFGS(
-            settings.learning_rate or 1.0,
-            history=self.plan.history,
-            history_dtype=self.plan.history_dtype,
-            backtracking=settings.backtracking,
-            first_change=_FIRST_CHANGE[min(index, 1)],
-        )
 
     def _fit(self, model: StyleTransfer, index: int) -> None:
         """Run the steps of one pass that are still to do."""
@@ -296,7 +235,7 @@ class _Run:
             callbacks=[
                 FiniteGuard(now),
                 Report(now, lambda: self._tell(model, index)),
-                _Reweigh(now, self.weights, model, plateau),
+                Reweigh(now, self.weights, model, plateau),
                 plateau,
                 SaveState(
                     now,
@@ -321,7 +260,7 @@ class _Run:
                 now.step,
                 now.loss,
                 now.seconds,
-                lambda: self.colored(model.generator.picture()),
+                lambda: self.canvas.colored(model.generator.picture()),
                 self.weights.at(now.step - 1),
                 lambda *weights: self.weights.note(now.step, weights),
             )
@@ -342,30 +281,6 @@ class _Run:
         self.losses = [float(x) for x in state.meta["losses"]]
         self.weights.changes = tuple(state.meta["weight_changes"])
         return int(state.meta["pass"])
-
-
-class _Reweigh(RunCallback):
-    """Lets new weights act: losses before do not compare, nor do gradients."""
-
-    def __init__(
-        self,
-        progress: Progress,
-        weights: TermWeights,
-        transfer: StyleTransfer,
-        plateau: Plateau,
-    ) -> None:
-        super().__init__(progress)
-        self.weights, self.transfer, self.plateau = weights, transfer, plateau
-
-    def after_step(self) -> None:
-        """Change the weights of the next evaluation if they are other ones."""
-        before, after = (self.weights.at(self.progress.step - k) for k in (1, 0))
-        if before == after:
-            return
-        self.plateau.forget()
-        self.transfer.targets.weigh(after)
-        if isinstance(self.transfer.optimizer, LBFGS):
-            self.transfer.optimizer.reset()
 
 
 def _variables(

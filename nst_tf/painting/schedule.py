@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from nst_tf.imaging.resize import fit, fit_within
 from nst_tf.loss.conventions import layer_weights
+from nst_tf.loss.geometry import GEOMETRIES, Geometry
 from nst_tf.settings.checks import MIN_SIDE, InputError
 from nst_tf.settings.loss import LossSettings
 from nst_tf.settings.optimize import Depth, OptimizeSettings
@@ -63,9 +64,12 @@ def plan_passes(
         settings: Size, scales, steps and schedule.
 
     Raises:
-        InputError: A picture is too narrow for the chosen size.
+        InputError: A picture is too narrow for the chosen size, or there is no such
+            layer.
     """
     passes: list[Pass] = []
+    network = GEOMETRIES[settings.extractor.network]
+    network.check(settings.loss.layers)
     schedule = parse_schedule(settings.schedule, settings.loss)
     for index in range(settings.scales):
         ratio = settings.scale_factor**-index
@@ -80,9 +84,11 @@ def plan_passes(
         )
         _check_sizes(picture, paintings, settings)
         passes[:0] = [
-            Pass(picture, paintings, steps, part_of(settings.loss, depth), depth)
-            for depth, steps in _depths(schedule, settings, final=index == 0).items()
-            if steps
+            Pass(
+                picture, paintings, count, part_of(settings.loss, depth, network), depth
+            )
+            for depth, count in _depths(schedule, settings, final=index == 0).items()
+            if count
         ]
     return tuple(passes)
 
@@ -93,10 +99,11 @@ def _depths(
     """Return the evaluations of every depth at one size."""
     loss = settings.loss
     steps = settings.steps if final else settings.coarse_steps
-    if not loss.term_weights[1] or len(loss.style_layers) < 2:
+    if not loss.term_weights["style"] or len(loss.style_layers) < 2:
         return {"whole": steps}
     middle = int(schedule.deep_share * steps) if final else 0
-    if part_of(loss, "middle") == loss:
+    network = GEOMETRIES[settings.extractor.network]
+    if part_of(loss, "middle", network) == loss:
         middle = 0
     return {
         "shallow": schedule.shallow_steps,
@@ -118,14 +125,19 @@ def _check_sizes(
             )
 
 
-def part_of(loss: LossSettings, depth: Depth) -> LossSettings:
+def part_of(loss: LossSettings, depth: Depth, network: Geometry) -> LossSettings:
     """Return what counts of a loss at a depth: itself where nothing is saved."""
-    lambdas = layer_weights(loss)
-    pairs = sorted(zip(loss.style_layers, lambdas, strict=True))  # Names sort by depth.
+    by_depth, lambdas = network.names.index, layer_weights(loss)
+    pairs = sorted(
+        zip(loss.style_layers, lambdas, strict=True), key=lambda pair: by_depth(pair[0])
+    )
     content: tuple[str, ...] = ()
     if depth == "middle":
         content = loss.content_layers
-        if len(pairs) < 2 or pairs[-1][0] <= max((*content, pairs[-2][0])):
+        if len(pairs) < 2:
+            return loss
+        deepest, others = pairs[-1][0], (*content, pairs[-2][0])
+        if by_depth(deepest) <= max(map(by_depth, others)):
             return loss
         pairs = pairs[:-1]
     elif depth == "shallow":

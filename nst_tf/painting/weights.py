@@ -2,11 +2,14 @@
 
 import dataclasses
 
+from nst_tf.optimizers.lbfgs import LBFGS
+from nst_tf.running.callbacks import Plateau, RunCallback
+from nst_tf.running.progress import Progress
+from nst_tf.running.transfer import StyleTransfer
 from nst_tf.settings.checks import InputError
+from nst_tf.settings.loss import TERMS
 from nst_tf.settings.optimize import OptimizeSettings
-
-_RECORD = 4
-"""Numbers of a change: the evaluation after which it acts, and the weights."""
+from nst_tf.settings.weight_changes import changed, weights_after
 
 
 class TermWeights:
@@ -25,11 +28,8 @@ class TermWeights:
 
     def at(self, evaluations: int) -> tuple[float, ...]:
         """Return the weights of the next evaluation after so many."""
-        weights: tuple[float, ...] = self.settings.loss.term_weights
-        for start in range(0, len(self.changes), _RECORD):
-            if self.changes[start] <= evaluations:
-                weights = self.changes[start + 1 : start + _RECORD]
-        return weights
+        given = self.settings.loss.term_weights
+        return tuple(weights_after(self.changes, evaluations, given).values())
 
     def note(self, evaluations: int, weights: tuple[float, ...]) -> None:
         """Let other weights act from the next evaluation on.
@@ -39,9 +39,31 @@ class TermWeights:
         """
         if not self.changes:
             raise InputError("these settings have no weight_changes")
-        earlier = len(self.changes)
-        while earlier and self.changes[earlier - _RECORD] >= evaluations:
-            earlier -= _RECORD  # What was planned for later, or said a moment ago.
-        changes = (*self.changes[:earlier], float(evaluations), *weights)
+        named = dict(zip(TERMS, weights, strict=True))
+        changes = changed(self.changes, evaluations, named)
         dataclasses.replace(self.settings, weight_changes=changes)  # Checks them.
         self.changes = changes
+
+
+class Reweigh(RunCallback):
+    """Lets new weights act: losses before do not compare, nor do gradients."""
+
+    def __init__(
+        self,
+        progress: Progress,
+        weights: TermWeights,
+        transfer: StyleTransfer,
+        plateau: Plateau,
+    ) -> None:
+        super().__init__(progress)
+        self.weights, self.transfer, self.plateau = weights, transfer, plateau
+
+    def after_step(self) -> None:
+        """Change the weights of the next evaluation if they are other ones."""
+        before, after = (self.weights.at(self.progress.step - k) for k in (1, 0))
+        if before == after:
+            return
+        self.plateau.forget()
+        self.transfer.targets.weigh(after)
+        if isinstance(self.transfer.optimizer, LBFGS):
+            self.transfer.optimizer.reset()

@@ -4,9 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
-from typing import get_args
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,38 +12,13 @@ from PIL import Image
 from nst_export import export as module
 from nst_export.card import extract
 from nst_export.export import export_model
+from nst_export.formats import litert
 from nst_export.runtime.stylizer import Stylizer
-from nst_export.settings import FORMATS, ExportSettings, Format
+from nst_export.settings import ExportSettings
 from nst_export.verify import Sample, verify
-from nst_tf import InputError, NetworkSettings, build_network
+from nst_tf import InputError
 from tests.helpers import scene
-
-STYLES = 2
-TRAINED = {
-    "program": "nst-tf",
-    "name": "pair",
-    "styles": [
-        {"name": "night", "credit": "A. Painter", "licence": "public domain"},
-        {"name": "wave", "credit": "", "licence": ""},
-    ],
-    "recipe": {"width": 0.125},
-    "step": 7,
-    "seconds": 1,
-}
-
-
-def trained_network():
-    """A network whose norms differ between styles, as after training."""
-    keras.utils.set_random_seed(1)
-    network = build_network(NetworkSettings(styles=STYLES, width=0.125))
-    draw = np.random.default_rng(0)
-    for layer in network.layers:
-        if layer.name.endswith("_norm"):
-            noise = [0.3 * draw.standard_normal(w.shape) for w in layer.get_weights()]
-            layer.set_weights(
-                [w + n for w, n in zip(layer.get_weights(), noise, strict=True)]
-            )
-    return network
+from tests.nst_export.trained import TRAINED, expected, trained_network
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +33,6 @@ def exported(network, tmp_path_factory):
     settings = ExportSettings(sizes=("32x48",))
     card = export_model(network, TRAINED, folder, photos, settings)
     return folder, card
-
-
-def expected(network, photo, weights):
-    inputs = {"image": photo[None], "style": np.asarray([weights], "float32")}
-    return keras.ops.convert_to_numpy(network(inputs))[0]
 
 
 FILES = {
@@ -181,7 +149,7 @@ def test_the_saved_model_is_served_without_this_project(network, exported, tmp_p
 
 
 def test_a_file_past_its_limit_leaves_nothing(network, tmp_path, monkeypatch):
-    real = module.to_litert
+    real = litert.to_litert
 
     def spoilt(model, **options):
         weights = model.get_weights()
@@ -190,7 +158,7 @@ def test_a_file_past_its_limit_leaves_nothing(network, tmp_path, monkeypatch):
         model.set_weights(weights)
         return data
 
-    monkeypatch.setattr(module, "to_litert", spoilt)
+    monkeypatch.setattr(litert, "to_litert", spoilt)
     photos = [scene(32, 32, seed=1)]
     settings = ExportSettings(formats=("litert",))
     with pytest.raises(InputError, match="differs from the Keras model"):
@@ -246,6 +214,17 @@ def test_one_style_alone_needs_no_weights(network, tmp_path):
         export_model(network, TRAINED, tmp_path / "new", photos, settings)
 
 
+def test_a_network_of_a_width_that_makes_odd_channels_is_exported(tmp_path):
+    odd = trained_network(width=0.33)  # 11, 21 and 42 channels.
+    settings = ExportSettings(formats=("litert", "onnx"))
+    export_model(odd, TRAINED, tmp_path / "out", [scene(48, 64, seed=1)], settings)
+    photo, weights = scene(40, 56, seed=5), [0.2, 0.5, 0.3]
+    want = expected(odd, photo, weights)
+    for file in ("pair.tflite", "pair.onnx"):
+        got = Stylizer.load(tmp_path / "out" / file)(photo, weights)
+        assert np.abs(got - want).max() < FILES[file]
+
+
 def test_int8_throughout_is_calibrated_on_photographs(network, tmp_path):
     settings = ExportSettings(formats=("litert-full-int8",), sizes=("48x32",))
     photos = [scene(32, 48, seed=k) for k in range(3)]
@@ -276,14 +255,6 @@ def test_a_full_disk_leaves_the_files_of_before(network, tmp_path, monkeypatch):
 def test_sizes_that_no_network_takes_are_refused(size):
     with pytest.raises(InputError, match="multiples of 4"):
         ExportSettings(sizes=(size,))
-
-
-def test_the_formats_are_those_of_the_type():
-    assert ExportSettings().formats == FORMATS
-    # Only when asked for; npm fetches the runtime of the page.
-    assert {*FORMATS, "litert-full-int8", "web"} == set(get_args(Format))
-    with pytest.raises(InputError, match="at least one"):
-        ExportSettings(formats=())
 
 
 def test_the_page_is_written_with_a_file_that_was_compared(network, tmp_path):

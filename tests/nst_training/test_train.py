@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from nst_tf import InputError, LossSettings
+from nst_tf import InputError
 from nst_tf.imaging.folder import Folder
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
@@ -17,18 +17,14 @@ from nst_tf.running.callbacks import FiniteGuard
 from nst_tf.running.checkpoint import load_checkpoint
 from nst_training.settings import StyleSettings, TrainSettings, sweep, with_style
 from nst_training.train import train
-from tests.helpers import scene
+from tests.helpers import SMALL_LOSS, Steps, scene, write_photos
 
 pytestmark = pytest.mark.usefixtures("random_vgg")
 
 
 @pytest.fixture
 def photos(tmp_path):
-    for index in range(5):
-        path = tmp_path / "photos" / f"{index}.png"
-        path.parent.mkdir(exist_ok=True)
-        save_image(path, scene(50, 60, seed=index))
-    return Folder(tmp_path / "photos")
+    return Folder(write_photos(tmp_path / "photos", 5))
 
 
 @pytest.fixture
@@ -46,21 +42,8 @@ def settings(tmp_path):
         warmup_steps=2,
         ema=0.5,
         precision="float32",
-        loss=LossSettings(
-            content_layers=("block2_conv2",),
-            style_layers=("block1_conv1", "block2_conv1"),
-        ),
+        loss=SMALL_LOSS,
     )
-
-
-class Steps(list):
-    def __init__(self, stop=math.inf):
-        super().__init__()
-        self.stop = stop
-
-    def __call__(self, step):
-        self.append(step)
-        return step.step >= self.stop
 
 
 def weights(folder):

@@ -12,9 +12,8 @@ from nst_tf.files import replacing, sha256
 from nst_tf.imaging.contact_sheet import arrange
 from nst_tf.imaging.write import check_output, save_image
 from nst_tf.network.trained import CARD, MODEL, PREVIEWS
-from nst_tf.network.transform import build_network
 from nst_tf.running.progress import Progress
-from nst_tf.settings.codec import plain
+from nst_tf.settings.codec import to_plain
 from nst_training.data import Batches, Source
 from nst_training.growing import Base
 from nst_training.settings import StyleSettings, TrainSettings
@@ -45,8 +44,7 @@ class Outputs:
         kept = network.get_weights()
         if self.settings.ema and average:
             optimizer.finalize_variable_values(network.trainable_variables)
-        copy = build_network(self.settings.network())
-        copy.set_weights(network.get_weights())
+        copy = network.rebuilt(dtype="float32")
         network.set_weights(kept)
         if self.base is not None:
             self.base.keep(copy)
@@ -86,7 +84,7 @@ class Outputs:
             part.write_text(text, "utf-8")
 
     def _card(self, progress: Progress) -> dict[str, Any]:
-        recipe = plain(self.settings)
+        recipe = to_plain(self.settings)
         recipe["extractor"].pop("vgg_weights")
         for style in recipe["styles"]:
             style["image"] = Path(style["image"]).name

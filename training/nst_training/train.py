@@ -5,9 +5,7 @@ References:
     Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629
 """
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -17,70 +15,29 @@ from nst_tf.backend.precision import resolve_precision
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import reduce
 from nst_tf.imaging.write import check_output
+from nst_tf.loss.extractor import build_extractor
 from nst_tf.loss.objective import Objective
-from nst_tf.loss.parts import LossParts
 from nst_tf.loss.targets import MixedTargets
-from nst_tf.loss.vgg import build_extractor
 from nst_tf.network.trained import STATE
 from nst_tf.network.transform import build_network
-from nst_tf.optimizers.muon import Muon
 from nst_tf.running.callbacks import FiniteGuard, Report, RunCallback, SaveState
 from nst_tf.running.checkpoint import Checkpoint, StateFile, named_variables
 from nst_tf.running.identity import RunIdentity, hash_arrays
-from nst_tf.running.progress import Progress, Reason
-from nst_tf.running.transfer import StyleTransfer, untuned
+from nst_tf.running.progress import Progress
+from nst_tf.running.transfer import StyleTransfer
 from nst_tf.settings.checks import InputError
-from nst_tf.settings.codec import plain
+from nst_tf.settings.codec import to_plain
 from nst_training.data import Batches, Source
 from nst_training.distribute import gpus, spread
+from nst_training.events import Observer, Trained, TrainStep
+from nst_training.feed import dataset_of
 from nst_training.growing import Base
+from nst_training.optimizer import build_optimizer
 from nst_training.outputs import Outputs
-from nst_training.settings import RATES, TrainSettings
+from nst_training.settings import TrainSettings
 
 _GIVE_UP = 5
 """Losses that are not finite after which lowering the rate has no chance."""
-
-
-class TrainStep(NamedTuple):
-    """One step of training, as the observer sees it.
-
-    Attributes:
-        step: Number of the step, from 1.
-        loss: Parts of the loss of its batch.
-        rate: Learning rate.
-        seconds: Time since the start, without that between runs of a resumed one.
-        broken: Photographs that could not be read, by name, with the reason.
-        lowered: How often the loss was not finite and the rate was halved.
-        preview: The sheet of previews that was written now, float32 `[H, W, 3]`.
-    """
-
-    step: int
-    loss: LossParts
-    rate: float
-    seconds: float
-    broken: dict[str, str]
-    lowered: int
-    preview: np.ndarray | None = None
-
-
-class Trained(NamedTuple):
-    """A trained network.
-
-    Attributes:
-        folder: Holds `model.keras`, `model.json` and, until the end, the state.
-        step: Steps made.
-        loss: Parts of the loss of the last batch.
-        reason: `"finished"`, or `"stopped"` by the observer.
-    """
-
-    folder: Path
-    step: int
-    loss: LossParts
-    reason: Reason
-
-
-Observer = Callable[[TrainStep], bool | None]
-"""Called after every step; returning True ends the run after a checkpoint."""
 
 
 def train(
@@ -165,7 +122,7 @@ class _Run:
         return read[:1] * (len(settings.styles) - len(new)) + read
 
     def _identity(self) -> RunIdentity:
-        facts = plain(self.settings)
+        facts = to_plain(self.settings)
         facts["extractor"].pop("vgg_weights")
         for style in facts["styles"]:
             for key in ("image", "credit", "licence"):
@@ -224,7 +181,7 @@ class _Run:
         if state is not None:
             self.progress.restore(state.meta)
             self.lowered = state.meta["lowered"]
-        optimizer = self._optimizer()
+        optimizer = build_optimizer(settings, self.lowered)
         optimizer.build(network.trainable_variables)
         model.compile(optimizer=optimizer, jit_compile=jit_compile())
         if state is not None:
@@ -247,27 +204,6 @@ class _Run:
         self.lowered = lowered
         return state
 
-    def _optimizer(self) -> keras.optimizers.Optimizer:
-        settings = self.settings
-        rate = settings.learning_rate or RATES[settings.optimizer]
-        peak = rate * 0.5**self.lowered
-        schedule = keras.optimizers.schedules.CosineDecay(
-            0.0 if settings.warmup_steps else peak,
-            max(1, settings.steps - settings.warmup_steps),
-            alpha=0.01,
-            warmup_target=peak if settings.warmup_steps else None,
-            warmup_steps=settings.warmup_steps,
-        )
-        kind = Muon if settings.optimizer == "muon" else keras.optimizers.Adam
-        return kind(
-            schedule,
-            global_clipnorm=settings.clip or None,
-            use_ema=settings.ema > 0,
-            ema_momentum=settings.ema or None,
-            # Overwriting is done on a copy, when a model is written.
-            ema_overwrite_frequency=None,
-        )
-
     def _fit(self) -> None:
         settings, now = self.settings, self.progress
         batches = Batches(
@@ -284,7 +220,7 @@ class _Run:
         preview = _Preview(self)
         try:
             self.model.fit(
-                _dataset(batches, now.step, settings),
+                dataset_of(batches, now.step),
                 epochs=1,
                 steps_per_epoch=now.steps - now.step,
                 shuffle=False,
@@ -348,26 +284,6 @@ class _Preview(RunCallback):
 
 def _variables(model: StyleTransfer) -> dict[str, keras.Variable]:
     return named_variables(generator=model.generator, optimizer=model.optimizer)
-
-
-def _dataset(batches: Batches, start: int, settings: TrainSettings) -> Any:
-    """Wrap the batches for `fit`: tf.data where TensorFlow runs, else as they are."""
-    if keras.backend.backend() != "tensorflow":
-        # Keras takes generators of tuples.
-        return ((batch,) for batch in batches.open(start))
-    import tensorflow as tf
-
-    count = len(settings.styles) + 1
-    shape = (settings.batch, settings.size, settings.size, 3)
-    signature = {
-        "image": tf.TensorSpec(shape, "float32"),
-        "style": tf.TensorSpec((settings.batch, count), "float32"),
-    }
-    # A stream of its own for every iterator: a strategy may make several.
-    data = tf.data.Dataset.from_generator(
-        lambda: batches.open(start), output_signature=signature
-    )
-    return untuned(data.prefetch(2))
 
 
 def _painting(path: Path, size: int) -> np.ndarray:

@@ -61,7 +61,7 @@ def export(job: Job, settings: ExportSettings) -> int:
     from nst_tf.imaging.read import load_image
     from nst_tf.imaging.resize import reduce
     from nst_tf.network.trained import read_card
-    from nst_training.settings import read_recipe
+    from nst_tf.settings.recipe_file import read_recipe
 
     folder = _gallery() if _is_gallery(job.model) else job.model
     read_card(folder)
@@ -76,8 +76,8 @@ def export(job: Job, settings: ExportSettings) -> int:
             " tensorflow; a model trained on another backend loads there too"
         )
     from nst_export.export import export_model
+    from nst_tf.inspection.recipe_loss import recipe_loss
     from nst_tf.network.trained import load_model
-    from nst_training.recipe_loss import recipe_loss
 
     def show(entry: Mapping[str, Any]) -> None:
         if not job.quiet:

@@ -159,6 +159,7 @@ def _paint_all(
 
 def _pairs(job: Job) -> Iterator[tuple[Path, Path]]:
     """Yield every photograph and where its picture goes."""
+    from nst_tf.imaging.folder import image_files
     from nst_tf.imaging.formats import SUFFIXES
 
     single = len(job.photos) == 1 and not job.photos[0].is_dir()
@@ -172,12 +173,7 @@ def _pairs(job: Job) -> Iterator[tuple[Path, Path]]:
     taken: set[Path] = set()
     found = False
     for given in job.photos:
-        files = [given]
-        if given.is_dir():
-            files = sorted(
-                file for file in given.rglob("*") if file.suffix.lower() in SUFFIXES
-            )
-        for file in files:
+        for file in image_files(given) if given.is_dir() else [given]:
             found = True
             inside = file.relative_to(given) if given.is_dir() else Path(file.name)
             lossy = file.suffix.lower() in (".jpg", ".jpeg")

@@ -19,26 +19,10 @@ from nst_tf.imaging.write import to_bytes
 from nst_tf.painting.run import _counter
 from nst_tf.painting.schedule import plan_passes
 from nst_tf.running.checkpoint import load_checkpoint
-from tests.helpers import SMALL, scene
+from tests.helpers import SMALL, Steps, changed, scene
 
 CONTENT, STYLE = scene(40, 56, seed=1), scene(48, 48, seed=7)
 pytestmark = pytest.mark.usefixtures("random_vgg")
-
-
-def changed(**values):
-    return dataclasses.replace(SMALL, **values)
-
-
-class Steps(list):
-    """An observer that keeps every step, and ends the run after `stop`."""
-
-    def __init__(self, stop=math.inf):
-        super().__init__()
-        self.stop = stop
-
-    def __call__(self, step):
-        self.append(step)
-        return len(self) >= self.stop
 
 
 def assert_parts(found, expected):

@@ -29,7 +29,7 @@ from nst_training.settings import (
 )
 
 if TYPE_CHECKING:
-    from nst_training.train import TrainStep
+    from nst_training.events import TrainStep
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 
@@ -223,9 +223,7 @@ def _line(now: "TrainStep") -> dict[str, Any]:
     return {
         "step": now.step,
         "loss": parts.total,
-        "content": parts.content,
-        "style": parts.style,
-        "tv": parts.tv,
+        **parts.terms,
         "rate": now.rate,
         "lowered": now.lowered,
         "broken": len(now.broken),
@@ -235,9 +233,7 @@ def _line(now: "TrainStep") -> dict[str, Any]:
 
 def _texts(now: "TrainStep", settings: TrainSettings, took: float) -> dict[str, str]:
     """Return what the progress bar says of a step."""
-    parts = now.loss
-    loss = f"{short(parts.total)} = content {short(parts.content)}"
     return {
-        "loss": f"{loss} + style {short(parts.style)}",
+        "loss": now.loss.text(short),
         "speed": f"{settings.batch / took:.2f} images/s" if took > 0 else "",
     }

@@ -1,46 +1,29 @@
 """Finding and reading the ImageNet weights of VGG-16 and VGG-19."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from nst_tf.loss.geometry import GEOMETRIES
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import ExtractorSettings, Network
 
-CONVOLUTIONS: Mapping[Network, tuple[int, ...]] = {
-    "vgg19": (2, 2, 4, 4, 4),
-    "vgg16": (2, 2, 3, 3, 3),
-}
-"""Convolutions of each of the five blocks."""
-CHANNELS = (64, 128, 256, 512, 512)
-"""Output channels of each of the five blocks."""
 Weights = dict[str, tuple[np.ndarray, np.ndarray]]
 """Layer name -> kernel float32 `[3, 3, C_in, C_out]` and bias float32 `[C_out]`."""
 
 
 def layer_shapes(network: Network) -> dict[str, tuple[int, int, int, int]]:
     """Return the kernel shape of every convolution, by its Keras name, in order."""
-    shapes = {}
-    before = 3
-    for block, channels in enumerate(CHANNELS):
-        for conv in range(CONVOLUTIONS[network][block]):
-            shapes[f"block{block + 1}_conv{conv + 1}"] = (3, 3, before, channels)
-            before = channels
-    return shapes
-
-
-def check_layers(network: Network, layers: Sequence[str]) -> None:
-    """Refuse layers that a network does not have, naming those that it has."""
-    shapes = layer_shapes(network)
-    unknown = [name for name in layers if name not in shapes]
-    if unknown:
-        raise InputError(
-            f"{network.upper()} has no layers {unknown}; it has {', '.join(shapes)}"
-        )
+    layers = GEOMETRIES[network].layers
+    before = (3, *(layer.channels for layer in layers))
+    return {
+        layer.name: (3, 3, channels, layer.channels)
+        for layer, channels in zip(layers, before, strict=False)
+    }
 
 
 def load_weights(settings: ExtractorSettings) -> Weights:

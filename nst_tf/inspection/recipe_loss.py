@@ -8,10 +8,10 @@ import numpy as np
 from nst_tf.backend.compile import in_graph
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import reduce
+from nst_tf.loss.extractor import build_extractor
 from nst_tf.loss.objective import Objective
 from nst_tf.loss.targets import MixedTargets
-from nst_tf.loss.vgg import build_extractor
-from nst_training.settings import TrainSettings
+from nst_tf.settings.train import TrainSettings
 
 
 def recipe_loss(

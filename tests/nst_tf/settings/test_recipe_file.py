@@ -1,11 +1,13 @@
 """Recipes: what they may say, and how they are refused."""
 
+import math
 from pathlib import Path
 
 import pytest
 
 from nst_tf import InputError
-from nst_training.settings import StyleSettings, TrainSettings, read_recipe
+from nst_tf.settings.recipe_file import read_recipe
+from nst_tf.settings.train import StyleSettings, TrainSettings
 
 GOOD = """
 name = "two"
@@ -83,6 +85,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
         ({"styles": ()}, "at least one"),
         ({"width": 9.0}, "width must be in"),
         ({"clip": -1.0}, "clip must be at least 0"),
+        ({"clip": math.inf}, "clip must be a finite number"),
     ],
 )
 def test_values_out_of_range_are_refused(values, message):

@@ -114,13 +114,13 @@ def paint(
     style = np.asarray([weights], "float32")
     none = np.zeros((1, 3, 1, session.channels), "float32")
     _, found = session(_batch(sample(photo)), style, none)
-    whole = np.ones_like(none)
-    whole[:, :2] = found
+    shared = np.ones_like(none)
+    shared[:, :2] = found
     height, width = photo.shape[:2]
     picture = np.empty(photo.shape, "float32")
     for y, x, seen in _tiles(height, width, side):
         image = _mirrored(photo, y.first, x.first, seen)
-        tile, _ = session(_batch(image), style, whole)
+        tile, _ = session(_batch(image), style, shared)
         inside = tile[
             0,
             y.start - y.first : y.stop - y.first,
