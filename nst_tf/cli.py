@@ -35,7 +35,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             "tf",
         ),
         "explore": Command(
-            "nst_tf.commands.explore:main", "paint small pictures at many settings", "tf"
+            "nst_tf.commands.explore:main",
+            "paint small pictures at many settings",
+            "tf",
         ),
         "features": Command(
             "nst_tf.commands.features:main",
@@ -53,7 +55,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             "tf",
         ),
         "export": Command(
-            "nst_export.commands.export:main", "write a trained network as files for apps"
+            "nst_export.commands.export:main",
+            "write a trained network as files for apps",
         ),
         "stylize": Command(
             "nst_export.commands.stylize:main",
@@ -67,10 +70,6 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
     }
 )
-SERVICES: Mapping[str, str] = MappingProxyType(
-    {"recipe-loss": "nst_training.recipe_loss:read_recipe_loss"}
-)
-"""What a command asks of a package that its own may not import."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,11 +91,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # The reader of the output, such as head, has left.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-
-
-def service(name: str) -> Callable[..., Any]:
-    """Load a function of `SERVICES`."""
-    return _load(SERVICES[name])
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -123,7 +117,7 @@ def _load(target: str) -> Callable[..., Any]:
 def _refuse(name: str) -> NoReturn:
     import difflib
 
-    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.7)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
     raise InputError(f"there is no command {name}; {hint}")
 

@@ -1,22 +1,21 @@
 """`nst explore`: a contact sheet of settings, to choose some by eye."""
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from nst_tf import __version__
+from nst_tf.commands import INTERRUPTED, PROGRAM
 from nst_tf.commands.console import (
-    INTERRUPTED,
-    PROGRAM,
     fingerprint,
     import_quietly,
     interruptible,
     progress,
     short,
 )
+from nst_tf.commands.flags import read_flags
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import StyleLoss
 from nst_tf.settings.optimize import OptimizeSettings
@@ -50,24 +49,19 @@ class Job:
     """Draw no progress and print nothing."""
 
 
-def parse(arguments: list[str]) -> Job:
-    """Read the flags of `nst explore`.
-
-    Raises:
-        SystemExit: With code 2, after a message, for flags that do not fit; with 0
-            after `--help`.
-    """
-    return tyro.cli(
+def main(arguments: list[str]) -> int:
+    """Run `nst explore`; return the exit code."""
+    given = read_flags(
         Job,
-        args=arguments,
-        prog=f"{PROGRAM} explore",
+        arguments,
+        command="explore",
         description="Paint small pictures at many settings, on one sheet.",
     )
+    return explore(given)
 
 
 def explore(job: Job) -> int:
     """Run `nst explore`; return the exit code."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from nst_tf.imaging.read import load_image
     from nst_tf.imaging.write import check_output, save_image
 

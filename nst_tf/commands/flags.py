@@ -10,7 +10,8 @@ from typing import Annotated, Any, TypeVar, overload
 import tyro
 from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructTypeInfo
 
-from nst_tf.commands.console import PROGRAM
+from nst_tf.commands import PROGRAM
+from nst_tf.commands.groups import add_groups
 from nst_tf.settings.checks import InputError
 
 Job = TypeVar("Job")
@@ -32,6 +33,7 @@ def read_flags(
     description: str,
     settings: Settings,
     base: Callable[[Mapping[str, Any]], Settings] | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[Job, Settings]: ...
 
 
@@ -43,6 +45,7 @@ def read_flags(
     description: str,
     settings: Any = None,
     base: Callable[[Mapping[str, Any]], Any] | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
 ) -> Any:
     """Read the flags of a command: its job, and the settings that they change.
 
@@ -60,6 +63,8 @@ def read_flags(
         base: Takes the flags of the job that stand in `arguments`, by name and before
             the job's checks, and returns what the other flags change; without it, or
             when it refuses them beside `--help`, `settings` is.
+        groups: How `--help` sorts the flags, see `add_groups`; without it, by the
+            dataclass that they belong to.
 
     Returns:
         The job; and the settings, where there are any.
@@ -75,11 +80,16 @@ def read_flags(
         return tyro.cli(job, args=words, **typing.cast(Any, shown))
 
     def read(settings: Any) -> Any:
+        if groups is not None:
+            registry = _registry()
+            flags = add_groups(registry, job, settings, groups)
+            return _parse(flags, words, registry, **shown)
+
         def both(job: Any, settings: Any = settings) -> tuple[Any, Any]:
             return job, settings
 
         both.__annotations__ = {"job": job, "settings": type(settings)}
-        return _parse(both, words, **shown)
+        return _parse(both, words, _registry(), **shown)
 
     if base is None:
         return read(settings)
@@ -104,7 +114,7 @@ def _given(job: type[Any], settings: type[Any], words: list[str]) -> Mapping[str
 
     only.__annotations__ = {"job": _optional(job), "settings": _optional(settings)}
     with contextlib.redirect_stderr(io.StringIO()):
-        return typing.cast(Mapping[str, Any], _parse(only, words))
+        return typing.cast(Mapping[str, Any], _parse(only, words, _registry()))
 
 
 def _optional(cls: type[Any]) -> type[Any]:
@@ -120,12 +130,17 @@ def _optional(cls: type[Any]) -> type[Any]:
     return typing.cast(Any, typing.TypedDict)(cls.__name__, fields, total=False)
 
 
-def _parse(function: Callable[..., Any], words: list[str], **options: Any) -> Any:
+def _parse(
+    function: Callable[..., Any],
+    words: list[str],
+    registry: ConstructorRegistry,
+    **options: Any,
+) -> Any:
     return tyro.cli(
         function,
         args=words,
         config=(tyro.conf.OmitArgPrefixes,),
-        registry=_registry(),
+        registry=registry,
         **options,
     )
 

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from nst_tf import __version__
+from nst_tf.commands import INTERRUPTED
 from nst_tf.commands.console import (
-    INTERRUPTED,
     fingerprint,
     import_quietly,
     interruptible,
     precise,
     progress,
+    resuming,
     short,
 )
 from nst_tf.commands.flags import read_flags
+from nst_tf.commands.renamed import renamed
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import from_dict, to_dict
@@ -115,6 +117,42 @@ class Job:
         return self.output.with_suffix(".checkpoint.npz")
 
 
+GROUPS = {
+    "common": (
+        *("content", "style", "output", "size", "strength", "style_weight", "color"),
+        *("steps", "memory", "recipe", "live", "resume"),
+    ),
+    "schedule": (
+        *("schedule", "scales", "scale_factor", "coarse_steps", "tolerance", "init"),
+        *("seed", "weight_changes"),
+    ),
+    "optimizer": (
+        *("optimizer", "learning_rate", "history", "backtracking", "ema"),
+        *("constrained", "precision"),
+    ),
+    "color": ("linear_light",),
+    "loss": (
+        *("convention", "content_weight", "tv_weight", "style_loss"),
+        *("content_layers", "style_layers", "style_layer_weights"),
+        *("style_layer_ratio", "border"),
+    ),
+    "loss network": ("network", "pooling", "padding", "vgg_weights"),
+    "paintings and masks": (
+        *("styles", "style_shares", "style_size", "style_scale", "side", "resample"),
+        *("masks", "style_masks", "map", "style_maps"),
+    ),
+    "files": (
+        *("like", "log", "preview_every", "checkpoint_every", "live_port", "quiet"),
+    ),
+}
+"""The flags by groups, as `--help` shows them: the ones to know first."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run `nst optimize`; return the exit code."""
+    return optimize(*parse(arguments))
+
+
 def parse(arguments: list[str]) -> tuple[Job, OptimizeSettings]:
     """Read the flags of `nst optimize`.
 
@@ -124,11 +162,12 @@ def parse(arguments: list[str]) -> tuple[Job, OptimizeSettings]:
     """
     return read_flags(
         Job,
-        arguments,
+        renamed(arguments),
         command="optimize",
         description="Paint CONTENT in the manner of STYLE.",
         settings=RECIPES["default"],
         base=_base,
+        groups=GROUPS,
     )
 
 
@@ -186,7 +225,6 @@ def _read_inputs(
 
 def optimize(job: Job, settings: OptimizeSettings) -> int:
     """Run `nst optimize`; return the exit code."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from nst_tf.imaging.write import check_output
 
     if job.doodle:
@@ -199,14 +237,7 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
         check_output(job.output.with_suffix(".preview.png"))
     content, styles, regions = _read_inputs(job, settings)
     checkpoint = job.checkpoint_path
-    resume = job.resume and checkpoint.exists()
-    if job.resume and not resume and not job.quiet:
-        print(f"there is no {checkpoint} to resume: starting anew", file=sys.stderr)
-    if checkpoint.exists() and not job.resume:
-        raise InputError(
-            f"an interrupted run left {checkpoint}: add --resume to finish it, or"
-            " delete it to start anew"
-        )
+    resume = resuming(checkpoint, wanted=job.resume, quiet=job.quiet)
     if settings.memory is not None:
         # TensorFlow's own allocator keeps what is freed, in pieces: twice as much and
         # more. Without it a step takes 3 % longer. It is read when TensorFlow starts.

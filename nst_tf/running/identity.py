@@ -19,13 +19,16 @@ class RunIdentity:
 
     Args:
         facts: JSON-ready values, nested as deep as they are; hashes stand for data.
-        hint: What an error says besides what differs.
+        other: What an error calls whose a state is.
+        hint: What it says besides what differs.
     """
 
-    def __init__(self, facts: Mapping[str, Any], *, hint: str = "") -> None:
+    def __init__(
+        self, facts: Mapping[str, Any], *, other: str = "another run", hint: str = ""
+    ) -> None:
         # Through JSON's eyes: a tuple and a list are the same.
         self.facts: dict[str, Any] = json.loads(json.dumps(facts))
-        self.hint = hint
+        self.other, self.hint = other, hint
 
     def check(self, theirs: Mapping[str, Any], path: Path) -> None:
         """Refuse what another run left, naming what differs.
@@ -42,7 +45,7 @@ class RunIdentity:
         if names:
             listed = ", ".join(_told(name, mine, other) for name in names)
             raise InputError(
-                f"{path} belongs to another run; it differs in {listed}{self.hint}"
+                f"{path} belongs to {self.other}; it differs in {listed}{self.hint}"
             )
 
 

@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from nst_export.card import extract
 from nst_export.export import export_model
 from nst_export.formats import litert
 from nst_export.runtime.stylizer import Stylizer
-from nst_export.settings import FORMATS, ExportSettings, Format
+from nst_export.settings import ExportSettings
 from nst_export.verify import Sample, verify
 from nst_tf import InputError
 from tests.helpers import scene
@@ -256,14 +255,6 @@ def test_a_full_disk_leaves_the_files_of_before(network, tmp_path, monkeypatch):
 def test_sizes_that_no_network_takes_are_refused(size):
     with pytest.raises(InputError, match="multiples of 4"):
         ExportSettings(sizes=(size,))
-
-
-def test_the_formats_are_those_of_the_type():
-    assert ExportSettings().formats == FORMATS
-    # Only when asked for; npm fetches the runtime of the page.
-    assert {*FORMATS, "litert-full-int8", "web"} == set(get_args(Format))
-    with pytest.raises(InputError, match="at least one"):
-        ExportSettings(formats=())
 
 
 def test_the_page_is_written_with_a_file_that_was_compared(network, tmp_path):

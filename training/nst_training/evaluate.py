@@ -194,7 +194,11 @@ def _identity(
         "limit": limit,
         "recipe": recipe,
     }
-    return RunIdentity(facts, hint="; start anew without --resume")
+    return RunIdentity(
+        facts,
+        other="another model, other pictures or other settings",
+        hint="; start anew without --resume",
+    )
 
 
 def _write_scores(path: Path, identity: RunIdentity, scores: Sequence[Score]) -> None:

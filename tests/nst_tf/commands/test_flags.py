@@ -136,3 +136,32 @@ def test_a_table_is_no_flag(capsys):
 def test_a_job_may_stand_alone():
     job = read_flags(Job, ["a.png"], command="count", description="Count.")
     assert job == Job(photo=Path("a.png"))
+
+
+# Groups.
+
+GROUPS = {"first": ("base", "photo", "share"), "numbers": ("count",)}
+
+
+def test_groups_show_the_flags_in_their_order_and_the_rest_last(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        read("--base high --help", groups=GROUPS)
+    said = capsys.readouterr().out.partition("Count.")[2]
+    order = ["first options", "--base", "--share", "numbers options", "--count"]
+    order += ["other options", "--least"]
+    places = [said.index(word) for word in order]
+    assert places == sorted(places)
+    assert "(default: 20)" in said
+    assert "(default: 0.25)" in said
+    assert "rows" not in said
+
+
+@pytest.mark.parametrize("text", ["a.png", "--share 0.75 a.png --base high --count 11"])
+def test_groups_change_nothing_of_what_is_read(text):
+    assert read(text, groups=GROUPS) == read(text)
+
+
+def test_settings_in_groups_are_checked(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        read("a.png --base high --count 5", groups=GROUPS)
+    assert "flags: count must be at least 10" in capsys.readouterr().err

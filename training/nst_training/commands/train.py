@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from nst_tf.commands import INTERRUPTED
 from nst_tf.commands.console import (
-    INTERRUPTED,
     import_quietly,
     interruptible,
     progress,
+    resuming,
     short,
 )
 from nst_tf.commands.flags import read_flags
-from nst_tf.network.trained import read_card
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
 from nst_training.settings import (
@@ -78,6 +77,11 @@ class Job:
                 raise InputError(f"{name} must be at least {least}")
 
 
+def main(arguments: list[str]) -> int:
+    """Run `nst train`; return the exit code."""
+    return train(*parse(arguments))
+
+
 def parse(arguments: list[str]) -> tuple[Job, TrainSettings]:
     """Read the flags of `nst train`.
 
@@ -121,28 +125,23 @@ def _added(given: Mapping[str, Any]) -> TrainSettings:
         raise InputError("--add-style takes the recipe of --base: give no other")
     if given.get("base") is None:
         raise InputError("--add-style needs --base, the folder of a trained model")
+    import_quietly()
+    from nst_tf.network.trained import read_card
+
     return with_style(read_card(given["base"]), name, Path(image))
 
 
 def train(job: Job, settings: TrainSettings) -> int:
     """Run `nst train`; return the exit code."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from nst_training.board import open_board
     from nst_training.data import open_source
 
     folder = job.output or Path(settings.name)
     state, model = folder / "state.npz", folder / "model.keras"
-    resume = job.resume and state.exists()
-    if job.resume and not resume and model.exists():
+    if job.resume and model.exists() and not state.exists():
         print(f"{folder} is complete: there is nothing to resume", file=sys.stderr)
         return 0
-    if job.resume and not resume and not job.quiet:
-        print(f"there is no {state} to resume: starting anew", file=sys.stderr)
-    if state.exists() and not job.resume:
-        raise InputError(
-            f"an interrupted run left {state}: add --resume to finish it, or delete it"
-            " to start anew"
-        )
+    resume = resuming(state, wanted=job.resume, quiet=job.quiet)
     if job.output is None and model.exists() and not job.resume:
         raise InputError(f"{folder} holds a model already: name another folder with -o")
     if not job.photos.startswith("tfds:"):
