@@ -44,6 +44,11 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             "show what a layer of the network sees",
             "tf",
         ),
+        "fetch-weights": Command(
+            "nst_tf.commands.fetch_weights:main",
+            "download the weights of VGG-19 or VGG-16",
+            "tf",
+        ),
         "train": Command(
             "nst_training.commands.train:main",
             "train a network that paints in an instant",

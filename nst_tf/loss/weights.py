@@ -1,6 +1,5 @@
 """Finding and reading the ImageNet weights of VGG-16 and VGG-19."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from nst_tf.loss.choice import find_weights, variable_of
 from nst_tf.loss.geometry import GEOMETRIES
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import ExtractorSettings, Network
@@ -33,15 +33,19 @@ def load_weights(settings: ExtractorSettings) -> Weights:
         InputError: There is no file and no network, or the file is not one of this
             network's weights.
     """
-    variable = f"NST_{settings.network.upper()}_WEIGHTS"
-    if settings.vgg_weights is not None:
-        return read_weights(settings.vgg_weights, settings.network)
-    if os.environ.get(variable):
-        return read_weights(Path(os.environ[variable]), settings.network)
-    return _download(settings.network, variable)
+    path = find_weights(settings)
+    if path is not None:
+        return read_weights(path, settings.network)
+    return fetch_weights(settings.network)
 
 
-def _download(network: Network, variable: str) -> Weights:
+def fetch_weights(network: Network) -> Weights:
+    """Download a VGG's weights with Keras, which checks and keeps them.
+
+    Raises:
+        InputError: There is no network.
+    """
+    variable = variable_of(network)
     models = keras.applications
     build = models.VGG19 if network == "vgg19" else models.VGG16
     try:

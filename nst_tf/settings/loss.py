@@ -8,7 +8,7 @@ from typing import Literal
 
 from nst_tf.settings.checks import exceeds, finite, reject, within
 
-Network = Literal["vgg19", "vgg16"]
+Network = Literal["auto", "vgg19", "vgg16", "lite"]
 Pooling = Literal["max", "average"]
 Convention = Literal["gatys-notebook", "gatys-2015", "ng-course", "johnson", "relative"]
 Border = Literal["whole", "inner"]
@@ -28,16 +28,18 @@ REFERENCE_TV = 4e-3
 class ExtractorSettings:
     """Which network the features come from."""
 
-    network: Network = "vgg19"
-    """The ImageNet classifier whose layers are compared."""
+    network: Network = "auto"
+    """Whose layers are compared: an ImageNet classifier, or lite, made from VGG-19,
+    which ships with the package and is faster. auto: VGG-19 where its weights are at
+    hand, else lite."""
     pooling: Pooling = "max"
     """Max pooling as trained, or average pooling as in the paper of 2015."""
     padding: Padding = "zero"
     """What lies beyond the border: zeros as trained, or the image mirrored or its edge
     repeated, against frames painted along the border."""
     vgg_weights: Path | None = None
-    """An HDF5 weight file; without it NST_VGG19_WEIGHTS (or NST_VGG16_WEIGHTS), else
-    the Keras download."""
+    """An HDF5 weight file of a VGG; without it NST_VGG19_WEIGHTS (NST_VGG16_WEIGHTS),
+    else what Keras has in its cache or downloads."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -156,8 +156,13 @@ def with_style(card: Mapping[str, Any], name: str, image: Path) -> TrainSettings
     except InputError as error:
         raise InputError(f"the model's recipe does not fit: {error}") from error
     style = StyleSettings(name=name, image=image)
-    styles = (*settings.styles, style)
-    return dataclasses.replace(settings, styles=styles, steps=ADDED_STEPS)
+    return dataclasses.replace(
+        settings,
+        styles=(*settings.styles, style),
+        steps=ADDED_STEPS,
+        # What is at hand here, whatever the model was trained with.
+        extractor=dataclasses.replace(settings.extractor, network="auto"),
+    )
 
 
 def sweep(settings: TrainSettings, factors: Sequence[float]) -> TrainSettings:

@@ -15,6 +15,7 @@ from nst_tf.backend.precision import resolve_precision
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import reduce
 from nst_tf.imaging.write import check_output
+from nst_tf.loss.choice import with_network
 from nst_tf.loss.extractor import build_extractor
 from nst_tf.loss.objective import Objective
 from nst_tf.loss.targets import MixedTargets
@@ -75,6 +76,7 @@ def train(
         >>> settings = read_recipe(Path("recipe.toml"), steps=2000)
         >>> train(settings, Folder(Path("photographs")), Path("out"))
     """
+    settings = with_network(settings)
     check_output(folder / "preview.png")
     run = _Run(
         settings, source, folder, observer, checkpoint_every, preview_every, base
