@@ -63,7 +63,7 @@ def export(job: Job, settings: ExportSettings) -> int:
     from nst_tf.network.trained import read_card
     from nst_tf.settings.recipe_file import read_recipe
 
-    folder = _gallery() if _is_gallery(job.model) else job.model
+    folder = trained_gallery() if _is_gallery(job.model) else job.model
     read_card(folder)
     recipe = read_recipe(job.recipe) if job.recipe is not None else None
     files = Folder(job.photos).files[:_PHOTOS]
@@ -124,7 +124,7 @@ def _is_gallery(model: Path) -> bool:
     return model == Path("gallery") and not model.is_dir()
 
 
-def _gallery() -> Path:
+def trained_gallery() -> Path:
     """Return the folder of the trained gallery: of the wheel, else of the checkout."""
     package = Path(__file__).parents[1]
     inside = package / "gallery"
