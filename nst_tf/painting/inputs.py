@@ -16,7 +16,7 @@ from nst_tf.loss.objective import Objective
 from nst_tf.loss.term import Targets
 from nst_tf.loss.tiled import TiledObjective
 from nst_tf.painting.schedule import Pass
-from nst_tf.settings.loss import LossSettings
+from nst_tf.settings.loss import TERMS, LossSettings
 from nst_tf.settings.optimize import OptimizeSettings
 
 Tensor = Any
@@ -132,7 +132,9 @@ def build_objective(
 
 
 def changeable(loss: LossSettings, settings: OptimizeSettings) -> LossSettings:
-    """Return a loss whose total variation is computed if it may get weight."""
-    if settings.weight_changes and not loss.tv_weight:
-        return dataclasses.replace(loss, tv_weight=1.0)
-    return loss
+    """Return a loss whose unweighted terms are computed if they may get weight."""
+    if not settings.weight_changes:
+        return loss
+    names = [f"{name}_weight" for name in TERMS]
+    changes: dict[str, Any] = {name: getattr(loss, name) or 1.0 for name in names}
+    return dataclasses.replace(loss, **changes)
