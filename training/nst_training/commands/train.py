@@ -18,6 +18,7 @@ from nst_tf.commands.console import (
     short,
 )
 from nst_tf.commands.flags import read_flags
+from nst_tf.imaging.formats import SUFFIXES
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
 from nst_training.settings import (
@@ -30,8 +31,6 @@ from nst_training.settings import (
 
 if TYPE_CHECKING:
     from nst_training.events import TrainStep
-
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -107,7 +106,7 @@ def _base(given: Mapping[str, Any]) -> TrainSettings:
         return _added(given)
     if recipe is None:
         raise InputError("give a recipe, a painting, or --add-style with --base")
-    if recipe.suffix.lower() in _PICTURES:
+    if recipe.suffix.lower() in SUFFIXES:
         name = recipe.stem.lower().replace(" ", "_")
         style = StyleSettings(name=name, image=recipe)
         settings = TrainSettings(name=name, styles=(style,))
