@@ -18,6 +18,15 @@ TRAINED = {
     "seconds": 1,
 }
 
+LIMITS = {
+    "pair.tflite": 1e-4,
+    "pair-float16.tflite": 2e-2,
+    "pair-int8.tflite": 0.2,
+    "pair.onnx": 5e-2,  # OpenVINO, in bfloat16 where the processor has it.
+    "saved_model/pair/1": 1e-5,
+}
+"""The files of an export, and how much they may differ from Keras."""
+
 
 def trained_network(width=0.125):
     """A network whose norms differ between styles, as after training."""

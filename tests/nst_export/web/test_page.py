@@ -1,179 +1,32 @@
 """The page in headless Chromium: on the server, and alone with LiteRT.js."""
 
 import base64
-import functools
-import http.server
 import io
 import os
 import re
-import shutil
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from nst_export.formats.web import export_web
 from nst_export.runtime.mix import mix_weights
-from nst_export.runtime.stylizer import Stylizer, bundled
-from nst_tf.cli import main
 from nst_tf.imaging.color import keep_colors
 from nst_tf.imaging.scene import landscape
 from nst_tf.imaging.write import save_image
-from nst_tf.settings.checks import InputError
 from tests.helpers import scene
-from tests.serving import decoded, encoded, psnr, serving
-
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    *("--no-first-run", "--disable-component-update", "--disable-quic"),
-    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
+from tests.nst_export.web.browser import (
+    DESKTOP,
+    PHONE,
+    canvas,
+    give,
+    opened,
+    playwright_timeout,
+    sent,
+    settled,
+    slide,
+    until,
 )
-DESKTOP, PHONE = (1280, 860), (390, 844)
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    names = ("chromium", "chromium-headless-shell", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.skip("Chromium is not installed (apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """The browser-only folder."""
-    path = tmp_path_factory.mktemp("web") / "site"
-    try:
-        export_web(bundled(), path)
-    except InputError as error:
-        if "npm" not in str(error):
-            raise
-        pytest.skip(f"LiteRT.js is not at hand: {error}")
-    return path
-
-
-@pytest.fixture(scope="module", params=["server", "browser"])
-def address(request, chromium, tmp_path_factory):
-    if request.param == "server":
-        with serving(tmp_path_factory.mktemp("serve"), "--max-bytes", "3000000") as (
-            _,
-            where,
-        ):
-            yield where
-        return
-    handler = functools.partial(Quiet, directory=request.getfixturevalue("folder"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def page(chromium, address):
-    """The page at desktop size; it must load nothing from elsewhere, nor fail."""
-    yield from opened(chromium, address, DESKTOP)
-
-
-def opened(chromium, address, size):
-    context = chromium.new_context(viewport={"width": size[0], "height": size[1]})
-    page = context.new_page()
-    faults, elsewhere = [], []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on(
-        "request",
-        lambda request: (
-            None
-            if request.url.startswith((address, "blob:", "data:"))
-            else elsewhere.append(request.url)
-        ),
-    )
-    page.set_default_timeout(60_000)
-    page.goto(f"{address}/?accelerator=wasm")
-    page.wait_for_selector("body[data-ready=yes]")
-    yield page
-    context.close()
-    assert faults == elsewhere == []
-
-
-@pytest.fixture(scope="module")
-def stylizer():
-    return Stylizer.load(bundled())
-
-
-def give(page, path):
-    """Choose a photograph and wait until it is painted in every style."""
-    page.set_input_files("#file", path)
-    page.wait_for_selector("body[data-thumbnails]")
-    settled(page)
-
-
-def playwright_timeout():
-    """Return Playwright's error; the package may be missing."""
-    from playwright import sync_api
-
-    return sync_api.TimeoutError
-
-
-def settled(page):
-    page.wait_for_selector("#busy", state="hidden")
-
-
-def until(page, condition):
-    """Wait for a condition; the page's policy forbids Playwright's own waiting."""
-    end = time.monotonic() + 60
-    while not page.evaluate(condition):
-        assert time.monotonic() < end, condition
-        page.wait_for_timeout(50)
-
-
-def canvas(page, selector="#after"):
-    """Return a canvas' pixels, float32 `[H, W, 3]`."""
-    script = "(one) => one.toDataURL('image/png').split(',')[1]"
-    return decoded(base64.b64decode(page.eval_on_selector(selector, script)))[..., :3]
-
-
-def sent(page, path):
-    """Return a small picture as the server gets it, a JPEG of the browser's."""
-    script = """async (text) => {
-      const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
-      const photo = await createImageBitmap(new Blob([bytes]));
-      const canvas = document.createElement('canvas');
-      [canvas.width, canvas.height] = [photo.width, photo.height];
-      canvas.getContext('2d').drawImage(photo, 0, 0);
-      return canvas.toDataURL('image/jpeg', 0.92).split(',')[1];
-    }"""
-    text = base64.b64encode(path.read_bytes()).decode()
-    return decoded(base64.b64decode(page.evaluate(script, text)))
-
-
-def slide(page, name, value):
-    script = """(one, value) => {
-      one.value = value; one.dispatchEvent(new Event('input', { bubbles: true }));
-    }"""
-    page.eval_on_selector(f"#{name}", script, value)
-
-
-@pytest.fixture
-def photo(tmp_path):
-    path = tmp_path / "photo.png"
-    path.write_bytes(encoded(height=97, width=130))
-    return path
+from tests.serving import decoded, psnr, serving
 
 
 def test_the_painting_is_what_python_paints(page, photo, stylizer):
@@ -367,40 +220,3 @@ def test_the_documentation_page_lists_every_route(chromium, tmp_path):
         page.click("summary:has-text('/stylize')")
         assert "keep_colors" in page.inner_text("details[open]")
         page.close()
-
-
-# The folder itself.
-
-
-def test_a_folder_with_other_things_is_left_alone(tmp_path, capsys):
-    (tmp_path / "own.txt").write_text("mine")
-    command = ["export", "gallery", "--formats", "web", "-o", str(tmp_path)]
-    assert main(command) == 2
-    assert "holds other things" in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["own.txt"]
-
-
-def test_a_missing_npm_is_named(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    command = ["export", "gallery", "--formats", "web", "-o", str(tmp_path / "site")]
-    assert main(command) == 2
-    assert "install Node.js" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_file_set_to_a_size_paints_as_the_one_for_any_size(tmp_path, stylizer):
-    from ai_edge_litert.interpreter import Interpreter
-
-    from nst_export.formats.web import set_size, size_rules
-
-    model = bundled().read_bytes()
-    fixed = Interpreter(model_content=set_size(model, size_rules(model), 60, 84))
-    fixed.allocate_tensors()
-    photo, weights = scene(60, 84), mix_weights(stylizer.styles, {"udnie": 1.0})
-    for detail in fixed.get_input_details():
-        assert -1 not in detail["shape_signature"]
-        value = photo[None] if len(detail["shape"]) == 4 else [weights]
-        fixed.set_tensor(detail["index"], np.asarray(value, "float32"))
-    fixed.invoke()
-    found = fixed.get_tensor(fixed.get_output_details()[0]["index"])[0]
-    np.testing.assert_allclose(found, stylizer(photo, weights), atol=1e-5)
