@@ -8,10 +8,12 @@ import tempfile
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nst_tf.files import sha256
 from nst_tf.settings.checks import InputError
+
+Settings = TypeVar("Settings", bound=Any)
 
 
 def import_quietly() -> None:
@@ -88,6 +90,16 @@ def resuming(state: Path, *, wanted: bool, quiet: bool) -> bool:
     if wanted and not state.exists() and not quiet:
         print(f"there is no {state} to resume: starting anew", file=sys.stderr)
     return wanted and state.exists()
+
+
+def choose(settings: Settings, *, quiet: bool) -> Settings:
+    """Return settings of a run that name their loss network; say what was chosen."""
+    from nst_tf.loss.choice import describe_choice, with_network
+
+    line = describe_choice(settings.extractor)
+    if line and not quiet:
+        print(line, file=sys.stderr)
+    return with_network(settings)
 
 
 def fingerprint(path: Path) -> dict[str, str]:

@@ -48,6 +48,7 @@ def explore(job: Job) -> int:
     from nst_tf.imaging.write import check_output, save_image
 
     base = OptimizeSettings(size=job.size, steps=job.steps, scales=1, schedule="whole")
+    base = console.choose(base, quiet=job.quiet)
     check_output(job.output)
     content, style = (load_image(path).pixels for path in (job.content, job.style))
     console.import_quietly()

@@ -1,6 +1,7 @@
 """`nst features`: what a layer of the network sees, on a few sheets."""
 
 import dataclasses
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -71,10 +72,15 @@ def features(job: Job, settings: ExtractorSettings) -> int:
     from nst_tf.imaging.folder import Folder
     from nst_tf.imaging.read import load_image
     from nst_tf.imaging.write import check_output
+    from nst_tf.loss.choice import choose_network, describe_choice
 
     check_output(job.output / f"{job.layer}.png")
     image = load_image(job.image).pixels
     photos = Folder(job.photos).files if job.photos else []
+    line, settings = describe_choice(settings), choose_network(settings)
+    if settings.network == "lite" and not job.quiet:
+        hint = "A unit of lite is VGG-19's but for what compression changed."
+        print(*filter(None, [line, hint]), sep="\n", file=sys.stderr)
     console.import_quietly()
     from nst_tf.backend.precision import resolve_precision
     from nst_tf.inspection.features import (

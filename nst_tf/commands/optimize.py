@@ -224,6 +224,7 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
     if job.live and not settings.weight_changes:
         first = (0.0, *settings.loss.term_weights.values())
         settings = dataclasses.replace(settings, weight_changes=first)
+    settings = console.choose(settings, quiet=job.quiet)
     check_output(job.output)
     if job.preview_every:
         check_output(job.output.with_suffix(".preview.png"))

@@ -7,7 +7,7 @@ Reference:
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from nst_tf.files import replacing, sha256
 from nst_tf.imaging.contact_sheet import arrange, on_square
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import reduce
+from nst_tf.loss.choice import choose_network
 from nst_tf.loss.parts import LossParts
 from nst_tf.network.trained import MODEL, Model, load_model
 from nst_tf.painting.events import Step
@@ -25,7 +26,7 @@ from nst_tf.painting.run import optimize_image
 from nst_tf.running.identity import RunIdentity
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import from_dict
-from nst_tf.settings.loss import LossSettings
+from nst_tf.settings.loss import ExtractorSettings, LossSettings
 from nst_tf.settings.optimize import OptimizeSettings
 from nst_training.artefacts import Artefacts, measure_artefacts
 
@@ -138,6 +139,7 @@ def evaluate(
             of another model, other pictures or settings.
     """
     model = load_model(folder)
+    network = choose_network(ExtractorSettings()).network
     if len(paintings) != len(model.styles):
         raise InputError(
             f"{folder} has {len(model.styles)} styles ({', '.join(model.styles)}), but"
@@ -149,7 +151,8 @@ def evaluate(
         reduce(load_image(path).pixels, style["size"] or recipe["style_size"])
         for path, style in zip(paintings, recipe["styles"], strict=True)
     ]
-    identity = _identity(folder, photos, paintings, size, limit, recipe)
+    judged = {"size": size, "limit": limit, "network": network}
+    identity = _identity(folder, photos, paintings, {**judged, "recipe": recipe})
     known = _read_scores(state, identity) if state and resume else []
     scores: list[Score] = []
     pictures = []
@@ -174,25 +177,21 @@ def evaluate(
                 observer(found)
     cells = [on_square(picture, size // 2, margin=4) for picture in pictures]
     sheet = arrange(cells, columns=1 + len(art))
-    return _summary(model, scores, size, limit), sheet
+    return _summary(model, scores, judged), sheet
 
 
 def _identity(
     folder: Path,
     photos: Sequence[Path],
     paintings: Sequence[Path],
-    size: int,
-    limit: int,
-    recipe: Any,
+    judged: Mapping[str, Any],
 ) -> RunIdentity:
     """Return all that decides the scores."""
     facts = {
         "model": sha256(folder / MODEL),
         "photographs": [sha256(path) for path in photos],
         "paintings": [sha256(path) for path in paintings],
-        "size": size,
-        "limit": limit,
-        "recipe": recipe,
+        **judged,
     }
     return RunIdentity(
         facts,
@@ -233,7 +232,7 @@ def _score(entry: dict[str, Any]) -> Score:
 
 
 def _summary(
-    model: Model, scores: list[Score], size: int, limit: int
+    model: Model, scores: list[Score], judged: Mapping[str, Any]
 ) -> dict[str, Any]:
     def quartiles(values: list[float]) -> list[float]:
         return [float(q) for q in np.percentile(values, (25, 50, 75))]
@@ -248,8 +247,7 @@ def _summary(
     }
     return {
         "model": model.card["name"],
-        "size": size,
-        "limit": limit,
+        **judged,
         "evaluations": quartiles([s.evaluations for s in scores]),
         "evaluations_by_style": by_style,
         "worst_artefacts": worst,

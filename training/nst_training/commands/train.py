@@ -114,6 +114,7 @@ def train(job: Job, settings: TrainSettings) -> int:
     resume = resuming(state, wanted=job.resume, quiet=job.quiet)
     if job.output is None and model.exists() and not job.resume:
         raise InputError(f"{folder} holds a model already: name another folder with -o")
+    settings = console.choose(settings, quiet=job.quiet)
     if not job.photos.startswith("tfds:"):
         source = open_source(job.photos)
         console.import_quietly()

@@ -1,0 +1,71 @@
+"""Which loss network is used: VGG-19 where it is at hand, never by a download."""
+
+import dataclasses
+
+import pytest
+
+from nst_tf import ExtractorSettings, InputError, OptimizeSettings
+from nst_tf.loss.choice import (
+    choose_network,
+    describe_choice,
+    find_weights,
+    geometry_of,
+    with_network,
+)
+
+AUTO = ExtractorSettings()
+CACHED = "models/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
+
+
+@pytest.fixture
+def bare(tmp_path, monkeypatch):
+    """A machine without weights; return the folder of its Keras cache."""
+    for network in ("VGG19", "VGG16"):
+        monkeypatch.delenv(f"NST_{network}_WEIGHTS", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_without_vgg_it_is_lite_and_a_line_says_how_to_get_the_other(bare):
+    assert choose_network(AUTO).network == "lite"
+    assert "nst fetch-weights" in describe_choice(AUTO)
+
+
+def test_a_file_that_keras_has_cached_is_found(bare):
+    path = bare / CACHED
+    path.parent.mkdir()
+    path.touch()
+    assert find_weights(dataclasses.replace(AUTO, network="vgg19")) == path
+    assert choose_network(AUTO).network == "vgg19"
+    assert describe_choice(AUTO) == ""
+
+
+def test_a_file_of_the_environment_goes_before_the_cache_and_a_given_one_first(
+    bare, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("NST_VGG19_WEIGHTS", "named.h5")
+    chosen = choose_network(AUTO)
+    assert chosen.network == "vgg19"
+    assert str(find_weights(chosen)) == "named.h5"
+    given = dataclasses.replace(AUTO, vgg_weights=tmp_path / "given.h5")
+    assert find_weights(choose_network(given)) == tmp_path / "given.h5"
+
+
+@pytest.mark.parametrize("network", ["vgg19", "vgg16", "lite"])
+def test_a_named_network_is_used_whatever_is_at_hand(bare, network):
+    named = dataclasses.replace(AUTO, network=network)
+    assert choose_network(named) == named
+    assert describe_choice(named) == ""
+
+
+def test_average_pooling_needs_vgg_itself(bare):
+    with pytest.raises(InputError, match=r"average pooling.*nst fetch-weights"):
+        choose_network(dataclasses.replace(AUTO, pooling="average"))
+
+
+def test_settings_of_a_run_keep_the_choice_and_all_else(bare):
+    settings = OptimizeSettings(size=77)
+    chosen = with_network(settings)
+    assert chosen.extractor.network == "lite"
+    assert dataclasses.replace(chosen, extractor=AUTO) == settings
+    assert geometry_of(AUTO).network == "lite"
