@@ -72,12 +72,13 @@ def features(job: Job, settings: ExtractorSettings) -> int:
     from nst_tf.imaging.folder import Folder
     from nst_tf.imaging.read import load_image
     from nst_tf.imaging.write import check_output
-    from nst_tf.loss.choice import choose_network, describe_choice
+    from nst_tf.loss.choice import describe_choice, networks_of
 
     check_output(job.output / f"{job.layer}.png")
     image = load_image(job.image).pixels
     photos = Folder(job.photos).files if job.photos else []
-    line, settings = describe_choice(settings), choose_network(settings)
+    line = describe_choice(settings)
+    settings = dataclasses.replace(settings, network=networks_of(settings)[-1])
     if settings.network == "lite" and not job.quiet:
         hint = "A unit of lite is VGG-19's but for what compression changed."
         print(*filter(None, [line, hint]), sep="\n", file=sys.stderr)

@@ -1,6 +1,7 @@
 """Which loss network a run uses: found on this machine, never fetched unasked."""
 
 import dataclasses
+import hashlib
 import os
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,6 +10,11 @@ from nst_tf.loss.geometry import GEOMETRIES, Geometry
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import ExtractorSettings, Network
 
+BOTH: Network = "lite-vgg19"
+LAST_SHARE = 0.2
+"""Part of a run, its last, that looks through the second of two networks."""
+LITE = Path(__file__).with_name("lite.npz")
+"""The compressed network that ships."""
 _CACHED = "{network}_weights_tf_dim_ordering_tf_kernels_notop.h5"
 """Name under which Keras keeps what it downloads."""
 
@@ -33,8 +39,26 @@ def find_weights(settings: ExtractorSettings) -> Path | None:
     return cached if cached.is_file() else None
 
 
+def made_lite(path: Path) -> bool:
+    """Tell whether lite was made from the weights of a file: else it is no help.
+
+    Its card has the hash of the first convolution's kernel.
+    """
+    from nst_tf.loss.lite_weights import read_card
+    from nst_tf.loss.weights import first_kernel
+
+    kernel = first_kernel(path)
+    if kernel is None or not LITE.is_file():
+        return False
+    digest = hashlib.sha256(kernel.astype("<f4").tobytes()).hexdigest()
+    return bool(read_card(LITE).get("first_kernel") == digest)
+
+
 def choose_network(settings: ExtractorSettings) -> ExtractorSettings:
-    """Return settings that name a network: `auto` is VGG-19 if it is here, else lite.
+    """Return settings that name their network, where `auto` may stand.
+
+    It is lite, then VGG-19 if the weights of that are here, else lite. Weights that
+    lite was not made from are used alone.
 
     Raises:
         InputError: What is asked for needs VGG-19, and it is not here.
@@ -42,8 +66,10 @@ def choose_network(settings: ExtractorSettings) -> ExtractorSettings:
     if settings.network != "auto":
         return settings
     vgg19 = dataclasses.replace(settings, network="vgg19")
-    if find_weights(vgg19) is not None:
-        return vgg19
+    path = find_weights(vgg19)
+    if path is not None:
+        both = settings.pooling == "max" and made_lite(path)
+        return dataclasses.replace(settings, network=BOTH) if both else vgg19
     if settings.pooling != "max":
         raise InputError(
             f"{settings.pooling} pooling needs VGG-19 itself, and its weights are not"
@@ -62,9 +88,15 @@ def with_network(settings: Settings) -> Settings:
     return dataclasses.replace(settings, extractor=chosen)
 
 
+def networks_of(settings: ExtractorSettings) -> tuple[Network, ...]:
+    """Return the networks that a run looks through, one after the other."""
+    network = choose_network(settings).network
+    return ("lite", "vgg19") if network == BOTH else (network,)
+
+
 def geometry_of(settings: ExtractorSettings) -> Geometry:
-    """Return the layers of the network that settings choose."""
-    return GEOMETRIES[choose_network(settings).network]
+    """Return the layers of the network that settings choose, of several the last."""
+    return GEOMETRIES[networks_of(settings)[-1]]
 
 
 def describe_choice(settings: ExtractorSettings) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from nst_tf.loss.choice import choose_network
+from nst_tf.loss.choice import choose_network, networks_of
 from nst_tf.loss.geometry import GEOMETRIES, Geometry
 from nst_tf.loss.tiles import Part, Tile, cut
 from nst_tf.loss.vgg import build_vgg
@@ -126,12 +126,13 @@ def build_extractor(
         >>> extractor(photo)["block4_conv2"]
     """
     settings = choose_network(settings or ExtractorSettings())
-    geometry = GEOMETRIES[settings.network]
+    network = networks_of(settings)[-1]
+    geometry = GEOMETRIES[network]
     geometry.check(layers)
     if not layers:
         raise InputError("the extractor needs at least one layer")
     geometry = geometry.upto(layers)
-    steps, weights = _BUILDERS[settings.network](geometry, settings, dtype)
+    steps, weights = _BUILDERS[network](geometry, settings, dtype)
     pool = (
         keras.layers.MaxPooling2D(2, dtype=dtype)
         if settings.pooling == "max"

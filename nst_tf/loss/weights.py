@@ -1,6 +1,6 @@
 """Finding and reading the ImageNet weights of VGG-16 and VGG-19."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,19 @@ def load_weights(settings: ExtractorSettings) -> Weights:
     if path is not None:
         return read_weights(path, settings.network)
     return fetch_weights(settings.network)
+
+
+def first_kernel(path: Path) -> np.ndarray | None:
+    """Return the kernel of VGG's first convolution in a file, None if there is none."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            name = "block1_conv1"
+            found = _read_named(file, [name]) or _read_ordered(file, [name])
+    except (OSError, KeyError):
+        return None
+    return found[name][0] if name in found else None
 
 
 def fetch_weights(network: Network) -> Weights:
@@ -118,7 +131,7 @@ def _strange_layers(file: Any, shapes: Mapping[str, Any]) -> list[str]:
     return [n for n in named if n not in shapes] + ordered
 
 
-def _read_named(file: Any, shapes: Mapping[str, Any]) -> Weights:
+def _read_named(file: Any, shapes: Iterable[str]) -> Weights:
     """Read the legacy layout: a group a layer, an attribute orders its arrays."""
     root = file.get("model_weights", file)
     found: Weights = {}
@@ -134,7 +147,7 @@ def _read_named(file: Any, shapes: Mapping[str, Any]) -> Weights:
     return found
 
 
-def _read_ordered(file: Any, shapes: Mapping[str, Any]) -> Weights:
+def _read_ordered(file: Any, shapes: Iterable[str]) -> Weights:
     """Read the Keras 3 layout, which numbers the convolutions."""
     layers = file.get("layers", {})
     found: Weights = {}

@@ -19,7 +19,8 @@ from nst_tf.backend.compile import jit_compile
 from nst_tf.backend.precision import resolve_precision
 from nst_tf.imaging.guides import Regions
 from nst_tf.imaging.resize import resize
-from nst_tf.loss.choice import with_network
+from nst_tf.loss.choice import networks_of, with_network
+from nst_tf.loss.extractor import build_extractor
 from nst_tf.loss.objective import Objective
 from nst_tf.loss.term import Targets
 from nst_tf.loss.tiled import tiled
@@ -28,7 +29,6 @@ from nst_tf.painting.canvas import Canvas, check_init
 from nst_tf.painting.events import Observer, Result, Step
 from nst_tf.painting.inputs import (
     Inputs,
-    build_objective,
     changeable,
     prepare,
 )
@@ -48,6 +48,7 @@ from nst_tf.running.identity import RunIdentity, hash_arrays
 from nst_tf.running.progress import Progress
 from nst_tf.running.transfer import StyleTransfer, untuned
 from nst_tf.settings.codec import to_dict
+from nst_tf.settings.loss import Network
 from nst_tf.settings.optimize import OptimizeSettings
 
 Tensor = Any
@@ -110,7 +111,10 @@ class _Run:
         extractor: keras.Model | None,
     ) -> None:
         check_init(settings.init)
-        self.inputs, self.settings, self.extractor = inputs, settings, extractor
+        self.inputs, self.settings = inputs, settings
+        self.extractors: dict[Network, keras.Model] = {}
+        if extractor is not None:
+            self.extractors[networks_of(settings.extractor)[-1]] = extractor
         self.observer, self.checkpoint_every = observer, checkpoint_every
         self.dtype = resolve_precision(settings.precision)
         self.passes = plan_passes(inputs.size, inputs.style_sizes, settings)
@@ -134,7 +138,6 @@ class _Run:
         )
 
     def __call__(self, state: Checkpoint | None) -> Result:
-        whole = build_objective(self.settings, self.dtype, self.extractor)
         first, picture, previous, moments = 0, None, None, None
         generator: PixelImage | None = None
         targets: Targets | keras.layers.Layer | None = None
@@ -144,7 +147,7 @@ class _Run:
         for index in range(first, len(self.passes)):
             stage = self.passes[index]
             photo = self.canvas.photograph(stage)
-            objective = self._objective(whole.extractor, index)
+            objective = self._objective(index)
             if generator is None or optimizer is None:
                 generator = self.canvas.pixels(stage, photo, picture, previous)
                 optimizer = build_optimizer(self.settings, self.plan, index)
@@ -154,12 +157,12 @@ class _Run:
             # Large pictures are many of these: only what is used again is kept.
             previous = photo if index + 1 < len(self.passes) else None
             del photo
+            # Those of the whole loss serve the pass before it, too.
+            goal = index + self._shares_targets(index)
             if targets is None:
-                # Those of the whole loss serve a middle pass, too.
-                goal = index + (stage.depth == "middle")
-                targets = self._targets(self._objective(whole.extractor, goal), stage)
+                targets = self._targets(self._objective(goal), stage)
             model = StyleTransfer(generator, objective, targets)
-            targets = model.targets if stage.depth == "middle" else None
+            targets = model.targets if goal > index else None
             self.progress.done, self.progress.steps = 0, stage.steps
             if state is not None:
                 self.progress.done = int(state.meta["done"])
@@ -173,8 +176,7 @@ class _Run:
             )
             self._fit(model, index)
             del model
-            if stage.depth == "middle" and self.progress.reason == "finished":
-                # The loss changes little: the pairs of its gradients still hold.
+            if stage.joined and self.progress.reason == "finished":
                 if isinstance(optimizer, LBFGS):
                     optimizer.forget_last()
                 gc.collect()
@@ -201,10 +203,24 @@ class _Run:
             dataclasses.replace(self.settings, weight_changes=self.weights.changes),
         )
 
-    def _objective(self, extractor: keras.Model, index: int) -> Objective:
+    def _objective(self, index: int) -> Objective:
         """Return the loss of a pass, in tiles where the plan says so."""
-        loss = changeable(self.passes[index].loss, self.settings)
-        return tiled(Objective(extractor, loss), self.plan.stages[index].tile)
+        stage = self.passes[index]
+        if stage.network not in self.extractors:
+            extractor = dataclasses.replace(
+                self.settings.extractor, network=stage.network
+            )
+            self.extractors[stage.network] = build_extractor(
+                self.settings.loss.layers, settings=extractor, dtype=self.dtype
+            )
+        loss = changeable(stage.loss, self.settings)
+        objective = Objective(self.extractors[stage.network], loss)
+        return tiled(objective, self.plan.stages[index].tile)
+
+    def _shares_targets(self, index: int) -> bool:
+        """Tell whether a pass and the next are compared with the same."""
+        stage = self.passes[index]
+        return stage.joined and self.passes[index + 1].network == stage.network
 
     def _targets(self, objective: Objective, stage: Pass) -> Targets:
         """Return what a picture must match, by the weights of now."""

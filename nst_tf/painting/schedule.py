@@ -1,17 +1,18 @@
 """The passes of a run, from coarse to fine: data."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from nst_tf.imaging.resize import fit, fit_within
-from nst_tf.loss.choice import geometry_of
+from nst_tf.loss.choice import LAST_SHARE, geometry_of, networks_of
 from nst_tf.loss.conventions import layer_weights
 from nst_tf.loss.geometry import Geometry
 from nst_tf.settings.checks import MIN_SIDE, InputError
-from nst_tf.settings.loss import LossSettings
+from nst_tf.settings.loss import LossSettings, Network
 from nst_tf.settings.optimize import Depth, OptimizeSettings
-from nst_tf.settings.schedule import Schedule, parse_schedule
+from nst_tf.settings.schedule import parse_schedule
 
 _COARSEST = 64
 """Short side in pixels below which no coarser scale is worth a pass."""
@@ -34,6 +35,9 @@ class Pass(NamedTuple):
         loss: What counts: terms, layers and their weights.
         depth: What the log calls that: the shallower half of the style layers alone,
             all but the deepest style layer, or the whole.
+        network: The loss network whose features count.
+        joined: Whether the next pass goes on with its pixels and its optimizer: the
+            loss changes little, and the pairs of its gradients still hold.
     """
 
     picture: Size
@@ -41,6 +45,8 @@ class Pass(NamedTuple):
     steps: int
     loss: LossSettings
     depth: Depth = "whole"
+    network: Network = "vgg19"
+    joined: bool = False
 
 
 def plan_passes(
@@ -69,9 +75,8 @@ def plan_passes(
             layer.
     """
     passes: list[Pass] = []
-    network = geometry_of(settings.extractor)
-    network.check(settings.loss.layers)
-    schedule = parse_schedule(settings.schedule, settings.loss)
+    geometry = geometry_of(settings.extractor)
+    geometry.check(settings.loss.layers)
     for index in range(settings.scales):
         ratio = settings.scale_factor**-index
         side = max(1, round(settings.size * ratio))
@@ -86,31 +91,51 @@ def plan_passes(
         _check_sizes(picture, paintings, settings)
         passes[:0] = [
             Pass(
-                picture, paintings, count, part_of(settings.loss, depth, network), depth
+                picture,
+                paintings,
+                part.steps,
+                part_of(settings.loss, part.depth, geometry),
+                part.depth,
+                part.network,
+                part.joined,
             )
-            for depth, count in _depths(schedule, settings, final=index == 0).items()
-            if count
+            for part in _parts(settings, geometry, final=index == 0)
+            if part.steps
         ]
     return tuple(passes)
 
 
-def _depths(
-    schedule: Schedule, settings: OptimizeSettings, *, final: bool
-) -> dict[Depth, int]:
-    """Return the evaluations of every depth at one size."""
+class _Part(NamedTuple):
+    """What a pass at one size looks at."""
+
+    depth: Depth
+    steps: int
+    network: Network
+    joined: bool = False
+
+
+def _parts(
+    settings: OptimizeSettings, geometry: Geometry, *, final: bool
+) -> list[_Part]:
+    """Return the passes at one size; the last network has the last of the final one."""
     loss = settings.loss
     steps = settings.steps if final else settings.coarse_steps
-    if not loss.term_weights["style"] or len(loss.style_layers) < 2:
-        return {"whole": steps}
-    middle = int(schedule.deep_share * steps) if final else 0
-    network = geometry_of(settings.extractor)
-    if part_of(loss, "middle", network) == loss:
-        middle = 0
-    return {
-        "shallow": schedule.shallow_steps,
-        "middle": middle,
-        "whole": steps - middle,
-    }
+    networks = networks_of(settings.extractor)
+    first, last = networks[0], networks[-1]
+    shallow = middle = 0
+    if loss.term_weights["style"] and len(loss.style_layers) > 1:
+        schedule = parse_schedule(settings.schedule, loss)
+        shallow = schedule.shallow_steps
+        if final and part_of(loss, "middle", geometry) != loss:
+            middle = int(schedule.deep_share * steps)
+    exact = math.ceil(LAST_SHARE * steps) if final and first != last else 0
+    exact = min(exact, steps - middle)
+    return [
+        _Part("shallow", shallow, first),
+        _Part("middle", middle, first, joined=True),
+        _Part("whole", steps - middle - exact, first, joined=exact > 0),
+        _Part("whole", exact, last),
+    ]
 
 
 def _check_sizes(

@@ -8,7 +8,7 @@ from typing import Literal
 
 from nst_tf.settings.checks import exceeds, finite, reject, within
 
-Network = Literal["auto", "vgg19", "vgg16", "lite"]
+Network = Literal["auto", "vgg19", "vgg16", "lite", "lite-vgg19"]
 Pooling = Literal["max", "average"]
 Convention = Literal["gatys-notebook", "gatys-2015", "ng-course", "johnson", "relative"]
 Border = Literal["whole", "inner"]
@@ -30,8 +30,9 @@ class ExtractorSettings:
 
     network: Network = "auto"
     """Whose layers are compared: an ImageNet classifier, or lite, made from VGG-19,
-    which ships with the package and is faster. auto: VGG-19 where its weights are at
-    hand, else lite."""
+    which ships with the package and is faster; lite-vgg19 is lite for all but the last
+    fifth of a run. auto: lite-vgg19 where the weights of VGG-19 are at hand, else
+    lite."""
     pooling: Pooling = "max"
     """Max pooling as trained, or average pooling as in the paper of 2015."""
     padding: Padding = "zero"

@@ -5,6 +5,8 @@ References:
     Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629
 """
 
+import dataclasses
+import math
 from pathlib import Path
 
 import keras
@@ -15,12 +17,12 @@ from nst_tf.backend.precision import resolve_precision
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import reduce
 from nst_tf.imaging.write import check_output
-from nst_tf.loss.choice import with_network
+from nst_tf.loss.choice import LAST_SHARE, networks_of, with_network
 from nst_tf.loss.extractor import build_extractor
 from nst_tf.loss.objective import Objective
 from nst_tf.loss.targets import MixedTargets
 from nst_tf.network.trained import STATE
-from nst_tf.network.transform import build_network
+from nst_tf.network.transform import TransformNetwork, build_network
 from nst_tf.running.callbacks import FiniteGuard, Report, RunCallback, SaveState
 from nst_tf.running.checkpoint import Checkpoint, StateFile, named_variables
 from nst_tf.running.identity import RunIdentity, hash_arrays
@@ -28,6 +30,7 @@ from nst_tf.running.progress import Progress
 from nst_tf.running.transfer import StyleTransfer
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_plain
+from nst_tf.settings.loss import Network
 from nst_training.data import Batches, Source
 from nst_training.distribute import gpus, spread
 from nst_training.events import Observer, Trained, TrainStep
@@ -108,6 +111,8 @@ class _Run:
         self.progress = Progress()
         self.progress.steps = settings.steps
         self.lowered = 0
+        self.saved = False
+        self.judges: dict[Network, tuple[Objective, MixedTargets]] = {}
 
     @property
     def grows(self) -> bool:
@@ -148,46 +153,70 @@ class _Run:
             return self._train(state)
 
     def _train(self, state: Checkpoint | None) -> Trained:
-        settings, now = self.settings, self.progress
-        extractor = build_extractor(
-            settings.loss.layers, settings=settings.extractor, dtype=self.dtype
-        )
-        objective = Objective(extractor, settings.loss)
-        strengths = [style.strength for style in settings.styles]
-        targets = MixedTargets(objective, self.paintings, strengths)
+        now = self.progress
         while True:
-            now.reason = "finished"
-            self.model = self._model(objective, targets, state)
-            if not now.last:
-                self._fit()
+            now.reason, self.saved = "finished", False
+            network, optimizer = self._start(state)
+            for name, until in self._phases():
+                if now.step < until or until == now.steps:
+                    self.model = self._model(name, network, optimizer)
+                    self._fit(until)
+                if now.reason != "finished":
+                    break
             if not now.failed:
                 break
             state = self._lowered(state)
-        network = self.outputs.averaged(self.model, average=now.step > 0)
-        self.outputs.write(network, now)
+        averaged = self.outputs.averaged(self.model, average=now.step > 0)
+        self.outputs.write(averaged, now)
         if now.reason == "finished":
             (self.folder / STATE).unlink(missing_ok=True)
         return Trained(self.folder, now.step, now.loss, now.reason)
 
-    def _model(
-        self, objective: Objective, targets: MixedTargets, state: Checkpoint | None
-    ) -> StyleTransfer:
-        """Return the model at its start, or as a state has it."""
+    def _phases(self) -> list[tuple[Network, int]]:
+        """Return the loss networks, and the step up to which each is looked through."""
+        steps = self.settings.steps
+        *first, last = networks_of(self.settings.extractor)
+        before = steps - math.ceil(LAST_SHARE * steps)
+        return [*((name, before) for name in first), (last, steps)]
+
+    def _start(
+        self, state: Checkpoint | None
+    ) -> tuple[TransformNetwork, keras.optimizers.Optimizer]:
+        """Return network and optimizer at their start, or as a state has them."""
         settings = self.settings
         keras.utils.set_random_seed(settings.seed)
         half = f"mixed_{self.dtype}" if self.dtype != "float32" else "float32"
         network = build_network(settings.network(dtype=half))
         if self.base is not None:
             self.base.start(network)
-        model = StyleTransfer(network, objective, targets)
         if state is not None:
             self.progress.restore(state.meta)
             self.lowered = state.meta["lowered"]
         optimizer = build_optimizer(settings, self.lowered)
         optimizer.build(network.trainable_variables)
-        model.compile(optimizer=optimizer, jit_compile=jit_compile())
         if state is not None:
-            self.file.restore(state, _variables(model))
+            self.file.restore(state, _variables(network, optimizer))
+        return network, optimizer
+
+    def _model(
+        self,
+        name: Network,
+        network: TransformNetwork,
+        optimizer: keras.optimizers.Optimizer,
+    ) -> StyleTransfer:
+        """Return the model that a loss network judges."""
+        if name not in self.judges:
+            settings = self.settings
+            chosen = dataclasses.replace(settings.extractor, network=name)
+            extractor = build_extractor(
+                settings.loss.layers, settings=chosen, dtype=self.dtype
+            )
+            objective = Objective(extractor, settings.loss)
+            strengths = [style.strength for style in settings.styles]
+            targets = MixedTargets(objective, self.paintings, strengths)
+            self.judges[name] = objective, targets
+        model = StyleTransfer(network, *self.judges[name])
+        model.compile(optimizer=optimizer, jit_compile=jit_compile())
         return model
 
     def _lowered(self, state: Checkpoint | None) -> Checkpoint | None:
@@ -206,8 +235,11 @@ class _Run:
         self.lowered = lowered
         return state
 
-    def _fit(self) -> None:
+    def _fit(self, until: int) -> None:
+        """Make the steps up to one that are still to do."""
         settings, now = self.settings, self.progress
+        if now.step >= until:
+            return
         batches = Batches(
             self.source,
             size=settings.size,
@@ -218,13 +250,12 @@ class _Run:
             mix=settings.mix,
             only=len(settings.styles) if self.grows else None,
         )
-        self.saved = False
         preview = _Preview(self)
         try:
             self.model.fit(
                 dataset_of(batches, now.step),
                 epochs=1,
-                steps_per_epoch=now.steps - now.step,
+                steps_per_epoch=until - now.step,
                 shuffle=False,
                 verbose=0,
                 callbacks=[
@@ -259,7 +290,8 @@ class _Run:
 
     def _save(self) -> None:
         facts = {**self.progress.facts(), "lowered": self.lowered}
-        self.file.save(facts, _variables(self.model))
+        variables = _variables(self.model.generator, self.model.optimizer)
+        self.file.save(facts, variables)
         self.saved = True
 
 
@@ -284,8 +316,10 @@ class _Preview(RunCallback):
             self.sheet = run.outputs.preview(network, run.source, now.step)
 
 
-def _variables(model: StyleTransfer) -> dict[str, keras.Variable]:
-    return named_variables(generator=model.generator, optimizer=model.optimizer)
+def _variables(
+    network: keras.Model, optimizer: keras.optimizers.Optimizer
+) -> dict[str, keras.Variable]:
+    return named_variables(generator=network, optimizer=optimizer)
 
 
 def _painting(path: Path, size: int) -> np.ndarray:
