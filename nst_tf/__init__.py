@@ -25,8 +25,8 @@ _HOMES = {
     "Result": "painting.events",
     "Step": "painting.events",
     "StyleTransfer": "running.transfer",
-    "Targets": "loss.objective",
-    "build_extractor": "loss.vgg",
+    "Targets": "loss.term",
+    "build_extractor": "loss.extractor",
     "build_network": "network.transform",
     "content_loss": "loss.content",
     "gram_matrix": "loss.style.gram",
@@ -44,12 +44,13 @@ if TYPE_CHECKING:
     from nst_tf.imaging.read import load_image
     from nst_tf.imaging.write import save_image
     from nst_tf.loss.content import content_loss
-    from nst_tf.loss.objective import Objective, Targets
+    from nst_tf.loss.extractor import build_extractor
+    from nst_tf.loss.objective import Objective
     from nst_tf.loss.parts import LossParts
     from nst_tf.loss.style.gram import gram_matrix, style_loss
     from nst_tf.loss.targets import MixedTargets
+    from nst_tf.loss.term import Targets
     from nst_tf.loss.variation import total_variation
-    from nst_tf.loss.vgg import build_extractor
     from nst_tf.network.transform import build_network
     from nst_tf.optimizers.lbfgs import LBFGS
     from nst_tf.painting.events import Result, Step

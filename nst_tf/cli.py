@@ -1,21 +1,75 @@
-"""The command `nst`: flags from the settings, progress, files."""
+"""The command `nst`: a table of commands, each loaded when it is called."""
 
-import argparse
+import importlib
 import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple, NoReturn
 
 from nst_tf import __version__
-from nst_tf.commands.console import (
-    INTERRUPTED,
-    PROGRAM,
-)
+from nst_tf.commands import INTERRUPTED, PROGRAM
 from nst_tf.settings.checks import InputError
 
-if TYPE_CHECKING:
-    pass
-from nst_tf.commands.optimize import optimize, parse
+
+class Command(NamedTuple):
+    """A line of the table.
+
+    Attributes:
+        target: `module:function`; the function takes the words behind the command's
+            name and returns the exit code.
+        help: A line for `nst --help`.
+        needs: The extra of this package that the command can't work without, if any.
+    """
+
+    target: str
+    help: str
+    needs: str = ""
+
+
+COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {
+        "optimize": Command(
+            "nst_tf.commands.optimize:main",
+            "paint a photograph in the manner of a painting",
+            "tf",
+        ),
+        "explore": Command(
+            "nst_tf.commands.explore:main",
+            "paint small pictures at many settings",
+            "tf",
+        ),
+        "features": Command(
+            "nst_tf.commands.features:main",
+            "show what a layer of the network sees",
+            "tf",
+        ),
+        "train": Command(
+            "nst_training.commands.train:main",
+            "train a network that paints in an instant",
+            "tf",
+        ),
+        "evaluate": Command(
+            "nst_training.commands.evaluate:main",
+            "score a trained network on photographs",
+            "tf",
+        ),
+        "export": Command(
+            "nst_export.commands.export:main",
+            "write a trained network as files for apps",
+        ),
+        "stylize": Command(
+            "nst_export.commands.stylize:main",
+            "paint photographs with an exported model",
+        ),
+        "styles": Command(
+            "nst_export.commands.styles:main", "list the styles of an exported model"
+        ),
+        "serve": Command(
+            "nst_export.commands.serve:main", "serve exported models over HTTP", "serve"
+        ),
+    }
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,38 +94,38 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    if arguments and arguments[0] == "optimize":
-        return optimize(*parse(arguments[1:]))
-    if arguments and arguments[0] == "train":
-        from nst_training.commands import train as cli_train
+    name, *rest = arguments or [""]
+    if name not in COMMANDS:
+        if name and not name.startswith("-"):
+            _refuse(name)
+        return _explain(arguments)
+    command = COMMANDS[name]
+    if command.needs and not {"-h", "--help"} & set(rest):
+        from nst_tf.commands.needs import check_extra
 
-        return cli_train.train(*cli_train.parse(arguments[1:]))
-    if arguments and arguments[0] == "evaluate":
-        from nst_training.commands import evaluate as cli_evaluate
+        check_extra(command.needs, command=name)
+    code: int = _load(command.target)(rest)
+    return code
 
-        return cli_evaluate.evaluate(cli_evaluate.parse(arguments[1:]))
-    if arguments and arguments[0] == "export":
-        from nst_export.commands import export as cli_export
 
-        return cli_export.export(*cli_export.parse(arguments[1:]))
-    if arguments and arguments[0] == "serve":
-        from nst_export.commands import serve as cli_serve
+def _load(target: str) -> Callable[..., Any]:
+    module, _, function = target.partition(":")
+    loaded: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return loaded
 
-        return cli_serve.serve(*cli_serve.parse(arguments[1:]))
-    if arguments and arguments[0] in ("stylize", "styles"):
-        from nst_export.commands import stylize as cli_stylize
 
-        if arguments[0] == "styles":
-            return cli_stylize.styles(arguments[1:])
-        return cli_stylize.stylize(cli_stylize.parse(arguments[1:]))
-    if arguments and arguments[0] == "explore":
-        from nst_tf.commands import explore as cli_explore
+def _refuse(name: str) -> NoReturn:
+    import difflib
 
-        return cli_explore.explore(cli_explore.parse(arguments[1:]))
-    if arguments and arguments[0] == "features":
-        from nst_tf.commands import features as cli_features
+    near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.7)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+    raise InputError(f"there is no command {name}; {hint}")
 
-        return cli_features.features(*cli_features.parse(arguments[1:]))
+
+def _explain(arguments: list[str]) -> int:
+    """Show the version or the commands, or ask for one."""
+    import argparse
+
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Neural style transfer on TensorFlow and Keras 3.",
@@ -80,17 +134,8 @@ def _dispatch(arguments: list[str]) -> int:
     version = f"%(prog)s {__version__}"
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    commands.add_parser(
-        "optimize", help="paint a photograph in the manner of a painting"
-    )
-    commands.add_parser("explore", help="paint small pictures at many settings")
-    commands.add_parser("features", help="show what a layer of the network sees")
-    commands.add_parser("train", help="train a network that paints in an instant")
-    commands.add_parser("evaluate", help="score a trained network on photographs")
-    commands.add_parser("export", help="write a trained network as files for apps")
-    commands.add_parser("stylize", help="paint photographs with an exported model")
-    commands.add_parser("styles", help="list the styles of an exported model")
-    commands.add_parser("serve", help="serve exported models over HTTP")
+    for name, command in COMMANDS.items():
+        commands.add_parser(name, help=command.help)
     parser.parse_args(arguments)
     return 0
 

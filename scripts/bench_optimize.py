@@ -179,8 +179,7 @@ def time_to_loss(given: argparse.Namespace) -> None:
         RECIPES["gatys"],
         size=given.size,
         steps=200,
-        shallow_steps=30,
-        middle_share=0.8,
+        schedule="deep-last=30,0.8",
         history=50,
     )
     seen: list[Step] = []

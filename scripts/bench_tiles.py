@@ -140,8 +140,7 @@ def memory_child(height: int, width: int, limit: str) -> None:
         size=max(height, width),
         scales=1,
         steps=2,
-        shallow_steps=0,
-        middle_share=0.0,
+        schedule="whole",
         memory=limit,
     )
     image, style = noise(height, width)[0], noise(1000, 1000)[0]

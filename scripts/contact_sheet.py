@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from nst_tf import OptimizeSettings, load_image, optimize_image, save_image
-from nst_tf.imaging.resize import fit, resize
+from nst_tf.imaging.contact_sheet import arrange, on_square
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 GAP = 6
@@ -46,18 +46,10 @@ def main() -> None:
                     f"{result.seconds:.0f} s, loss {result.loss.total:,.0f}",
                     flush=True,
                 )
-            row.append(cell(load_image(path).pixels, given.cell))
-        rows.append(trim(np.concatenate(row, axis=1)))
+            pixels = load_image(path).pixels
+            row.append(on_square(pixels, given.cell + GAP, margin=GAP))
+        rows.append(trim(arrange(row, columns=len(row))))
     save_image(given.output, np.concatenate(rows))
-
-
-def cell(pixels: np.ndarray, side: int) -> np.ndarray:
-    """Centre a picture on a white square of `side` pixels with a margin."""
-    small = resize(pixels, *fit(pixels.shape[1], pixels.shape[0], side, "long"))
-    canvas = np.ones((side + GAP, side + GAP, 3), "float32")
-    top, left = ((side + GAP - length) // 2 for length in small.shape[:2])
-    canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
-    return canvas
 
 
 def trim(row: np.ndarray) -> np.ndarray:

@@ -14,7 +14,8 @@ from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf import InputError, OptimizeSettings, load_image, save_image
 from nst_tf.commands.optimize import Job, optimize
-from nst_tf.imaging.resize import fit, resize
+from nst_tf.imaging.contact_sheet import arrange, on_square
+from nst_tf.imaging.resize import reduce
 from nst_tf.imaging.scene import landscape, noise
 
 OUT = Path("out")
@@ -67,36 +68,22 @@ def gallery(photos: list[Path]) -> None:
     except InputError as error:
         print(f"Left out the gallery: {error}", file=sys.stderr)
         return
-    rows, seconds = [], 0.0
+    cells, seconds = [], 0.0
     for path in photos:
-        photo = load_image(path).pixels
-        height, width = photo.shape[:2]
-        photo = resize(
-            photo, *fit(width, height, min(SIDE, max(width, height)), "long")
-        )
-        row = [photo]
+        photo = reduce(load_image(path).pixels, SIDE)
+        cells.append(photo)
         for name in stylizer.styles:
             start = time.perf_counter()
-            row.append(stylizer(photo, mix_weights(stylizer.styles, {name: 1.0})))
+            cells.append(stylizer(photo, mix_weights(stylizer.styles, {name: 1.0})))
             seconds += time.perf_counter() - start
-        rows.append(np.concatenate([square(picture) for picture in row], axis=1))
     sheet = OUT / "gallery.png"
-    save_image(sheet, np.concatenate(rows))
+    squares = [on_square(picture, CELL, margin=4) for picture in cells]
+    save_image(sheet, arrange(squares, columns=1 + len(stylizer.styles)))
     pictures = len(photos) * len(stylizer.styles)
     print(
         f"{sheet}: {', '.join(stylizer.styles)}; {pictures} pictures in"
         f" {seconds:.1f} s, {seconds / pictures:.2f} s each"
     )
-
-
-def square(pixels: np.ndarray) -> np.ndarray:
-    """Centre a picture on a white square of the contact sheet."""
-    height, width = pixels.shape[:2]
-    small = resize(pixels, *fit(width, height, CELL - 4, "long"))
-    canvas = np.ones((CELL, CELL, 3), "float32")
-    top, left = ((CELL - side) // 2 for side in small.shape[:2])
-    canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
-    return canvas
 
 
 def run(arguments: list[str]) -> int:

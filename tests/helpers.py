@@ -1,26 +1,86 @@
-"""Pictures and weights that tests make themselves."""
+"""Pictures, weights, settings and observers that tests share."""
 
+import dataclasses
+import math
+import os
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from nst_tf import LossSettings, OptimizeSettings
-from nst_tf.loss.vgg_weights import layer_shapes
+from nst_tf.imaging.write import save_image
+from nst_tf.loss.weights import layer_shapes
 
 ROOT = Path(__file__).parents[1]
 """The repository."""
+PYTHONPATH = os.pathsep.join(str(ROOT / name) for name in ("", "training", "export"))
+"""Where programs that tests start find the packages."""
+SMALL_LOSS = LossSettings(
+    content_layers=("block2_conv2",), style_layers=("block1_conv1", "block2_conv1")
+)
+"""The loss of two blocks."""
 SMALL = OptimizeSettings(
     size=56,
     scales=1,
     steps=12,
-    shallow_steps=0,
+    schedule="whole",
     history=5,
     precision="float32",
-    loss=LossSettings(
-        content_layers=("block2_conv2",), style_layers=("block1_conv1", "block2_conv1")
-    ),
+    loss=SMALL_LOSS,
 )
+"""A run of a second."""
+RECIPE = """
+name = "tiny"
+width = 0.125
+size = 32
+batch = 2
+steps = 6
+precision = "float32"
+
+[[styles]]
+name = "night"
+image = "night.png"
+
+[loss]
+content_layers = ["block2_conv2"]
+style_layers = ["block1_conv1", "block2_conv1"]
+"""
+"""A recipe of a training of seconds."""
+
+
+class Steps(list):
+    """An observer that keeps every step, and ends the run after `stop`."""
+
+    def __init__(self, stop=math.inf):
+        super().__init__()
+        self.stop = stop
+
+    def __call__(self, step):
+        self.append(step)
+        return len(self) >= self.stop
+
+
+def changed(**values):
+    """Return `SMALL` with other values."""
+    return dataclasses.replace(SMALL, **values)
+
+
+def write_photos(folder, count):
+    """Write photographs of noise and waves; return their folder."""
+    folder.mkdir()
+    for index in range(count):
+        save_image(folder / f"{index}.png", scene(50, 60, seed=index))
+    return folder
+
+
+def write_recipe(folder, text=RECIPE, *, photos):
+    """Write a recipe, its painting and so many photographs; return the recipe."""
+    write_photos(folder / "photos", photos)
+    save_image(folder / "night.png", scene(48, 48, seed=7))
+    path = folder / "tiny.toml"
+    path.write_text(text)
+    return path
 
 
 def random_weights(network="vgg19", seed=0):

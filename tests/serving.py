@@ -1,17 +1,22 @@
-"""A real server on loopback, and pictures to send to it."""
+"""A real server on loopback, what to send to it, and its refusals."""
 
 import contextlib
 import io
 import os
-import struct
 import subprocess
 import sys
-import zlib
 
 import numpy as np
 from PIL import Image
 
-from tests.helpers import ROOT, scene
+from nst_export.runtime.mix import mix_weights
+from tests.helpers import PYTHONPATH, scene
+from tests.image_files import png
+
+GOOD = [0, 1, 0, 0, 0, 0, 0]
+"""Style weights for the bundled gallery."""
+FLAT = [[[[0.5] * 3] * 16] * 16]
+"""A grey batch `[1, 16, 16, 3]`."""
 
 
 @contextlib.contextmanager
@@ -22,12 +27,11 @@ def serving(folder, *flags):
     """
     work = folder / "work"
     work.mkdir()
-    path = os.pathsep.join(str(ROOT / name) for name in ("", "training", "export"))
     log = (folder / "log.txt").open("w")
     process = subprocess.Popen(
         [sys.executable, "-m", "nst_tf.cli", "serve", "--port", "0", *map(str, flags)],
         cwd=work,
-        env={**os.environ, "PYTHONPATH": path, "TMPDIR": str(work)},
+        env={**os.environ, "PYTHONPATH": PYTHONPATH, "TMPDIR": str(work)},
         stdout=subprocess.PIPE,
         stderr=log,
         text=True,
@@ -43,6 +47,27 @@ def serving(folder, *flags):
         log.close()
     assert "Traceback" not in (folder / "log.txt").read_text()
     assert list(work.iterdir()) == []
+
+
+def post(http, image=None, *, kind="image/png", **fields):
+    """Send a photograph and fields as a form."""
+    image = encoded() if image is None else image
+    files = {"image": ("../../etc/passwd", image, kind)}
+    return http.post("/stylize", files=files, data=fields)
+
+
+def refused(response, status, *words):
+    """Check an error's status and words."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/json"
+    assert set(response.json()) == {"error"}
+    for word in words:
+        assert word in response.json()["error"]
+
+
+def weights_of(stylizer, strength=1.0, **mix):
+    """Return the style weights of a mix."""
+    return mix_weights(stylizer.styles, mix, strength=strength)
 
 
 def encoded(kind="PNG", height=48, width=64, seed=1, **options):
@@ -61,15 +86,7 @@ def decoded(data):
 
 def bomb(side=12000):
     """Return a PNG of 17 kB that decodes to `side` x `side`."""
-
-    def chunk(kind, data):
-        check = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + check
-
-    head = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-    rows = zlib.compress(bytes(side * (side // 8 + 1)), 9)
-    signature = b"\x89PNG\r\n\x1a\n"
-    return signature + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return png(side, side, 1, 0, bytes(side * (side // 8 + 1)))
 
 
 def psnr(one, other):

@@ -2,40 +2,35 @@
 
 import dataclasses
 import re
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from nst_tf.settings.checks import InputError
+import tyro
 
-Format = Literal[
-    "saved_model",
-    "litert",
-    "litert-float16",
-    "litert-int8",
-    "litert-full-int8",
-    "litert-tiles",
-    "onnx",
-    "web",
-]
-FORMATS: tuple[Format, ...] = (
-    "saved_model",
-    "litert",
-    "litert-float16",
-    "litert-int8",
-    "litert-tiles",
-    "onnx",
-)
+from nst_export.formats.table import TABLE
+from nst_tf.settings.checks import MIN_SIDE, reject
+
+if TYPE_CHECKING:
+    Format = str
+else:
+    Format = Literal[tuple(TABLE)]
+FORMATS: tuple[Format, ...] = tuple(n for n, line in TABLE.items() if not line.asked)
 """What is written without further words."""
 _SIZE = re.compile(r"(\d+)x(\d+)")
+
+
+def _help() -> str:
+    """Return what `--formats` may be, the formats that are asked for last."""
+    told = [f"{n} ({TABLE[n].note})" if TABLE[n].note else n for n in FORMATS]
+    asked = [f"and {n}, {line.note}" for n, line in TABLE.items() if line.asked]
+    return f"What to write: {'; '.join([', '.join(told), *asked])}."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExportSettings:
     """Which files are made of a trained model."""
 
-    formats: tuple[Format, ...] = FORMATS
-    """What to write: saved_model, litert, litert-float16, litert-int8, litert-tiles
-    (for huge pictures), onnx; and litert-full-int8, for accelerators that need it;
-    and web, a folder that paints in the browser, for which npm fetches LiteRT.js."""
+    formats: Annotated[tuple[Format, ...], tyro.conf.arg(help=_help())] = FORMATS
+    """What to write."""
     style: str | None = None
     """Export this style alone, as models without style weights as an input (then there
     are no litert-tiles)."""
@@ -50,13 +45,12 @@ class ExportSettings:
         for size in self.sizes:
             match = _SIZE.fullmatch(size)
             sides = [int(side) for side in match.groups()] if match else []
-            if not sides or min(sides) < 16 or any(side % 4 for side in sides):
+            if not sides or min(sides) < MIN_SIDE or any(side % 4 for side in sides):
                 problems.append(
-                    f"sizes are WIDTHxHEIGHT, multiples of 4 from 16, such as 512x384;"
-                    f" got {size}"
+                    f"sizes are WIDTHxHEIGHT, multiples of 4 from {MIN_SIDE}, such as"
+                    f" 512x384; got {size}"
                 )
-        if problems:
-            raise InputError("; ".join(problems))
+        reject(problems)
 
     @property
     def pairs(self) -> list[tuple[int, int]]:

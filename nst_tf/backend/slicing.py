@@ -8,7 +8,7 @@ Tensor = Any
 _ALL = slice(None)
 
 
-def window(
+def slice_map(
     x: Tensor, rows: slice = _ALL, columns: slice = _ALL, channels: slice = _ALL
 ) -> Tensor:
     """Return `x[:, rows, columns, channels]` of a map; the slices have no steps.

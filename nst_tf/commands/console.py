@@ -11,10 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nst_tf.files import sha256
-
-PROGRAM = "nst"
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells expect it."""
+from nst_tf.settings.checks import InputError
 
 
 def import_quietly() -> None:
@@ -22,6 +19,7 @@ def import_quietly() -> None:
 
     They come before its own log level is read.
     """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with silence():
         from nst_tf.backend.precision import has_gpu
 
@@ -69,6 +67,27 @@ def interruptible() -> Iterator[Flag]:
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
+
+
+def resuming(state: Path, *, wanted: bool, quiet: bool) -> bool:
+    """Tell whether a run goes on from a saved state; refuse to lose one.
+
+    Args:
+        state: Where an interrupted run leaves it.
+        wanted: Whether `--resume` is given.
+        quiet: Do not say that there is nothing to go on from.
+
+    Raises:
+        InputError: There is a state, and it is not wanted.
+    """
+    if state.exists() and not wanted:
+        raise InputError(
+            f"an interrupted run left {state}: add --resume to finish it, or delete it"
+            " to start anew"
+        )
+    if wanted and not state.exists() and not quiet:
+        print(f"there is no {state} to resume: starting anew", file=sys.stderr)
+    return wanted and state.exists()
 
 
 def fingerprint(path: Path) -> dict[str, str]:

@@ -1,22 +1,21 @@
 """`nst explore`: a contact sheet of settings, to choose some by eye."""
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from nst_tf import __version__
+from nst_tf.commands import INTERRUPTED, PROGRAM
 from nst_tf.commands.console import (
-    INTERRUPTED,
-    PROGRAM,
     fingerprint,
     import_quietly,
     interruptible,
     progress,
     short,
 )
+from nst_tf.commands.flags import read_flags
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import StyleLoss
 from nst_tf.settings.optimize import OptimizeSettings
@@ -50,28 +49,23 @@ class Job:
     """Draw no progress and print nothing."""
 
 
-def parse(arguments: list[str]) -> Job:
-    """Read the flags of `nst explore`.
-
-    Raises:
-        SystemExit: With code 2, after a message, for flags that do not fit; with 0
-            after `--help`.
-    """
-    return tyro.cli(
+def main(arguments: list[str]) -> int:
+    """Run `nst explore`; return the exit code."""
+    given = read_flags(
         Job,
-        args=arguments,
-        prog=f"{PROGRAM} explore",
+        arguments,
+        command="explore",
         description="Paint small pictures at many settings, on one sheet.",
     )
+    return explore(given)
 
 
 def explore(job: Job) -> int:
     """Run `nst explore`; return the exit code."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from nst_tf.imaging.read import load_image
     from nst_tf.imaging.write import check_output, save_image
 
-    base = OptimizeSettings(size=job.size, steps=job.steps, scales=1, shallow_steps=0)
+    base = OptimizeSettings(size=job.size, steps=job.steps, scales=1, schedule="whole")
     check_output(job.output)
     content, style = (load_image(path).pixels for path in (job.content, job.style))
     import_quietly()
@@ -79,7 +73,7 @@ def explore(job: Job) -> int:
     from nst_tf.inspection.explore import plan_trials, run_trials
 
     trials = plan_trials(base, job.strengths, job.style_scales, job.style_losses)
-    shared = f"--size {job.size} --steps {job.steps} --scales 1 --shallow-steps 0"
+    shared = f"--size {job.size} --steps {job.steps} --scales 1 --schedule whole"
     cells: list[Cell] = []
     with (
         interruptible() as stop,

@@ -1,7 +1,6 @@
 """`nst features`: what a layer of the network sees, on a few sheets."""
 
 import dataclasses
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from nst_tf import __version__
+from nst_tf.commands import INTERRUPTED
 from nst_tf.commands.console import (
-    INTERRUPTED,
-    PROGRAM,
     fingerprint,
     import_quietly,
     interruptible,
     progress,
     short,
 )
+from nst_tf.commands.flags import read_flags
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_dict
 from nst_tf.settings.loss import ExtractorSettings, Part
@@ -74,32 +73,20 @@ class Job:
             raise InputError("; ".join(problems))
 
 
-def parse(arguments: list[str]) -> tuple[Job, ExtractorSettings]:
-    """Read the flags of `nst features`.
-
-    Raises:
-        SystemExit: With code 2, after a message, for flags that do not fit; with 0
-            after `--help`.
-    """
-    base = ExtractorSettings()
-
-    def command(
-        job: Job, extractor: ExtractorSettings = base
-    ) -> tuple[Job, ExtractorSettings]:
-        return job, extractor
-
-    return tyro.cli(
-        command,
-        args=arguments,
-        prog=f"{PROGRAM} features",
+def main(arguments: list[str]) -> int:
+    """Run `nst features`; return the exit code."""
+    given = read_flags(
+        Job,
+        arguments,
+        command="features",
         description="Show what a layer of the network sees in a picture.",
-        config=(tyro.conf.OmitArgPrefixes,),
+        settings=ExtractorSettings(),
     )
+    return features(*given)
 
 
 def features(job: Job, settings: ExtractorSettings) -> int:
     """Run `nst features`; return the exit code."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from nst_tf.imaging.folder import Folder
     from nst_tf.imaging.read import load_image
     from nst_tf.imaging.write import check_output
@@ -114,7 +101,7 @@ def features(job: Job, settings: ExtractorSettings) -> int:
         compute_features,
         strongest_units,
     )
-    from nst_tf.loss.vgg import build_extractor
+    from nst_tf.loss.extractor import build_extractor
 
     extractor = build_extractor(
         [job.layer], settings=settings, dtype=resolve_precision("auto")
@@ -133,9 +120,9 @@ def features(job: Job, settings: ExtractorSettings) -> int:
 
 
 def _sized(image: "np.ndarray", size: int) -> "np.ndarray":
-    from nst_tf.imaging.resize import fit, resize
+    from nst_tf.imaging.resize import resize_to
 
-    return resize(image, *fit(image.shape[1], image.shape[0], size, "long"))
+    return resize_to(image, size)
 
 
 def _save(job: Job, name: str, pixels: "np.ndarray", facts: dict[str, Any]) -> None:

@@ -1,28 +1,28 @@
 """`nst optimize`: flags from the settings, progress, files."""
 
-import argparse
 import contextlib
 import dataclasses
-import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from nst_tf import __version__
+from nst_tf.commands import INTERRUPTED
 from nst_tf.commands.console import (
-    INTERRUPTED,
-    PROGRAM,
     fingerprint,
     import_quietly,
     interruptible,
     precise,
     progress,
+    resuming,
     short,
 )
+from nst_tf.commands.flags import read_flags
+from nst_tf.commands.renamed import renamed
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import from_dict, to_dict
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from nst_tf.imaging.picture import Picture
     from nst_tf.inspection.live import LiveView
     from nst_tf.painting.events import Result, Step
-    from nst_tf.painting.schedule import Stage
+    from nst_tf.painting.schedule import Pass
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -117,6 +117,42 @@ class Job:
         return self.output.with_suffix(".checkpoint.npz")
 
 
+GROUPS = {
+    "common": (
+        *("content", "style", "output", "size", "strength", "style_weight", "color"),
+        *("steps", "memory", "recipe", "live", "resume"),
+    ),
+    "schedule": (
+        *("schedule", "scales", "scale_factor", "coarse_steps", "tolerance", "init"),
+        *("seed", "weight_changes"),
+    ),
+    "optimizer": (
+        *("optimizer", "learning_rate", "history", "backtracking", "ema"),
+        *("constrained", "precision"),
+    ),
+    "color": ("linear_light",),
+    "loss": (
+        *("convention", "content_weight", "tv_weight", "style_loss"),
+        *("content_layers", "style_layers", "style_layer_weights"),
+        *("style_layer_ratio", "border"),
+    ),
+    "loss network": ("network", "pooling", "padding", "vgg_weights"),
+    "paintings and masks": (
+        *("styles", "style_shares", "style_size", "style_scale", "side", "resample"),
+        *("masks", "style_masks", "map", "style_maps"),
+    ),
+    "files": (
+        *("like", "log", "preview_every", "checkpoint_every", "live_port", "quiet"),
+    ),
+}
+"""The flags by groups, as `--help` shows them: the ones to know first."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run `nst optimize`; return the exit code."""
+    return optimize(*parse(arguments))
+
+
 def parse(arguments: list[str]) -> tuple[Job, OptimizeSettings]:
     """Read the flags of `nst optimize`.
 
@@ -124,47 +160,33 @@ def parse(arguments: list[str]) -> tuple[Job, OptimizeSettings]:
         SystemExit: With code 2, after a message, for flags that do not fit; with 0
             after `--help`.
     """
-    base = _base(arguments)
-
-    def command(
-        job: Job, settings: OptimizeSettings = base
-    ) -> tuple[Job, OptimizeSettings]:
-        return job, settings
-
-    return tyro.cli(
-        command,
-        args=arguments,
-        prog=f"{PROGRAM} optimize",
+    return read_flags(
+        Job,
+        renamed(arguments),
+        command="optimize",
         description="Paint CONTENT in the manner of STYLE.",
-        config=(tyro.conf.OmitArgPrefixes,),
+        settings=RECIPES["default"],
+        base=_base,
+        groups=GROUPS,
     )
 
 
-def _base(arguments: list[str]) -> OptimizeSettings:
+def _base(given: Mapping[str, Any]) -> OptimizeSettings:
     """Find the settings that the other flags change: a picture's or a recipe's."""
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    early.add_argument("--recipe", default="default")
-    early.add_argument("--like", type=Path)
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            given, _ = early.parse_known_args(arguments)
-    except SystemExit:
-        return RECIPES["default"]  # The full parser words the complaint.
-    if given.like is not None:
+    like, recipe = given.get("like"), given.get("recipe", Job.recipe)
+    if like is not None:
         from nst_tf.imaging.metadata import read_settings
 
-        values = read_settings(given.like)
+        values = read_settings(like)
         if "settings" not in values:
-            raise InputError(f"{given.like} carries no settings of nst-tf")
+            raise InputError(f"{like} carries no settings of nst-tf")
         try:
             return from_dict(values["settings"])
         except InputError as error:
-            raise InputError(f"{given.like}: {error}") from error
-    if given.recipe not in RECIPES:
-        raise InputError(
-            f"there is no recipe {given.recipe}; there are {', '.join(RECIPES)}"
-        )
-    return RECIPES[given.recipe]
+            raise InputError(f"{like}: {error}") from error
+    if recipe not in RECIPES:
+        raise InputError(f"there is no recipe {recipe}; there are {', '.join(RECIPES)}")
+    return RECIPES[recipe]
 
 
 def doodled(settings: OptimizeSettings) -> OptimizeSettings:
@@ -180,7 +202,7 @@ def _read_inputs(
     job: Job, settings: OptimizeSettings
 ) -> tuple["Picture", "list[np.ndarray]", "Regions"]:
     """Read photograph, paintings, and masks or maps."""
-    from nst_tf.imaging.guides import from_maps, from_masks, whole
+    from nst_tf.imaging.guides import everywhere, from_maps, from_masks
     from nst_tf.imaging.read import load_image
 
     content = load_image(job.content)
@@ -198,49 +220,41 @@ def _read_inputs(
     if style_maps:
         colors = load_image(job.map).pixels if job.map else content.pixels
         return content, paintings, from_maps(size, sizes, colors, style_maps, shares)
-    return content, paintings, whole(len(paintings), shares)
+    return content, paintings, everywhere(len(paintings), shares)
 
 
 def optimize(job: Job, settings: OptimizeSettings) -> int:
     """Run `nst optimize`; return the exit code."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from nst_tf.imaging.write import check_output
 
     if job.doodle:
         settings = doodled(settings)
     if job.live and not settings.weight_changes:
-        first = (0.0, *settings.loss.term_weights)
+        first = (0.0, *settings.loss.term_weights.values())
         settings = dataclasses.replace(settings, weight_changes=first)
     check_output(job.output)
     if job.preview_every:
         check_output(job.output.with_suffix(".preview.png"))
     content, styles, regions = _read_inputs(job, settings)
     checkpoint = job.checkpoint_path
-    resume = job.resume and checkpoint.exists()
-    if job.resume and not resume and not job.quiet:
-        print(f"there is no {checkpoint} to resume: starting anew", file=sys.stderr)
-    if checkpoint.exists() and not job.resume:
-        raise InputError(
-            f"an interrupted run left {checkpoint}: add --resume to finish it, or"
-            " delete it to start anew"
-        )
+    resume = resuming(checkpoint, wanted=job.resume, quiet=job.quiet)
     if settings.memory is not None:
         # TensorFlow's own allocator keeps what is freed, in pieces: twice as much and
         # more. Without it a step takes 3 % longer. It is read when TensorFlow starts.
         os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
     import_quietly()
     from nst_tf.painting.run import optimize_image
-    from nst_tf.painting.schedule import plan_stages
+    from nst_tf.painting.schedule import plan_passes
 
     size, *sizes = [(x.shape[1], x.shape[0]) for x in (content.pixels, *styles)]
-    stages = plan_stages(size, sizes, settings)
+    stages = plan_passes(size, sizes, settings)
     if settings.memory is not None:
         _announce(stages, settings, regions, quiet=job.quiet)
     done = 0
     if resume:
-        from nst_tf.running.checkpoint import read_meta
+        from nst_tf.running.checkpoint import steps_made
 
-        done = int(read_meta(checkpoint)["evaluations"])
+        done = steps_made(checkpoint)
     total = sum(stage.steps for stage in stages)
     with (
         Log(job.log_path, keep=done, key="evaluation") as log,
@@ -288,7 +302,8 @@ def _viewed(
         return
     from nst_tf.inspection.live import LiveView
 
-    name, weights = job.output.name, settings.loss.term_weights
+    name = job.output.name
+    weights = tuple(settings.loss.term_weights.values())
     with LiveView(
         total=total, weights=weights, name=name, port=job.live_port, note=log.write
     ) as view:
@@ -297,7 +312,7 @@ def _viewed(
 
 
 def _announce(
-    stages: "list[Stage]",
+    stages: "Sequence[Pass]",
     settings: OptimizeSettings,
     regions: "Regions",
     *,
@@ -391,9 +406,7 @@ def _line(step: "Step") -> dict[str, Any]:
         "step": step.step,
         "evaluation": step.evaluation,
         "loss": parts.total,
-        "content": parts.content,
-        "style": parts.style,
-        "tv": parts.tv,
+        **parts.terms,
         "seconds": round(step.seconds, 3),
     }
 
@@ -415,12 +428,8 @@ def _save(
 
 def _texts(step: "Step", took: float) -> dict[str, str]:
     """Return what the progress bar says of a step."""
-    parts = step.loss
-    loss = f"{short(parts.total)} = content {short(parts.content)}"
-    loss += f" + style {short(parts.style)}"
-    loss += f" + tv {short(parts.tv)}" if parts.tv else ""
     return {
         "size": f"{step.size.width}x{step.size.height}",
-        "loss": loss,
+        "loss": step.loss.text(short),
         "speed": f"{took:.2f} s" if step.step > 1 else "",
     }

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from nst_tf.imaging.formats import MAX_PIXELS
-from nst_tf.imaging.read import convert_to_srgb, decode, opened
+from nst_tf.imaging.decode import convert_to_srgb, decode, is_deep
+from nst_tf.imaging.open import opened
 from nst_tf.imaging.write import to_bytes
 
 
@@ -34,19 +34,10 @@ def load_crop(
     Raises:
         InputError: As `load_image`.
     """
-    if isinstance(source, Path):
-        name = str(source)
     part, left, top, mirrored = draw.random(4)
-    with opened(source, name, MAX_PIXELS) as file:
+    with opened(source, str(source) if isinstance(source, Path) else name) as file:
         file.load()
-        image: Image.Image = ImageOps.exif_transpose(file)
-        if image.mode in ("I", "F") or image.mode.startswith("I;"):
-            pixels = to_bytes(decode(file).pixels)
-            image = Image.fromarray(pixels)
-        elif image.has_transparency_data:
-            ground = Image.new("RGBA", image.size, "white")
-            image = Image.alpha_composite(ground, image.convert("RGBA"))
-        image = convert_to_srgb(image, file.info.get("icc_profile")).convert("RGB")
+        image = _decode_to_bytes(file)
     short = min(image.size)
     side = max(short * (least + (1.0 - least) * part), min(short, size))
     x, y = left * (image.width - side), top * (image.height - side)
@@ -55,3 +46,14 @@ def load_crop(
     )
     pixels = np.asarray(square)
     return np.ascontiguousarray(pixels[:, ::-1] if mirrored < 0.5 else pixels)
+
+
+def _decode_to_bytes(file: Image.Image) -> Image.Image:
+    """Return what `decode` does but in 8 bits, which spares the floats of the rest."""
+    image: Image.Image = ImageOps.exif_transpose(file)
+    if is_deep(image):
+        return Image.fromarray(to_bytes(decode(file).pixels))
+    if image.has_transparency_data:
+        ground = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(ground, image.convert("RGBA"))
+    return convert_to_srgb(image, file.info.get("icc_profile")).convert("RGB")

@@ -10,6 +10,11 @@ from nst_tf.imaging.formats import SUFFIXES
 from nst_tf.settings.checks import InputError
 
 
+def image_files(path: Path) -> list[Path]:
+    """Return the files below a folder whose endings are read, sorted."""
+    return sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+
+
 class Folder:
     """Every image file below a folder.
 
@@ -23,9 +28,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         if not path.is_dir():
             raise InputError(f"there is no folder {path} to take photographs from")
-        self.files = sorted(
-            file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES
-        )
+        self.files = image_files(path)
         if not self.files:
             raise InputError(
                 f"{path} holds no image files; those ending in {', '.join(SUFFIXES)}"

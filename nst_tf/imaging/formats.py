@@ -16,12 +16,8 @@ SUFFIXES = {
     ".bmp": "BMP",
 }
 """File name endings and the format they stand for."""
-SETTINGS_KEY = "nst-tf"
-"""Name under which the settings are written into a picture's metadata."""
-ORIENTATION = 0x0112
-DESCRIPTION = 0x010E
-"""EXIF and TIFF tag ImageDescription."""
-OPAQUE = {"JPEG", "BMP"}
+OPAQUE = ("JPEG", "BMP")
+"""Formats that can't hold an alpha channel."""
 
 
 class FormatError(InputError):

@@ -13,16 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nst_tf.imaging.palette import find_colors, hex_name, is_among, nearest
 from nst_tf.settings.checks import InputError
 
 _ASPECT = 0.02
 """Relative difference of aspect ratios that rounding of sizes explains."""
-_NEAR = 40 / 255
-"""Greatest difference of a channel within which two colours of maps are one."""
-_RARE = 1e-3
-"""Part of a map below which a colour is the blur between two others."""
-_MOST = 32
-"""Colours beyond which a picture is no map."""
 
 
 class Regions(NamedTuple):
@@ -30,14 +25,14 @@ class Regions(NamedTuple):
 
     Attributes:
         shares: float32 `[K, R]`; the share of each painting in the style of a region.
-        strengths: float32 `[R]`; factor of the style term of a region.
+        factors: float32 `[R]`; factor of the style term of a region.
         masks: float32 `[H, W, R]`, 0..1, the regions of the photograph; None for one
             region that is all of it. What no region covers stays the photograph.
         paintings: float32 `[H', W', R]` of each painting; None for all of it.
     """
 
     shares: np.ndarray
-    strengths: np.ndarray
+    factors: np.ndarray
     masks: np.ndarray | None
     paintings: tuple[np.ndarray | None, ...]
 
@@ -46,7 +41,7 @@ class Regions(NamedTuple):
         """How much of each pixel may change, float32 `[H, W]`; None for all of all."""
         if self.masks is None:
             return None
-        total = self.masks[..., self.strengths > 0].sum(axis=-1)
+        total = self.masks[..., self.factors > 0].sum(axis=-1)
         cover = np.clip(total, 0.0, 1.0).astype("float32")
         return None if (cover > 0.999).all() else cover
 
@@ -54,16 +49,16 @@ class Regions(NamedTuple):
     def weights(self) -> np.ndarray | None:
         """Factor of each region's style term, `[R]`.
 
-        Its part of the picture times its strength, so that a pixel is drawn as strongly
+        Its part of the picture times its factor, so that a pixel is drawn as strongly
         as without masks.
         """
         if self.masks is None:
             return None
-        weights: np.ndarray = self.masks.mean(axis=(0, 1)) * self.strengths
+        weights: np.ndarray = self.masks.mean(axis=(0, 1)) * self.factors
         return weights.astype("float32")
 
 
-def whole(count: int, shares: Sequence[float] | None = None) -> Regions:
+def everywhere(count: int, shares: Sequence[float] | None = None) -> Regions:
     """Return one region with a blend of `count` paintings.
 
     Raises:
@@ -88,7 +83,7 @@ def from_masks(
         paintings: Width and height of every painting.
         masks: `[H, W]` or `[H, W, 3]`, 0..1, one a painting: where it goes.
         painting_masks: The same: which part of it; without them all of it.
-        shares: Strength of every region; 0 leaves the photograph.
+        shares: Factor of every region; 0 leaves the photograph.
 
     Raises:
         InputError: Another number of masks, one of another shape or without a pixel.
@@ -104,18 +99,12 @@ def from_masks(
     height, width = max((mask.shape[:2] for mask in masks), key=max)
     planes = []
     for index, mask in enumerate(masks):
-        name = f"mask {index + 1}"
-        _check_aspect(name, _size(mask), "photograph", content)
-        planes.append(_enlarged(_grey(mask), height, width))
-        _check_pixels(name, planes[-1])
+        plane = _plane(f"mask {index + 1}", mask, "photograph", content)
+        planes.append(_enlarged(plane, height, width))
     parts: list[np.ndarray | None] = [None] * count
     for index, mask in enumerate(painting_masks):
-        name = f"style mask {index + 1}"
-        _check_aspect(name, _size(mask), "painting", paintings[index])
-        plane = np.zeros((*mask.shape[:2], count), "float32")
-        plane[..., index] = _grey(mask)
-        _check_pixels(name, plane)
-        parts[index] = plane
+        plane = _plane(f"style mask {index + 1}", mask, "painting", paintings[index])
+        parts[index] = (plane[..., None] * np.eye(count)[index]).astype("float32")
     stack = np.stack(planes, axis=-1)
     # Where masks overlap they share the pixel.
     stack = stack / np.maximum(stack.sum(axis=-1, keepdims=True), 1.0)
@@ -153,35 +142,39 @@ def from_maps(
     for index, one in enumerate(painting_maps):
         name = f"style map {index + 1}"
         _check_aspect(name, _size(one), "painting", paintings[index])
-    colors = _palette("the map", photo_map)
+    colors = find_colors("the map", photo_map)
     palettes = [
-        _palette(f"style map {index + 1}", one)
+        find_colors(f"style map {index + 1}", one)
         for index, one in enumerate(painting_maps)
     ]
-    has = np.array(
-        [[_gaps(color, p).min() < _NEAR for color in colors] for p in palettes]
-    )
-    missing = [_name(colors[k]) for k in np.flatnonzero(~has.any(axis=0))]
-    if missing:
-        there = sorted({_name(color) for palette in palettes for color in palette})
-        raise InputError(
-            f"the map has colours that no style map has: {', '.join(missing)}; there"
-            f" are {', '.join(there)}"
-        )
+    has = _matches(colors, palettes)
     blend = has * numbers[:, None]
     if not (blend.sum(axis=0) > 0).all():
         raise InputError("a region is left without a style: all its shares are 0")
     parts = []
     for one, palette in zip(painting_maps, palettes, strict=True):
         # Colours that only the painting has belong to no region.
-        every = [*colors, *(c for c in palette if _gaps(c, colors).min() >= _NEAR)]
-        parts.append(_planes(one, np.array(every))[..., : len(colors)])
+        every = [*colors, *(color for color in palette if not is_among(color, colors))]
+        parts.append(nearest(one, np.array(every))[..., : len(colors)])
     return Regions(
         (blend / blend.sum(axis=0)).astype("float32"),
         np.ones(len(colors), "float32"),
-        _planes(photo_map, colors),
+        nearest(photo_map, colors),
         tuple(parts),
     )
+
+
+def _matches(colors: np.ndarray, palettes: Sequence[np.ndarray]) -> np.ndarray:
+    """Return which painting has which colour of the photograph's map, `[K, R]`."""
+    has = np.array([[is_among(c, palette) for c in colors] for palette in palettes])
+    missing = [hex_name(colors[k]) for k in np.flatnonzero(~has.any(axis=0))]
+    if missing:
+        there = sorted({hex_name(color) for palette in palettes for color in palette})
+        raise InputError(
+            f"the map has colours that no style map has: {', '.join(missing)}; there"
+            f" are {', '.join(there)}"
+        )
+    return has
 
 
 def _numbers(count: int, shares: Sequence[float] | None) -> np.ndarray:
@@ -210,13 +203,15 @@ def _check_aspect(
         )
 
 
-def _check_pixels(name: str, mask: np.ndarray) -> None:
-    if mask.max() < 0.5:
+def _plane(
+    name: str, mask: np.ndarray, what: str, other: tuple[int, int]
+) -> np.ndarray:
+    """Return a mask as `[H, W]`, if it fits its picture and is not black."""
+    _check_aspect(name, _size(mask), what, other)
+    plane: np.ndarray = mask if mask.ndim == 2 else mask.mean(axis=-1)
+    if plane.max() < 0.5:
         raise InputError(f"{name} has no pixel in its region: it is black throughout")
-
-
-def _grey(mask: np.ndarray) -> np.ndarray:
-    return mask if mask.ndim == 2 else mask.mean(axis=-1)
+    return plane
 
 
 def _enlarged(mask: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -225,41 +220,3 @@ def _enlarged(mask: np.ndarray, height: int, width: int) -> np.ndarray:
     columns = np.arange(width) * mask.shape[1] // width
     result: np.ndarray = mask[rows][:, columns]
     return result
-
-
-def _palette(name: str, image: np.ndarray) -> np.ndarray:
-    """Return the colours of a map `[N, 3]`, the most frequent first."""
-    colors, counts = np.unique(
-        np.round(255 * image.reshape(-1, 3)), axis=0, return_counts=True
-    )
-    found: list[np.ndarray] = []
-    for index in np.argsort(-counts, kind="stable"):
-        if counts[index] < max(1, _RARE * counts.sum()):
-            break
-        color = colors[index] / 255
-        if not found or _gaps(color, np.array(found)).min() >= _NEAR:
-            found.append(color)
-        if len(found) > _MOST:
-            break
-    if not 0 < len(found) <= _MOST:
-        raise InputError(
-            f"{name} is no map of flat colours: each region needs one colour, and"
-            f" {_MOST} are the most"
-        )
-    return np.array(found)
-
-
-def _gaps(color: np.ndarray, colors: np.ndarray) -> np.ndarray:
-    gaps: np.ndarray = np.abs(colors - color).max(axis=-1)
-    return gaps
-
-
-def _planes(image: np.ndarray, colors: np.ndarray) -> np.ndarray:
-    """Return where each colour is the nearest one, float32 `[H, W, N]`, 0 or 1."""
-    gaps = np.stack([np.abs(image - c).sum(axis=-1) for c in colors], axis=-1)
-    nearest = gaps.argmin(axis=-1)[..., None]
-    return (nearest == np.arange(len(colors))).astype("float32")
-
-
-def _name(color: np.ndarray) -> str:
-    return "#" + "".join(f"{round(255 * float(part)):02x}" for part in color)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nst_tf.imaging.resize import fit, resize
+from nst_tf.imaging.resize import reduce
 
 
 class Picture(NamedTuple):
@@ -22,9 +22,6 @@ class Picture(NamedTuple):
 def reduced(picture: Picture, size: int) -> Picture:
     """Return a picture with a long side of at most `size` pixels; enlarge never."""
     pixels, alpha = picture
-    height, width = pixels.shape[:2]
-    if size >= max(height, width):
-        return picture
-    width, height = fit(width, height, size, "long")
-    alpha = alpha if alpha is None else resize(alpha, width, height)
-    return Picture(resize(pixels, width, height), alpha)
+    return Picture(
+        reduce(pixels, size), alpha if alpha is None else reduce(alpha, size)
+    )

@@ -1,4 +1,4 @@
-"""Sizes, and resizing in float."""
+"""Sizes with a picture's proportions, and resizing in float."""
 
 import numpy as np
 from PIL import Image
@@ -8,9 +8,15 @@ from nst_tf.settings.optimize import Resample, Side
 
 def fit(width: int, height: int, size: int, side: Side) -> tuple[int, int]:
     """Return width and height with `size` pixels on the long or the short side."""
-    measure = max(width, height) if side == "long" else min(width, height)
-    ratio = size / measure
+    ratio = size / _length(width, height, side)
     return max(1, round(width * ratio)), max(1, round(height * ratio))
+
+
+def fit_within(
+    width: int, height: int, size: int, side: Side = "long"
+) -> tuple[int, int]:
+    """Return width and height with at most `size` pixels on a side; enlarge never."""
+    return fit(width, height, min(size, _length(width, height, side)), side)
 
 
 def resize(
@@ -36,7 +42,17 @@ def resize(
     return result[..., 0] if pixels.ndim == 2 else result
 
 
-def reduce(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Reduce to a long side of `size`; enlarge never."""
+def resize_to(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Bring the long side of `[H, W, 3]` or `[H, W]` to `size` pixels."""
     height, width = pixels.shape[:2]
-    return resize(pixels, *fit(width, height, min(size, max(width, height)), "long"))
+    return resize(pixels, *fit(width, height, size, "long"))
+
+
+def reduce(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Bring the long side to at most `size` pixels; enlarge never."""
+    height, width = pixels.shape[:2]
+    return resize(pixels, *fit_within(width, height, size))
+
+
+def _length(width: int, height: int, side: Side) -> int:
+    return max(width, height) if side == "long" else min(width, height)

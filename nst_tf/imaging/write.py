@@ -1,41 +1,31 @@
-"""float32 RGB 0..1 arrays to image files, whole or not at all."""
+"""float32 RGB 0..1 arrays to bytes, and to image files whole or not at all."""
 
 import io
-import json
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from nst_tf.files import beside, replacing
-from nst_tf.imaging.formats import DESCRIPTION, OPAQUE, SETTINGS_KEY, SUFFIXES
+from nst_tf.imaging import metadata
+from nst_tf.imaging.formats import OPAQUE, SUFFIXES
 from nst_tf.settings.checks import InputError
 
-
-def encode_image(
-    pixels: np.ndarray, kind: str, *, alpha: np.ndarray | None = None
-) -> bytes:
-    """Return the bytes of an image file, for the network: PNG fast rather than small.
-
-    Args:
-        pixels: float32 `[H, W, 3]`, RGB 0..1; clipped and rounded.
-        kind: JPEG or WEBP at quality 95, or PNG.
-        alpha: float32 `[H, W]` in 0..1; JPEG can't hold it.
-    """
-    values = to_bytes(pixels)
-    if alpha is not None and kind not in OPAQUE:
-        values = np.concatenate([values, to_bytes(alpha)[..., None]], axis=-1)
-    options: dict[str, dict[str, Any]] = {
-        "JPEG": {"quality": 95, "subsampling": 0},
-        # Huffman alone: half the time, and paintings hold few repetitions.
-        "PNG": {"compress_level": 1, "compress_type": zlib.Z_HUFFMAN_ONLY},
-        "WEBP": {"quality": 95, "method": 2},
-    }
-    stream = io.BytesIO()
-    Image.fromarray(values).save(stream, kind, **options[kind])
-    return stream.getvalue()
+_FILE: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"quality": 95},
+    "TIFF": {"compression": "tiff_deflate"},
+}
+"""How Pillow writes the formats that offer a choice."""
+_SENT: dict[str, dict[str, Any]] = {
+    "JPEG": _FILE["JPEG"],
+    # Huffman alone: half the time, and paintings hold few repetitions.
+    "PNG": {"compress_level": 1, "compress_type": zlib.Z_HUFFMAN_ONLY},
+    "WEBP": {"quality": 95, "method": 2},
+}
+"""The same for the network, where time counts more than size."""
 
 
 def to_bytes(pixels: np.ndarray) -> np.ndarray:
@@ -48,6 +38,21 @@ def to_jpeg(pixels: np.ndarray) -> bytes:
     """Return a picture, float32 `[H, W, 3]`, RGB 0..1, as a JPEG file to look at."""
     stream = io.BytesIO()
     Image.fromarray(to_bytes(pixels)).save(stream, format="JPEG", quality=90)
+    return stream.getvalue()
+
+
+def encode_image(
+    pixels: np.ndarray, kind: str, *, alpha: np.ndarray | None = None
+) -> bytes:
+    """Return the bytes of an image file, for the network: PNG fast rather than small.
+
+    Args:
+        pixels: float32 `[H, W, 3]`, RGB 0..1; clipped and rounded.
+        kind: JPEG or WEBP at quality 95, or PNG.
+        alpha: float32 `[H, W]` in 0..1; JPEG can't hold it.
+    """
+    stream = io.BytesIO()
+    _image(pixels, alpha, kind).save(stream, kind, **_SENT[kind])
     return stream.getvalue()
 
 
@@ -67,12 +72,6 @@ def check_output(path: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise InputError(f"can't write to the folder of {path}: {error}") from error
-
-
-def _kind(path: Path) -> str:
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"the output {path} must end in one of {', '.join(SUFFIXES)}")
-    return SUFFIXES[path.suffix.lower()]
 
 
 def save_image(
@@ -96,32 +95,23 @@ def save_image(
         InputError: An unknown ending, or the file can't be written.
     """
     kind = _kind(path)
-    values = to_bytes(pixels)
-    if alpha is not None and kind not in OPAQUE:
-        values = np.concatenate([values, to_bytes(alpha)[..., None]], axis=-1)
-    image = Image.fromarray(values)
-    options: dict[str, Any] = {}
-    text = json.dumps(settings) if settings else ""
-    if kind == "PNG":
-        info = PngImagePlugin.PngInfo()
-        if text:
-            info.add_text(SETTINGS_KEY, text)
-        options["pnginfo"] = info
-    elif kind in ("JPEG", "WEBP"):
-        options["quality"] = 95
-        if kind == "JPEG":
-            options["subsampling"] = 0
-    elif kind == "TIFF":
-        options["compression"] = "tiff_deflate"
-    data = Image.Exif()
-    if exif:
-        data.load(exif)
-    if text and kind in ("JPEG", "WEBP", "TIFF"):
-        data[DESCRIPTION] = text
-    if data and kind != "BMP":
-        options["exif"] = data
+    options = _FILE.get(kind, {}) | metadata.options(kind, settings, exif)
+    image = _image(pixels, alpha, kind)
     try:
         with replacing(path) as part:
             image.save(part, format=kind, **options)
     except ValueError as error:  # Too large for WebP.
         raise InputError(f"can't write {path}: {error}") from error
+
+
+def _image(pixels: np.ndarray, alpha: np.ndarray | None, kind: str) -> Image.Image:
+    values = to_bytes(pixels)
+    if alpha is not None and kind not in OPAQUE:
+        values = np.concatenate([values, to_bytes(alpha)[..., None]], axis=-1)
+    return Image.fromarray(values)
+
+
+def _kind(path: Path) -> str:
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"the output {path} must end in one of {', '.join(SUFFIXES)}")
+    return SUFFIXES[path.suffix.lower()]

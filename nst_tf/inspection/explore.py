@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nst_tf.backend.precision import resolve_precision
-from nst_tf.loss.vgg import build_extractor
+from nst_tf.loss.extractor import build_extractor
 from nst_tf.painting.events import Observer, Result
 from nst_tf.painting.run import optimize_image
 from nst_tf.settings.checks import InputError

@@ -10,31 +10,17 @@ References:
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 from keras import ops
 
-from nst_tf.loss.vgg_weights import layer_shapes
+from nst_tf.loss.extractor import Extractor
+from nst_tf.loss.geometry import GEOMETRIES, ReceptiveField
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import ExtractorSettings, LossSettings, Network, Part
 from nst_tf.settings.optimize import OptimizeSettings
 
 _BEYOND = 0.5
 """Grey that stands for what lies outside a photograph."""
-
-
-class ReceptiveField(NamedTuple):
-    """The square of the image that one position of a feature map sees.
-
-    Attributes:
-        size: Its side in pixels.
-        stride: Pixels from one position to the next.
-        start: First row (or column) that position 0 sees; negative, in the padding.
-    """
-
-    size: int
-    stride: int
-    start: int
 
 
 class Patch(NamedTuple):
@@ -56,23 +42,16 @@ class Patch(NamedTuple):
 
 
 def receptive_field(layer: str, *, network: Network = "vgg19") -> ReceptiveField:
-    """Return what one position of a layer of VGG sees.
+    """Return what one position of a layer sees.
 
     Example:
         >>> receptive_field("block2_conv1")
         ReceptiveField(size=10, stride=2, start=-4)
     """
-    size, stride, start = 1, 1, 0
-    for name in layer_shapes(network):
-        if name[-1] == "1" and name[5] != "1":  # Pooling comes before it.
-            size, stride = size + stride, 2 * stride
-        size, start = size + 2 * stride, start - stride
-        if name == layer:
-            break
-    return ReceptiveField(size, stride, start)
+    return GEOMETRIES[network].receptive_field(layer)
 
 
-def compute_features(extractor: keras.Model, layer: str, image: np.ndarray) -> Any:
+def compute_features(extractor: Extractor, layer: str, image: np.ndarray) -> Any:
     """Return the feature maps of an image, float32 `[h, w, C]`.
 
     Args:
@@ -92,7 +71,7 @@ def strongest_units(features: np.ndarray, count: int) -> list[int]:
 
 def check_units(units: Sequence[int], layer: str, *, network: Network) -> None:
     """Raise InputError for units that a layer does not have."""
-    channels = layer_shapes(network)[layer][-1]
+    channels = GEOMETRIES[network][layer].channels
     wrong = [str(unit) for unit in units if not 0 <= unit < channels]
     if wrong:
         raise InputError(
@@ -102,7 +81,7 @@ def check_units(units: Sequence[int], layer: str, *, network: Network) -> None:
 
 
 def find_patches(
-    extractor: keras.Model,
+    extractor: Extractor,
     layer: str,
     units: Sequence[int],
     photos: Iterable[tuple[str, np.ndarray]],
@@ -123,7 +102,7 @@ def find_patches(
         count: Patches a unit.
         observer: Called with the name after each photograph.
     """
-    field = receptive_field(layer, network=extractor.name)
+    field = extractor.geometry.receptive_field(layer)
     best: dict[int, list[Patch]] = {unit: [] for unit in units}
     for name, photo in photos:
         features = compute_features(extractor, layer, photo)
@@ -187,7 +166,7 @@ def reconstruction(
         size=size,
         scales=1,
         steps=steps,
-        shallow_steps=0,
+        schedule="whole",
         init="noise",
         seed=seed,
         loss=loss,

@@ -25,6 +25,7 @@ import numpy as np
 from nst_tf.imaging.write import to_jpeg
 from nst_tf.painting.events import Step
 from nst_tf.settings.checks import InputError
+from nst_tf.settings.loss import TERMS, paints
 
 PATIENCE = 120.0
 """Seconds after the last look at the page when a pause ends: a closed page must not
@@ -33,7 +34,8 @@ _WATCHED = 5.0
 """Seconds after the last look at the page in which pictures are kept for it."""
 _LONGEST = 4096
 """Bytes of the longest message that is read."""
-_NAMES = ("content", "style", "tv")
+_PLACE = "/* TERMS */ []"
+"""Where the page takes the names of the terms."""
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'self' 'unsafe-inline'; img-src blob: data:"
@@ -48,7 +50,7 @@ class LiveView:
 
     Args:
         total: Evaluations of the whole run.
-        weights: Weights of the content, style and total variation terms at the start.
+        weights: Weights of the terms at the start, in the order of `TERMS`.
         name: What the page calls the run.
         port: Port to listen on; 0 takes a free one.
         note: Called with a line for the log when something was changed.
@@ -88,7 +90,7 @@ class LiveView:
         }
         self._secret = secrets.token_urlsafe(18)
         page = Path(__file__).with_name("live.html")
-        self._page = page.read_text("utf-8").encode()
+        self._page = page.read_text("utf-8").replace(_PLACE, json.dumps(TERMS)).encode()
         try:
             self._server = _Server(("127.0.0.1", port), self._handler())
         except (OSError, OverflowError) as error:
@@ -131,7 +133,7 @@ class LiveView:
                 self._state["weights"] = list(self._asked)
                 named = {
                     f"{name}_weight": value
-                    for name, value in zip(_NAMES, self._asked, strict=True)
+                    for name, value in zip(TERMS, self._asked, strict=True)
                 }
                 self._note({"event": "weights", "evaluation": step.evaluation, **named})
             self._asked = None
@@ -183,12 +185,13 @@ class LiveView:
                 self._seen = time.monotonic()
                 self._state["paused"] = values["paused"] and not self._state["ended"]
             else:
-                weights = tuple(float(values[name]) for name in _NAMES)
-                if not all(math.isfinite(x) and 0 <= x <= 1e12 for x in weights):
+                weights = {name: float(values[name]) for name in TERMS}
+                numbers = tuple(weights.values())
+                if not all(math.isfinite(x) and 0 <= x <= 1e12 for x in numbers):
                     raise ValueError("weights must be numbers from 0 to 1e12")
-                if not any(weights[:2]):
+                if not paints(weights):
                     raise ValueError("content and style can't both weigh 0")
-                self._asked = weights
+                self._asked = numbers
             self._changed.notify_all()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

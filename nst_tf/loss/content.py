@@ -5,8 +5,9 @@ from typing import Any
 from keras import ops
 
 from nst_tf.loss import statistics as sums
-from nst_tf.loss.conventions import LEAST, RULES
-from nst_tf.settings.loss import Convention
+from nst_tf.loss.conventions import LEAST, RULES, convention_of
+from nst_tf.loss.term import Seen, Sums, Targets, Term
+from nst_tf.settings.loss import Convention, LossSettings
 
 Tensor = Any
 
@@ -52,3 +53,49 @@ def content_of(
     if rule.relative:
         gap = gap / ops.maximum(energy, LEAST)
     return rule.content_factor * gap
+
+
+class Content(Term):
+    """The distance of features to the photograph's, a sum over layers.
+
+    With `strength` in the settings their mean: relative to the photograph's features it
+    is 1 where none is left.
+    """
+
+    name = "content"
+
+    def __init__(self, settings: LossSettings) -> None:
+        super().__init__(settings)
+        self.layers = settings.content_layers
+        self.convention = convention_of(settings)
+
+    def statistics(self, seen: Seen, targets: Targets) -> Sums:
+        """Return the sums of every content layer, `[B]`.
+
+        Returns:
+            `layer/content` (squared differences), `layer/count` (values compared) and,
+            for relative terms, `layer/energy` (squares of the target).
+        """
+        found = {}
+        for name in self.layers:
+            target = targets.content[name]
+            found[f"{name}/content"] = sums.gap_sum(seen.features[name], target)
+            found[f"{name}/count"] = sums.value_count(target)
+            if needs_energy(self.convention):
+                found[f"{name}/energy"] = sums.energy_sum(target)
+        return found
+
+    def value(self, sums: Sums, targets: Targets) -> Tensor:
+        """Return the sum or mean over layers."""
+        total = ops.zeros((), "float32")
+        for name in self.layers:
+            gap = content_of(
+                sums[f"{name}/content"],
+                sums[f"{name}/count"],
+                sums.get(f"{name}/energy"),
+                convention=self.convention,
+            )
+            total = total + ops.mean(gap)
+        if targets.reference is not None:
+            total = total / max(1, len(self.layers))
+        return total

@@ -1,7 +1,7 @@
-"""The three terms of the style-transfer loss, as pure functions.
+"""The conventions of the content and the style term: their constants.
 
-The functions take caffe-unit features (0..255 minus the mean) and return one
-float32 value a picture, `[B]`. Four published conventions differ only in their
+The terms' functions take caffe-unit features (0..255 minus the mean) and return
+one float32 value a picture, `[B]`. Four published conventions differ only in their
 constants, a fifth makes every term relative to its target (B batch, h w feature-map
 size, C channels, F features, G Gram matrix):
 
@@ -59,6 +59,11 @@ RULES: dict[Convention, Rule] = {
     "johnson": Rule(True, 1.0, True, False, 1.0, False, False),
     "relative": Rule(False, 1.0, False, False, 1.0, False, True, relative=True),
 }
+
+
+def convention_of(settings: LossSettings) -> Convention:
+    """Return the convention of `settings`, whose place `strength` takes."""
+    return settings.convention if settings.strength is None else "relative"
 
 
 def default_layer_weights(convention: Convention, layers: int) -> tuple[float, ...]:

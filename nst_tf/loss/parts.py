@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from nst_tf.settings.loss import TERMS
+
 Tensor = Any
-TERMS = ("content", "style", "tv")
-"""Names of the terms, in the order of logs, sliders and `weight_changes`."""
 
 
 class LossParts(NamedTuple):
@@ -51,3 +51,13 @@ class LossParts(NamedTuple):
         """Return the parts with a function applied to total and terms."""
         terms = {name: function(value) for name, value in self.terms.items()}
         return LossParts(function(self.total), terms)
+
+    def text(self, number: Callable[[Tensor], str]) -> str:
+        """Return the sum as people read it, without terms that are 0.
+
+        Example:
+            >>> LossParts(3, {"content": 1, "style": 2, "tv": 0}).text(str)
+            '3 = content 1 + style 2'
+        """
+        terms = [f"{name} {number(x)}" for name, x in self.terms.items() if x]
+        return " = ".join([number(self.total), *([" + ".join(terms)] if terms else [])])

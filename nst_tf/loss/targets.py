@@ -6,7 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from nst_tf.loss.objective import Objective, Targets
+from nst_tf.loss.objective import Objective
+from nst_tf.loss.term import Targets
 from nst_tf.settings.checks import InputError
 
 Tensor = Any
@@ -27,7 +28,11 @@ class FixedTargets(keras.layers.Layer):
         self.built = True
 
     def weigh(self, weights: Sequence[float]) -> None:
-        """Change the weights of the terms, if the targets have any."""
+        """Change the weights of the terms, if the targets have any.
+
+        Args:
+            weights: In the order of `TERMS`.
+        """
         variable: Any = self._held.weights
         variable.assign(ops.convert_to_tensor(weights, "float32"))
 
@@ -84,17 +89,14 @@ class MixedTargets(keras.layers.Layer):
     ) -> None:
         super().__init__(dtype="float32", trainable=False, name="targets")
         self.objective = objective
-        settings, extractor = objective.settings, objective.extractor
+        settings = objective.settings
         if settings.strength is not None:
             raise InputError(
                 "strength is for the optimisation of one picture; in training each"
                 " style has a strength of its own"
             )
         # No deeper than the content: a sixth less of the step's arithmetic.
-        self.content = keras.Model(
-            extractor.input,
-            {name: extractor.output[name] for name in settings.content_layers},
-        )
+        self.content = objective.extractor.only(settings.content_layers)
         factors = [float(value) for value in strengths or [1.0] * len(styles)]
         self._strengths = self._hold(ops.convert_to_tensor(factors), "strengths")
         painted = [objective.style_moments(style[None]) for style in styles]
@@ -118,7 +120,7 @@ class MixedTargets(keras.layers.Layer):
         """Return the targets of `image` `[B, H, W, 3]` and `style` `[B, N + 1]`."""
         mix = inputs["style"][:, 1:]
         style = {name: _mixed(mix, grams) for name, grams in self._grams.items()}
-        style = self.objective.style_targets(style)
+        style = self.objective.style.targets(style)
         strength = ops.matmul(mix, ops.convert_to_tensor(self._strengths))
         content = self.objective.inner(self.content(inputs["image"]))
         return Targets(content, style, strength)

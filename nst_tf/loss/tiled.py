@@ -3,19 +3,19 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
 from nst_tf.backend.allocator import trim_heap
 from nst_tf.backend.compile import compiled, gradient, untaped
-from nst_tf.loss.objective import Measure, Objective, Targets
+from nst_tf.loss.extractor import Extractor
+from nst_tf.loss.objective import Measure, Objective
 from nst_tf.loss.parts import LossParts
-from nst_tf.loss.tiles import Part, Tile, convolutions, cut, halos, split, tile_features
+from nst_tf.loss.term import Seen, Sums, Targets
+from nst_tf.loss.tiles import Part, Tile, cut, split
 from nst_tf.settings.loss import LossSettings
 
 Tensor = Any
-Sums = dict[str, Tensor]
 _FORWARD = 2
 """Length of tiles without back-propagation, relative to those with it: a forward pass
 holds two maps at a time, a quarter of the activations, and halos cost it less."""
@@ -45,22 +45,19 @@ class TiledObjective(Objective):
 
     def __init__(
         self,
-        extractor: keras.Model,
+        extractor: Extractor,
         settings: LossSettings | None = None,
         *,
         tile: int,
     ) -> None:
         super().__init__(extractor, settings)
         self.tile = tile
-        names = convolutions(extractor)
-        deepest = max(map(names.index, self.settings.layers))
-        self.halo = halos(names[: deepest + 1])
+        self.halo = extractor.geometry.upto(self.settings.layers).halo
         self._programs: dict[Any, Callable[..., Any]] = {}
 
     def _photograph(self, photo: Tensor) -> tuple[dict[str, Tensor], Measure]:
-        def measure(targets: Targets) -> tuple[dict[str, Tensor], Tensor]:
-            sums = self._sums(photo, targets)
-            return sums, ops.reshape(_mean_variation(sums, photo.shape), (1,))
+        def measure(targets: Targets) -> Sums:
+            return self._gathered(self._sums(photo, targets), photo.shape)
 
         return self._content(photo), measure
 
@@ -73,8 +70,8 @@ class TiledObjective(Objective):
         for tile in self._tiles(style, _FORWARD):
             features = self._features(tile, self.settings.style_layers, style)
             mine = self._mine(layers, tile) if layers is not None else None
-            total = _add(total, self.style_statistics(features, mine))
-        return self.moments(total)
+            total = _add(total, self.style.sums(features, mine))
+        return self.style.moments(total)
 
     def call(self, image: Tensor, targets: Targets) -> LossParts:
         """Return the loss of `image`, float32 `[B, H, W, 3]`, averaged over B.
@@ -135,7 +132,8 @@ class TiledObjective(Objective):
         return split(image.shape[1], image.shape[2], times * self.tile, self.halo)
 
     def _parts(self, tile: Tile, layers: Iterable[str]) -> dict[str, Part]:
-        return {name: tile.part(name, self.rings.get(name, 0)) for name in layers}
+        geometry, rings = self.extractor.geometry, self.rings
+        return {k: tile.part(geometry[k].level, rings.get(k, 0)) for k in layers}
 
     def _content(self, photo: Tensor) -> dict[str, Tensor]:
         whole: dict[str, Any] = {}
@@ -158,7 +156,7 @@ class TiledObjective(Objective):
         key = ("features", tile.kind, tuple(part.here for part in parts.values()))
         if key not in self._programs:
             self._programs[key] = compiled(
-                lambda crop: tile_features(self.extractor, crop, tile, parts)
+                lambda crop: self.extractor.tile_features(crop, tile, parts)
             )
         found: dict[str, Tensor] = self._programs[key](tile.crop(image))
         return found
@@ -171,8 +169,8 @@ class TiledObjective(Objective):
             return self._programs[key]
 
         def forward(crop: Tensor, targets: Targets) -> Sums:
-            features = tile_features(self.extractor, crop, tile, parts)
-            return self.statistics(features, targets) | _variation(crop, tile)
+            features = self.extractor.tile_features(crop, tile, parts)
+            return self.statistics(Seen(crop, features, tile), targets)
 
         def backward(crop: Tensor, targets: Targets, slopes: Sums) -> Tensor:
             def product(crop: Tensor) -> Tensor:
@@ -197,10 +195,14 @@ class TiledObjective(Objective):
 
     def _loss(self, sums: Sums, targets: Targets, shape: tuple[int, ...]) -> LossParts:
         """Return the loss of the sums over a picture of a `shape`."""
-        weighted = self.settings.tv_weight
-        return self.loss(
-            sums, targets, _mean_variation(sums, shape) if weighted else 0.0
-        )
+        return self.loss(self._gathered(sums, shape), targets)
+
+    def _gathered(self, sums: Sums, shape: tuple[int, ...]) -> Sums:
+        """Return the statistics of a picture of a `shape` whose tiles have `sums`."""
+        whole = dict(sums)
+        for term in self.terms.values():
+            whole |= term.gathered(sums, shape)
+        return whole
 
 
 def tiled(objective: Objective, tile: int | None) -> Objective:
@@ -212,20 +214,3 @@ def tiled(objective: Objective, tile: int | None) -> Objective:
 
 def _add(total: Sums, sums: Sums) -> Sums:
     return {name: total[name] + sums[name] if total else sums[name] for name in sums}
-
-
-def _variation(crop: Tensor, tile: Tile) -> Sums:
-    """Return the sums that total variation is made of: each pixel and its next ones."""
-    wide = 255.0 * crop
-    (top, bottom), (left, right) = tile.rows.owned[0], tile.columns.owned[0]
-    below, beside = wide[:, top : bottom + 1], wide[:, :, left : right + 1]
-    down = (below[:, 1:] - below[:, :-1])[:, :, left:right]
-    across = (beside[:, :, 1:] - beside[:, :, :-1])[:, top:bottom]
-    return {"down": ops.sum(ops.square(down)), "right": ops.sum(ops.square(across))}
-
-
-def _mean_variation(sums: Sums, shape: tuple[int, ...]) -> Tensor:
-    """Return the total variation of a picture of a `shape`."""
-    batch, height, width, channels = shape
-    down = sums["down"] / (batch * (height - 1) * width * channels)
-    return down + sums["right"] / (batch * height * (width - 1) * channels)

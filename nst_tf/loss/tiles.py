@@ -9,10 +9,8 @@ ends at the picture's border, the network's own padding is the true one.
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
-
-import keras
 
 Tensor = Any
 Span = tuple[int, int]
@@ -26,7 +24,7 @@ class Side(NamedTuple):
         own: Pixels of the picture that the tile owns.
         crop: Pixels of the picture that the network must see.
         kept: What is kept of each pooled map, within that map.
-        owned: Positions that the tile owns of each block's maps, within them.
+        owned: Positions that the tile owns of each level's maps, within them.
     """
 
     size: int
@@ -53,16 +51,16 @@ class Tile(NamedTuple):
         """Return the crop of `[B, H, W, 3]` that the network must see."""
         return cut(image, self.rows.crop, self.columns.crop)
 
-    def part(self, layer: str, ring: int = 0) -> "Part":
+    def part(self, level: int, ring: int = 0) -> "Part":
         """Return where the tile's share of a layer's map lies.
 
         Args:
-            layer: Name of the layer.
+            level: Poolings before the layer.
             ring: Positions of the map's border that nobody owns; no more than a
                 quarter of its side.
         """
-        rows = _part(self.rows, block(layer), ring)
-        columns = _part(self.columns, block(layer), ring)
+        rows = _part(self.rows, level, ring)
+        columns = _part(self.columns, level, ring)
         return Part((rows[0], columns[0]), (rows[1], columns[1]), (rows[2], columns[2]))
 
 
@@ -99,29 +97,6 @@ def cut(features: Tensor, rows: Span, columns: Span) -> Tensor:
     return features[:, slice(*rows), slice(*columns)]
 
 
-def block(layer: str) -> int:
-    """Return how many poolings lie before a layer, 0 for `block1_conv1`."""
-    return int(layer[5]) - 1
-
-
-def halos(convolutions: Sequence[str]) -> tuple[int, ...]:
-    """Return how much each block must see around a tile, in its own positions.
-
-    Args:
-        convolutions: Names of all convolutions from the first to the deepest used.
-    """
-    counts = [0] * (block(convolutions[-1]) + 1)
-    for name in convolutions:
-        counts[block(name)] += 1
-    needed, found = 0, list[int]()
-    for count in reversed(counts):
-        needed = 2 * needed + count
-        if found:
-            needed += needed % 2  # The pooling after it must meet the grid.
-        found.append(needed)
-    return tuple(reversed(found))
-
-
 def split(height: int, width: int, tile: int, halo: Sequence[int]) -> list[Tile]:
     """Cut a picture into tiles that own each of its pixels once.
 
@@ -131,7 +106,7 @@ def split(height: int, width: int, tile: int, halo: Sequence[int]) -> list[Tile]
         tile: Longest side that a tile may own, in pixels; it is rounded down to the
             grid of the deepest pooling, and the last of a row may exceed it by less
             than one step of that grid.
-        halo: From `halos`.
+        halo: From the `Geometry` of the layers that are wanted.
     """
     rows, columns = (_sides(size, tile, halo) for size in (height, width))
     return [Tile(row, column) for row in rows for column in columns]
@@ -158,41 +133,3 @@ def _side(size: int, own: Span, halo: Sequence[int]) -> Side:
         for before, (low, high) in itertools.pairwise(spans)
     )
     return Side(size, own, spans[0], kept, tuple(owned))
-
-
-def convolutions(extractor: keras.Model) -> list[str]:
-    """Return the names of the convolutions of an extractor, in order."""
-    return [x.name for x in extractor.layers if isinstance(x, keras.layers.Conv2D)]
-
-
-def tile_features(
-    extractor: keras.Model, crop: Tensor, tile: Tile, layers: Mapping[str, Part]
-) -> dict[str, Tensor]:
-    """Return the features of a tile exactly as they are in those of the whole picture.
-
-    Args:
-        extractor: From `build_extractor`.
-        crop: float32 `[B, H, W, 3]`, RGB 0..1, from `tile.crop`.
-        tile: The tile, or another one of its kind.
-        layers: The parts that are wanted, by layer, from `tile.part`.
-    """
-    names = convolutions(extractor)
-    deepest = names[max(names.index(name) for name in layers)]
-    pools = [x for x in extractor.layers if "pooling2d" in x.name]  # One, shared.
-    x, level, features = crop, 0, {}
-    before = []  # What pads goes after the pooling.
-    for layer in extractor.layers[1:]:
-        if layer.name not in names:
-            before += [layer] if layer not in pools else []
-            continue
-        if block(layer.name) > level:
-            x = cut(pools[0](x), tile.rows.kept[level], tile.columns.kept[level])
-            level += 1
-        for step in (*before, layer):
-            x = step(x)
-        before = []
-        if layer.name in layers:
-            features[layer.name] = cut(x, *layers[layer.name].here)
-        if layer.name == deepest:
-            break
-    return features

@@ -4,7 +4,9 @@ from typing import Any
 
 from keras import ops
 
-from nst_tf.backend.slicing import window
+from nst_tf.backend.slicing import slice_map
+from nst_tf.loss.term import Seen, Sums, Targets, Term
+from nst_tf.loss.tiles import Tile
 
 Tensor = Any
 
@@ -20,8 +22,59 @@ def total_variation(image: Tensor) -> Tensor:
     """
     image = 255.0 * ops.cast(image, "float32")
     after, before = slice(1, None), slice(None, -1)
-    down = window(image, rows=after) - window(image, rows=before)
-    right = window(image, columns=after) - window(image, columns=before)
+    down = slice_map(image, rows=after) - slice_map(image, rows=before)
+    right = slice_map(image, columns=after) - slice_map(image, columns=before)
     return ops.mean(ops.square(down), axis=(1, 2, 3)) + ops.mean(
         ops.square(right), axis=(1, 2, 3)
     )
+
+
+class Variation(Term):
+    """Total variation; it is computed only where the settings give it some weight."""
+
+    name = "tv"
+
+    def statistics(self, seen: Seen, targets: Targets) -> Sums:
+        """Return the picture's own `[B]`, or of a tile the sums that it is made of."""
+        del targets
+        if not self.settings.tv_weight:
+            return {}
+        if seen.tile is not None:
+            return _tile_sums(seen.image, seen.tile)
+        return {"tv": total_variation(seen.image)}
+
+    def gathered(self, sums: Sums, shape: tuple[int, ...]) -> Sums:
+        """Return the total variation of a picture in tiles, a mean over B, `[1]`."""
+        if not self.settings.tv_weight:
+            return {}
+        batch, height, width, channels = shape
+        down = sums["tv/down"] / (batch * (height - 1) * width * channels)
+        right = sums["tv/right"] / (batch * height * (width - 1) * channels)
+        return {"tv": ops.reshape(down + right, (1,))}
+
+    def value(self, sums: Sums, targets: Targets) -> Tensor:
+        """Return the total variation, 0 if unweighted."""
+        if not self.settings.tv_weight:
+            return ops.zeros((), "float32")
+        total = ops.mean(sums["tv"])
+        if targets.reference is not None:
+            total = total / ops.mean(targets.reference["tv"])
+        return total
+
+    def reference(self, sums: Sums, targets: Targets) -> dict[str, Tensor]:
+        """Return the photograph's."""
+        del targets
+        return {"tv": ops.maximum(sums["tv"], 1.0)} if "tv" in sums else {}
+
+
+def _tile_sums(crop: Tensor, tile: Tile) -> Sums:
+    """Return the sums of squared differences of a tile's pixels and their next ones."""
+    wide = 255.0 * crop
+    (top, bottom), (left, right) = tile.rows.owned[0], tile.columns.owned[0]
+    below, beside = wide[:, top : bottom + 1], wide[:, :, left : right + 1]
+    down = (below[:, 1:] - below[:, :-1])[:, :, left:right]
+    across = (beside[:, :, 1:] - beside[:, :, :-1])[:, top:bottom]
+    return {
+        "tv/down": ops.sum(ops.square(down)),
+        "tv/right": ops.sum(ops.square(across)),
+    }

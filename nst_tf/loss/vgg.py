@@ -1,4 +1,4 @@
-"""The loss network: images in, VGG features out.
+"""VGG-16 and VGG-19 as loss networks.
 
 The only place that knows BGR and channel means.
 
@@ -6,7 +6,6 @@ References:
     Simonyan, Zisserman 2014, https://arxiv.org/abs/1409.1556
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -14,8 +13,8 @@ import numpy as np
 from keras import ops
 
 from nst_tf.backend.slicing import mirrored
-from nst_tf.loss.vgg_weights import check_layers, layer_shapes, load_weights
-from nst_tf.settings.checks import InputError
+from nst_tf.loss.geometry import FeatureLayer, Geometry
+from nst_tf.loss.weights import load_weights
 from nst_tf.settings.loss import ExtractorSettings, Padding
 
 Tensor = Any
@@ -74,72 +73,53 @@ class BorderPadding(keras.layers.Layer):
         return {**super().get_config(), "padding": self.padding}
 
 
-def _first_kernel(kernel: np.ndarray, channels: int) -> np.ndarray:
-    """Take BGR 0..255 to RGB 0..1 in a kernel `[h, w, 3, C]`, once per triple."""
-    rgb = 255.0 * kernel[:, :, ::-1]
-    return np.concatenate([rgb] * (channels // 3), axis=2)
-
-
-def build_extractor(
-    layers: Sequence[str],
-    *,
-    settings: ExtractorSettings | None = None,
-    dtype: str = "float32",
-) -> keras.Model:
-    """Build the frozen network up to the deepest of `layers`.
+def build_vgg(
+    geometry: Geometry, settings: ExtractorSettings, dtype: str
+) -> tuple[dict[str, list[keras.layers.Layer]], dict[str, list[np.ndarray]]]:
+    """Make the Keras layers of VGG-16 or VGG-19, and read their weights.
 
     Args:
-        layers: Keras names of convolutions; their output is taken after the ReLU.
-        settings: Network, pooling and where the weights are.
-        dtype: Compute dtype and weight dtype, `"float32"` or `"bfloat16"`.
+        geometry: The network, up to the deepest layer that is wanted.
+        settings: Padding and where the weights are.
+        dtype: Compute dtype and weight dtype.
 
     Returns:
-        A model from float32 `[B, H, W, 3]` RGB 0..1 to `dict[layer, [B, h, w, C]]`.
+        The Keras layers that make the features of every layer of those of the layer
+        before, and kernel and bias of every convolution; both by name.
 
     Raises:
-        InputError: An unknown layer, or no usable weights.
-
-    Example:
-        >>> extractor = build_extractor(["block4_conv2"])
-        >>> extractor(photo)["block4_conv2"]
+        InputError: No usable weights.
     """
-    settings = settings or ExtractorSettings()
-    check_layers(settings.network, layers)
-    shapes = layer_shapes(settings.network)
-    if not layers:
-        raise InputError("the extractor needs at least one layer")
-    weights = load_weights(settings)
-    deepest = max(layers, key=list(shapes).index)
-    pool = (
-        keras.layers.MaxPooling2D(2, dtype=dtype)
-        if settings.pooling == "max"
-        else keras.layers.AveragePooling2D(2, dtype=dtype)
-    )
-    inputs = keras.Input((None, None, 3), dtype="float32", name="image")
-    x = CenteredInput(dtype=keras.DTypePolicy(dtype), autocast=False)(inputs)
-    outputs = {}
-    for name, shape in shapes.items():
-        block, conv = int(name[5]), int(name[-1])
-        if conv == 1 and block > 1:
-            x = pool(x)
+    given = load_weights(settings)
+    steps: dict[str, list[keras.layers.Layer]] = {}
+    for layer in geometry.layers:
+        steps[layer.name] = [_convolution(layer, settings.padding, dtype)]
         if settings.padding != "zero":
-            x = BorderPadding(settings.padding, dtype=dtype, autocast=False)(x)
-        edge = "same" if settings.padding == "zero" else "valid"
-        x = keras.layers.Conv2D(
-            shape[-1], 3, padding=edge, activation="relu", name=name, dtype=dtype
-        )(x)
-        if name in layers:
-            outputs[name] = x
-        if name == deepest:
-            break
-    model = keras.Model(inputs, outputs, name=settings.network)
-    for name, pair in weights.items():
-        if list(shapes).index(name) > list(shapes).index(deepest):
-            continue
-        layer = model.get_layer(name)
-        kernel, bias = pair
-        if name == "block1_conv1":
-            kernel = _first_kernel(kernel, layer.kernel.shape[2])
-        layer.set_weights([kernel, bias])
-    model.trainable = False
-    return model
+            border = BorderPadding(settings.padding, dtype=dtype, autocast=False)
+            steps[layer.name].insert(0, border)
+    first = geometry.names[0]
+    steps[first].insert(
+        0, CenteredInput(dtype=keras.DTypePolicy(dtype), autocast=False)
+    )
+    weights = {name: list(given[name]) for name in geometry.names}
+    weights[first][0] = _first_kernel(weights[first][0], 1 if dtype == "float32" else 2)
+    return steps, weights
+
+
+def _convolution(
+    layer: FeatureLayer, padding: Padding, dtype: str
+) -> keras.layers.Conv2D:
+    return keras.layers.Conv2D(
+        layer.channels,
+        3,
+        padding="same" if padding == "zero" else "valid",
+        activation="relu",
+        name=layer.name,
+        dtype=dtype,
+    )
+
+
+def _first_kernel(kernel: np.ndarray, triples: int) -> np.ndarray:
+    """Take BGR 0..255 to RGB 0..1 in a kernel `[h, w, 3, C]`, once per triple."""
+    rgb = 255.0 * kernel[:, :, ::-1]
+    return np.concatenate([rgb] * triples, axis=2)

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from nst_tf.backend.slicing import mirrored
+from nst_tf.network.lowering import find_lowering
 from nst_tf.settings.network import Lowering
 
 Tensor = Any
@@ -19,8 +19,7 @@ class ReflectionPadding(keras.layers.Layer):
 
     Args:
         width: Pixels on every side.
-        lowering: `"slices"` writes it as slices and concatenations, which LiteRT's
-            CPU kernels take whole; the others pad open sizes in one operation.
+        lowering: How it is written; see `nst_tf.network.lowering`.
         **kwargs: Passed to `keras.layers.Layer`.
     """
 
@@ -28,14 +27,11 @@ class ReflectionPadding(keras.layers.Layer):
         self, width: int, *, lowering: Lowering = "native", **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.width, self.lowering = width, lowering
+        self.width, self.lowering = width, find_lowering(lowering)
 
     def call(self, x: Tensor) -> Tensor:
         """Pad `[B, H, W, C]` to `[B, H + 2 width, W + 2 width, C]`."""
-        if self.lowering != "slices":
-            return mirrored(x, self.width)
-        rows = _mirror(x, self.width, axis=1)
-        return _mirror(rows, self.width, axis=2)
+        return self.lowering.pad(x, self.width)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Enlarge both sides; an unknown one stays unknown."""
@@ -48,31 +44,8 @@ class ReflectionPadding(keras.layers.Layer):
         return {
             **super().get_config(),
             "width": self.width,
-            "lowering": self.lowering,
+            "lowering": self.lowering.name,
         }
-
-
-def _mirror(x: Tensor, width: int, *, axis: int) -> Tensor:
-    """Mirror both ends of an axis with slices one pixel thin, at most 4 a join."""
-
-    def line(start: int, stop: int | None) -> Tensor:
-        index = [slice(None)] * 4
-        index[axis] = slice(start, stop)
-        return x[tuple(index)]
-
-    def join(parts: list[Tensor]) -> Tensor:
-        while len(parts) > 1:
-            parts = [
-                ops.concatenate(parts[i : i + 4], axis=axis)
-                if i + 1 < len(parts)
-                else parts[i]
-                for i in range(0, len(parts), 4)
-            ]
-        return parts[0]
-
-    before = [line(i, i + 1) for i in range(width, 0, -1)]
-    after = [line(-i - 1, -i) for i in range(1, width + 1)]
-    return join([join(before), x, join(after)])
 
 
 @keras.saving.register_keras_serializable("nst_tf")
@@ -83,8 +56,7 @@ class ConditionalInstanceNormalization(keras.layers.Layer):
 
     Args:
         styles: Number of rows of gamma and beta; the weights' last axis.
-        lowering: `"multiples"` makes gamma and beta channels-first and transposes
-            them: then tf2onnx finds transposes on all sides and takes them out.
+        lowering: How it is written; see `nst_tf.network.lowering`.
         **kwargs: Passed to `keras.layers.Layer`.
 
     Reference:
@@ -95,7 +67,7 @@ class ConditionalInstanceNormalization(keras.layers.Layer):
         self, styles: int, *, lowering: Lowering = "native", **kwargs: Any
     ) -> None:
         super().__init__(autocast=False, **kwargs)
-        self.styles, self.lowering = styles, lowering
+        self.styles, self.lowering = styles, find_lowering(lowering)
 
     def build(self, input_shape: Any) -> None:
         """Create gamma (1) and beta (0), `[N, C]`."""
@@ -133,17 +105,12 @@ class ConditionalInstanceNormalization(keras.layers.Layer):
             own = ops.concatenate([mean, variance], axis=1)
             used = own + given[:, 2:] * (given[:, :2] - own)
             centered, variance = wide - used[:, :1], used[:, 1:]
-        gamma, beta = (self._mixed(style, rows) for rows in (self.gamma, self.beta))
+        gamma, beta = (
+            self.lowering.mix(style, rows) for rows in (self.gamma, self.beta)
+        )
         scale = gamma * ops.rsqrt(variance + EPSILON)
         picture = ops.cast(centered * scale + beta, self.compute_dtype)
         return picture if given is None else (picture, own)
-
-    def _mixed(self, style: Tensor, rows: Tensor) -> Tensor:
-        """Return `[B, 1, 1, C]`, the mix of rows `[N, C]`."""
-        mixed = ops.matmul(style, rows)
-        if self.lowering == "multiples":
-            return ops.transpose(mixed[:, :, None, None], (0, 2, 3, 1))
-        return mixed[:, None, None, :]
 
     def _fused(self, x: Tensor, style: Tensor) -> Tensor:
         """Do the same with TensorFlow's batch normalisation of one picture at a time.
@@ -183,7 +150,7 @@ class ConditionalInstanceNormalization(keras.layers.Layer):
         return {
             **super().get_config(),
             "styles": self.styles,
-            "lowering": self.lowering,
+            "lowering": self.lowering.name,
         }
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from nst_tf.backend.slicing import mirrored, window
+from nst_tf.network.lowering import find_lowering
 from nst_tf.settings.network import Lowering
 
 Tensor = Any
@@ -30,8 +30,8 @@ class _Phased(keras.layers.Conv2D):
     Args:
         filters: Channels of the output.
         kernel_size: Side of the kernel, odd.
-        lowering: `"native"` takes any size, and goes by phases where the sizes are
-            known and even; `"multiples"` and `"slices"` always go by phases.
+        lowering: How it is written, and for which sizes in phases; see
+            `nst_tf.network.lowering`.
         **kwargs: Passed to `keras.layers.Conv2D`.
     """
 
@@ -46,7 +46,7 @@ class _Phased(keras.layers.Conv2D):
         kwargs["use_bias"] = False
         # The kernel is summed and moved in float32, then cast.
         super().__init__(filters, kernel_size, autocast=False, **kwargs)
-        self.lowering = lowering
+        self.lowering = find_lowering(lowering)
 
     def convolve(self, x: Tensor, kernel: Tensor, strides: int = 1) -> Tensor:
         """Return the valid convolution in the compute dtype."""
@@ -55,7 +55,7 @@ class _Phased(keras.layers.Conv2D):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {**super().get_config(), "lowering": self.lowering}
+        return {**super().get_config(), "lowering": self.lowering.name}
 
 
 @keras.saving.register_keras_serializable("nst_tf")
@@ -65,13 +65,10 @@ class PhasedConv2D(_Phased):
     def call(self, x: Tensor) -> Tensor:
         """Return `[B, H, W, F]` of `[B, H + k - 1, W + k - 1, C]`."""
         kernel = ops.convert_to_tensor(self.kernel)
-        if self.lowering == "native" and not _even(x):
+        if not self.lowering.in_phases(x):
             return self.convolve(x, kernel)
-        kernel = _by_phases(kernel)
-        if self.lowering == "slices":  # LiteRT's kernels have no space-to-depth.
-            return ops.depth_to_space(self.convolve(x, kernel, strides=2), 2)
-        kernel = _space_to_depth(kernel)
-        return ops.depth_to_space(self.convolve(ops.space_to_depth(x, 2), kernel), 2)
+        phases = self.lowering.stride_2(x, _by_phases(kernel), self.convolve)
+        return ops.depth_to_space(phases, 2)
 
 
 @keras.saving.register_keras_serializable("nst_tf")
@@ -90,35 +87,25 @@ class UpsamplingConv2D(_Phased):
             like: `[B, H, W, ...]`, which says how much to cut off.
         """
         kernel = ops.convert_to_tensor(self.kernel)
-        if self.lowering == "native" and not _even(like):
+        if not self.lowering.in_phases(like):
             x = ops.depth_to_space(ops.concatenate([x] * 4, axis=-1), 2)
             _, height, width, _ = ops.shape(like)
             sides = ((0, 0), (1, 1), (1, 1), (0, 0))
             padded = ops.pad(x[:, :height, :width], sides, mode="reflect")
             return self.convolve(padded, kernel)
         # Mirrored about the enlarged edge pixel's centre is the edge pixel, repeated.
-        found = self.convolve(_repeat_edge(x, self.lowering), _upsampled(kernel))
+        found = self.convolve(self.lowering.repeat_edge(x), _upsampled(kernel))
         halves = slice(None, -1), slice(1, None)
         phases = []
         for index, (rows, columns) in enumerate(itertools.product(halves, halves)):
             channels = slice(index * self.filters, (index + 1) * self.filters)
-            phases.append(
-                found[:, rows, columns, channels]  # Whose operation all GPUs have.
-                if self.lowering == "slices"
-                else window(found, rows, columns, channels)
-            )
+            phases.append(self.lowering.cut(found, rows, columns, channels))
         return ops.depth_to_space(ops.concatenate(phases, axis=-1), 2)
 
     def compute_output_spec(self, x: Any, like: Any) -> Any:
         """Take the sides of `like`."""
         shape = (x.shape[0], *like.shape[1:3], self.filters)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
-
-
-def _even(x: Tensor) -> bool:
-    """Tell whether both sides are known and even."""
-    height, width = x.shape[1:3]
-    return bool(height and width and height % 2 == 0 and width % 2 == 0)
 
 
 def _by_phases(kernel: Tensor) -> Tensor:
@@ -129,15 +116,6 @@ def _by_phases(kernel: Tensor) -> Tensor:
         for column in (0, 1)
     ]
     return ops.concatenate(moved, axis=-1)
-
-
-def _space_to_depth(kernel: Tensor) -> Tensor:
-    """Turn `[2 k, 2 k, C, F]` for stride 2 into `[k, k, 4 C, F]` for blocks of 2x2."""
-    side, _, channels, filters = kernel.shape
-    half = side // 2
-    split = ops.reshape(kernel, (half, 2, half, 2, channels, filters))
-    split = ops.transpose(split, (0, 2, 1, 3, 4, 5))
-    return ops.reshape(split, (half, half, 4 * channels, filters))
 
 
 def _upsampled(kernel: Tensor) -> Tensor:
@@ -154,11 +132,3 @@ def _fold(kernel: Tensor, axis: int) -> list[Tensor]:
         ops.concatenate([first, middle + last], axis=axis),
         ops.concatenate([first + middle, last], axis=axis),
     ]
-
-
-def _repeat_edge(x: Tensor, lowering: Lowering) -> Tensor:
-    """Repeat the outermost pixels once on every side of `[B, H, W, C]`."""
-    if lowering != "slices":
-        return mirrored(x, 1, repeat=True)
-    rows = ops.concatenate([x[:, :1], x, x[:, -1:]], axis=1)
-    return ops.concatenate([rows[:, :, :1], rows, rows[:, :, -1:]], axis=2)

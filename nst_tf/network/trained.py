@@ -9,8 +9,12 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-import nst_tf.network  # noqa: F401  Registers the layers that a model is made of.
+from nst_tf.network.transform import TransformNetwork
 from nst_tf.settings.checks import InputError
+from nst_tf.settings.network import NetworkSettings
+
+MODEL, CARD, STATE, PREVIEWS = "model.keras", "model.json", "state.npz", "previews"
+"""Names inside the output folder."""
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -20,30 +24,26 @@ def read_card(folder: Path) -> dict[str, Any]:
         InputError: It is not there, or no card.
     """
     try:
-        card = json.loads((folder / "model.json").read_text("utf-8"))
+        card = json.loads((folder / CARD).read_text("utf-8"))
         if not (isinstance(card["styles"], list) and isinstance(card["recipe"], dict)):
-            raise ValueError("model.json is no card")
+            raise ValueError(f"{CARD} is no card")
     except (OSError, ValueError, KeyError, TypeError) as error:
         why: object = error
-        if isinstance(error, FileNotFoundError) and (folder / "state.npz").exists():
+        if isinstance(error, FileNotFoundError) and (folder / STATE).exists():
             why = "its training was interrupted; nst train --resume finishes it"
         raise InputError(f"{folder} holds no trained model: {why}") from error
     return typing.cast(dict[str, Any], card)
-
-
-MODEL, CARD, STATE, PREVIEWS = "model.keras", "model.json", "state.npz", "previews"
-"""Names inside the output folder."""
 
 
 class Model(NamedTuple):
     """A trained network with what its card says.
 
     Attributes:
-        network: From `build_network`.
+        network: With float32 weights.
         card: The parsed `model.json`.
     """
 
-    network: keras.Model
+    network: TransformNetwork
     card: dict[str, Any]
 
     @property
@@ -69,10 +69,22 @@ def load_model(folder: Path) -> Model:
     """
     card = read_card(folder)
     try:
-        network = keras.saving.load_model(folder / "model.keras", compile=False)
-        rows = network.inputs[1].shape[1]
-        if len(card["styles"]) + 1 != rows:
+        network = keras.saving.load_model(folder / MODEL, compile=False)
+        if not isinstance(network, TransformNetwork):
+            network = _adopted(network, card)
+        if len(card["styles"]) != network.settings.styles:
+            rows = network.settings.styles + 1
             raise ValueError(f"{len(card['styles'])} styles for {rows} weights")
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError(f"{folder} holds no trained model: {error}") from error
     return Model(network, card)
+
+
+def _adopted(network: keras.Model, card: dict[str, Any]) -> TransformNetwork:
+    """Return a network that an older version saved layer by layer."""
+    settings = NetworkSettings(
+        styles=network.inputs[1].shape[1] - 1, width=card["recipe"]["width"]
+    )
+    adopted = TransformNetwork(settings)
+    adopted.set_weights(network.get_weights())
+    return adopted

@@ -9,6 +9,7 @@ References:
     Chaurasia and Culurciello 2017 (additive skips), https://arxiv.org/abs/1707.03718
 """
 
+import dataclasses
 from typing import Any
 
 import keras
@@ -21,14 +22,72 @@ from nst_tf.network.layers import (
     StyleBlend,
 )
 from nst_tf.network.subpixel import PhasedConv2D, UpsamplingConv2D
-from nst_tf.settings.network import NetworkSettings
+from nst_tf.settings.network import Lowering, NetworkSettings
 
 Tensor = Any
-MULTIPLE = 4
-"""The two strides; sides that it does not divide cost a crop of the output."""
 
 
-def build_network(settings: NetworkSettings, *, tiles: bool = False) -> keras.Model:
+@keras.saving.register_keras_serializable("nst_tf")
+class TransformNetwork(keras.Model):
+    """The network of `build_network`, saved as its settings and weights.
+
+    Args:
+        settings: Styles, width, lowering and compute dtype.
+        tiles: Whether the statistics are an input and an output, too.
+        **kwargs: Passed to `keras.Model`.
+    """
+
+    def __init__(
+        self, settings: NetworkSettings, *, tiles: bool = False, **kwargs: Any
+    ) -> None:
+        inputs, outputs = _graph(settings, tiles=tiles)
+        super().__init__(inputs, outputs, **{"name": "transform", **kwargs})
+        self.settings, self.tiles = settings, tiles
+
+    def rebuilt(
+        self,
+        *,
+        lowering: Lowering | None = None,
+        tiles: bool | None = None,
+        dtype: str | None = None,
+    ) -> "TransformNetwork":
+        """Return a network with the same weights, written in another way.
+
+        Args:
+            lowering: The copy's lowering; without it this network's.
+            tiles: Whether it takes and gives statistics; without it as this one.
+            dtype: Its Keras dtype policy; without it this network's.
+        """
+        changed = dataclasses.replace(
+            self.settings,
+            lowering=lowering or self.settings.lowering,
+            dtype=dtype or self.settings.dtype,
+        )
+        copy = TransformNetwork(changed, tiles=self.tiles if tiles is None else tiles)
+        copy.set_weights(self.get_weights())
+        return copy
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments, the settings as a dict."""
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "settings": dataclasses.asdict(self.settings),
+            "tiles": self.tiles,
+        }
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: Any = None
+    ) -> "TransformNetwork":
+        """Build the network that a config describes, with new weights."""
+        settings = NetworkSettings(**config["settings"])
+        return cls(settings, **{k: v for k, v in config.items() if k != "settings"})
+
+
+def build_network(
+    settings: NetworkSettings, *, tiles: bool = False
+) -> TransformNetwork:
     """Build Johnson's network with conditional instance normalisation.
 
     Differs from the paper: what either stride takes away is added again at its size on
@@ -59,6 +118,13 @@ def build_network(settings: NetworkSettings, *, tiles: bool = False) -> keras.Mo
         >>> network = build_network(NetworkSettings(styles=3))
         >>> network({"image": photo, "style": [[0.0, 0.3, 0.7]]})
     """
+    return TransformNetwork(settings, tiles=tiles)
+
+
+def _graph(
+    settings: NetworkSettings, *, tiles: bool
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Return the symbolic inputs and outputs of `build_network`."""
     lowering = settings.lowering
     policy = settings.dtype
     narrow, middle, wide = (max(1, round(settings.width * n)) for n in (32, 64, 128))
@@ -126,4 +192,4 @@ def build_network(settings: NetworkSettings, *, tiles: bool = False) -> keras.Mo
     x = PhotographMix(dtype="float32", name="mix")(x, image, style)
     if tiles:
         x = {"picture": x, "statistics": ops.concatenate(own, axis=-1)}
-    return keras.Model(inputs, x, name="transform")
+    return inputs, x

@@ -107,14 +107,21 @@ class LBFGS(keras.optimizers.Optimizer):
         self._cuts = zeros((), "cuts", "int32")
         self._started = zeros((), "started", "int32")
         self._newest = np.eye(m, dtype="float32")[-1]
-        self._last_x = [zeros((_length(chunk),), "last_x") for chunk in self._chunks]
-        self._last_g = [zeros((_length(chunk),), "last_g") for chunk in self._chunks]
+        self._last_x, self._last_g = (
+            [zeros((_length(c),), f"{name}_{c.start}") for c in self._chunks]
+            for name in ("last_x", "last_g")
+        )
 
     def _rows(self, name: str, slots: int, chunk: slice) -> "_Rows":
+        shapes = _Rows.shapes(slots, _length(chunk))
         return _Rows(
             [
-                self.add_variable(shape=shape, dtype=self.history_dtype, name=name)
-                for shape in _Rows.shapes(slots, _length(chunk))
+                self.add_variable(
+                    shape=shape,
+                    dtype=self.history_dtype,
+                    name=f"{name}_{chunk.start}_{row}",
+                )
+                for row, shape in enumerate(shapes)
             ]
         )
 

@@ -1,15 +1,14 @@
 """What a run tells its observer, and how it ends."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from nst_tf.loss.parts import LossParts
 from nst_tf.painting.schedule import Size
+from nst_tf.running.progress import Reason
 from nst_tf.settings.optimize import Depth, OptimizeSettings
-
-Reason = Literal["finished", "converged", "stopped", "not finite"]
 
 
 class Step(NamedTuple):
@@ -24,8 +23,8 @@ class Step(NamedTuple):
         loss: The parts of the loss of the picture before this step.
         seconds: Time since the start, without that between runs of a resumed one.
         image: Call it for the picture after this step, float32 `[H, W, 3]`.
-        weights: Weights of the content, style and total variation terms.
-        weigh: Call it with three new ones for the steps to come; the settings must
+        weights: Weights of the terms, in the order of `TERMS`.
+        weigh: Call it with as many new ones for the steps to come; the settings must
             have weight_changes.
     """
 
@@ -38,7 +37,7 @@ class Step(NamedTuple):
     seconds: float
     image: Callable[[], np.ndarray]
     weights: tuple[float, ...]
-    weigh: Callable[[float, float, float], None]
+    weigh: Callable[..., None]
 
 
 class Result(NamedTuple):

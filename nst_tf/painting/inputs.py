@@ -9,12 +9,14 @@ import numpy as np
 
 from nst_tf.backend.compile import in_graph
 from nst_tf.imaging import color
-from nst_tf.imaging.guides import Regions, whole
+from nst_tf.imaging.guides import Regions, everywhere
 from nst_tf.imaging.resize import resize
-from nst_tf.loss.objective import Objective, Targets
+from nst_tf.loss.extractor import build_extractor
+from nst_tf.loss.objective import Objective
+from nst_tf.loss.term import Targets
 from nst_tf.loss.tiled import TiledObjective
-from nst_tf.loss.vgg import build_extractor
-from nst_tf.painting.schedule import Stage
+from nst_tf.painting.schedule import Pass
+from nst_tf.settings.loss import LossSettings
 from nst_tf.settings.optimize import OptimizeSettings
 
 Tensor = Any
@@ -55,14 +57,14 @@ class Inputs(NamedTuple):
     def arrays(self) -> list[np.ndarray]:
         """All that decides the result besides the settings."""
         chosen = self.regions
-        given = [chosen.shares, chosen.strengths, chosen.masks, *chosen.paintings]
+        given = [chosen.shares, chosen.factors, chosen.masks, *chosen.paintings]
         pictures = [self.colors, *self.styles]
         if len(self.styles) == 1 and chosen.masks is None:
             return pictures
         return pictures + [x for x in given if x is not None]
 
     def targets(
-        self, objective: Objective, stage: Stage, settings: OptimizeSettings
+        self, objective: Objective, stage: Pass, settings: OptimizeSettings
     ) -> Targets:
         """Return what a picture must match at the sizes of `stage`."""
         chosen, resample = self.regions, settings.resample
@@ -90,7 +92,7 @@ class Inputs(NamedTuple):
             photo[None], blend, None if weights is None else weights[None], masks
         )
 
-    def cover(self, stage: Stage) -> np.ndarray | None:
+    def cover(self, stage: Pass) -> np.ndarray | None:
         """Return how much of each pixel may change, `[H, W]`."""
         cover = self.regions.cover
         if cover is None:
@@ -112,7 +114,7 @@ def prepare(
     """Return the pictures of a run in the colours that the network should see."""
     styles = (style,) if isinstance(style, np.ndarray) else tuple(style)
     if regions is None:
-        regions = whole(len(styles), settings.style_shares)
+        regions = everywhere(len(styles), settings.style_shares)
     photo, styles = color.prepare(
         content, styles, settings.color, linear_light=settings.linear_light
     )
@@ -126,8 +128,13 @@ def build_objective(
     extractor = extractor or build_extractor(
         settings.loss.layers, settings=settings.extractor, dtype=dtype
     )
-    loss = settings.loss
-    if settings.weight_changes and not loss.tv_weight:
-        # Without weight it would not be computed, but it may get some.
-        loss = dataclasses.replace(loss, tv_weight=1.0)
-    return Objective(extractor, loss)
+    return Objective(extractor, changeable(settings.loss, settings))
+
+
+def changeable(loss: LossSettings, settings: OptimizeSettings) -> LossSettings:
+    """Return a loss all of whose terms are computed if they may get weight."""
+    idle = [name for name, weight in loss.term_weights.items() if not weight]
+    if not settings.weight_changes or not idle:
+        return loss
+    weights: dict[str, Any] = {f"{name}_weight": 1.0 for name in idle}
+    return dataclasses.replace(loss, **weights)

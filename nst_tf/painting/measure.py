@@ -14,8 +14,9 @@ from nst_tf.loss.parts import LossParts
 from nst_tf.loss.tiled import TiledObjective, tiled
 from nst_tf.painting.inputs import build_objective, graph_of, prepare
 from nst_tf.painting.memory import MemoryPlan, Need, measuring_tile, plan_memory
-from nst_tf.painting.schedule import Stage, part_of, plan_stages
+from nst_tf.painting.schedule import Pass, plan_passes
 from nst_tf.settings.optimize import OptimizeSettings
+from nst_tf.settings.weight_changes import records
 
 _TRIAL = 256
 """Side of the picture on which the speed is measured, in pixels."""
@@ -53,13 +54,14 @@ def measure_losses(
         regions: The regions as given to `optimize_image`.
     """
     inputs = prepare(content, style, settings, regions)
-    stage = plan_stages(inputs.size, inputs.style_sizes, settings)[-1]
-    tile = measuring_tile(need_of(stage, settings, inputs.regions), settings, "float32")
+    stage = plan_passes(inputs.size, inputs.style_sizes, settings)[-1]
+    tile = measuring_tile(need_of(stage, inputs.regions), settings, "float32")
     objective = tiled(build_objective(settings, "float32"), tile)
     targets = inputs.targets(objective, stage, settings)
     if settings.weight_changes:
-        weights = np.asarray(settings.weight_changes[-3:], "float32")
-        targets = targets._replace(weights=weights)
+        *_, (_, weights) = records(settings.weight_changes)
+        last = np.asarray(list(weights.values()), "float32")
+        targets = targets._replace(weights=last)
     measure = graph_of(objective, objective.measure)
     losses = []
     for pixels in pictures:
@@ -71,7 +73,7 @@ def measure_losses(
 
 
 def memory_plan(
-    stages: Sequence[Stage],
+    stages: Sequence[Pass],
     settings: OptimizeSettings,
     regions: Regions,
 ) -> MemoryPlan:
@@ -80,15 +82,14 @@ def memory_plan(
     Raises:
         InputError: They don't; the message names the least limit that would do.
     """
-    needs = [need_of(stage, settings, regions) for stage in stages]
+    needs = [need_of(stage, regions) for stage in stages]
     return plan_memory(needs, settings, resolve_precision(settings.precision))
 
 
-def need_of(stage: Stage, settings: OptimizeSettings, regions: Regions) -> Need:
+def need_of(stage: Pass, regions: Regions) -> Need:
     """Return what the planner must know of a stage."""
-    loss = part_of(settings.loss, stage.depth)
     count = 0 if regions.masks is None else regions.masks.shape[-1]
-    return Need(stage.picture, stage.styles, loss, count)
+    return Need(stage.picture, stage.styles, stage.loss, count)
 
 
 def step_seconds(settings: OptimizeSettings, seed: int = 0) -> float:

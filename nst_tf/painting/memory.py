@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from nst_tf.loss.tiles import block, halos, split
-from nst_tf.loss.vgg_weights import check_layers, layer_shapes
+from nst_tf.loss.geometry import GEOMETRIES, Geometry
+from nst_tf.loss.tiles import split
 from nst_tf.settings.checks import InputError, parse_memory
 from nst_tf.settings.loss import LossSettings
 from nst_tf.settings.optimize import OptimizeSettings
@@ -108,7 +108,7 @@ def plan_memory(
         InputError: No choice fits; the message names the least limit that would do.
     """
     for need in needs:
-        check_layers(settings.extractor.network, need.loss.layers)
+        GEOMETRIES[settings.extractor.network].check(need.loss.layers)
     choices = _choices(settings)
     fitting = []
     for history, kind in choices:
@@ -197,7 +197,7 @@ class _Model:
 
     def __init__(self, settings: OptimizeSettings, dtype: str, state: float) -> None:
         self.settings, self.item = settings, 2 if dtype == "bfloat16" else 4
-        self.shapes = layer_shapes(settings.extractor.network)
+        self.geometry = GEOMETRIES[settings.extractor.network]
         self.state = state
         memory = settings.memory
         self.limit = math.inf if memory is None else parse_memory(memory)
@@ -216,21 +216,21 @@ class _Model:
 
     def stage(self, need: Need, tile: int | None) -> StageMemory:
         """Return what a stage takes in tiles of a size."""
-        names = list(self.shapes)
-        deepest = max(map(names.index, need.loss.layers))
-        names = names[: deepest + 1]
+        used = self.geometry.upto(need.loss.layers)
         width, height = need.size
-        crops = _areas(need.size, tile, names)
+        crops = _areas(need.size, tile, used)
         # Of a style nothing is differentiated: half of the activations.
-        seen = [0.5 * max(_areas(size, tile, names)) for size in need.styles]
+        seen = [0.5 * max(_areas(size, tile, used)) for size in need.styles]
         largest = max([*crops, *seen])
-        channels = self._channels(names)
-        content = 1.5 * self.item * self._channels(need.loss.content_layers)
+        channels = sum(layer.work for layer in used.layers)
+        content = 1.5 * self.item * self._numbers(need.loss.content_layers)
         activations = self.item * (
             _ACTIVATIONS * channels
-            + 2 * need.regions * self._channels(need.loss.style_layers)
+            + 2 * need.regions * self._numbers(need.loss.style_layers)
         )
-        masks = sum(4 * need.regions / 4 ** block(x) for x in need.loss.style_layers)
+        masks = sum(
+            4 * need.regions / 4 ** used[name].level for name in need.loss.style_layers
+        )
         kept = bool(need.regions) + (self.settings.color == "luminance")
         pictures = _PICTURES + self.state + _MORE * kept
         peak = _PROGRAM + width * height * (12 * pictures + content + masks)
@@ -239,19 +239,17 @@ class _Model:
         work = sum(crops) * channels
         return StageMemory(need.size, tile, len(crops), _MARGIN * peak, work)
 
-    def _channels(self, layers: Sequence[str]) -> float:
+    def _numbers(self, layers: Sequence[str]) -> float:
         """Return the numbers of a pixel in the maps of these layers."""
-        return sum(self.shapes[name][-1] / 4 ** block(name) for name in layers)
+        return sum(self.geometry[name].density for name in layers)
 
 
-def _areas(
-    size: tuple[int, int], tile: int | None, convolutions: Sequence[str]
-) -> list[int]:
+def _areas(size: tuple[int, int], tile: int | None, used: Geometry) -> list[int]:
     """Return the pixels of every crop of a picture."""
     width, height = size
     if tile is None:
         return [width * height]
     return [
         (t.rows.crop[1] - t.rows.crop[0]) * (t.columns.crop[1] - t.columns.crop[0])
-        for t in split(height, width, tile, halos(convolutions))
+        for t in split(height, width, tile, used.halo)
     ]

@@ -6,11 +6,7 @@ References:
 """
 
 import dataclasses
-import functools
 import gc
-import hashlib
-import math
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,31 +17,39 @@ import numpy as np
 from nst_tf.backend.allocator import trim_heap
 from nst_tf.backend.compile import jit_compile
 from nst_tf.backend.precision import resolve_precision
-from nst_tf.imaging import color
 from nst_tf.imaging.guides import Regions
-from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import resize
-from nst_tf.loss.objective import Objective, Targets
-from nst_tf.loss.parts import LossParts
+from nst_tf.loss.objective import Objective
+from nst_tf.loss.term import Targets
 from nst_tf.loss.tiled import tiled
 from nst_tf.optimizers.lbfgs import LBFGS
-from nst_tf.painting.events import Observer, Reason, Result, Step
-from nst_tf.painting.inputs import Inputs, build_objective, prepare, size_of
+from nst_tf.painting.canvas import Canvas, check_init
+from nst_tf.painting.events import Observer, Result, Step
+from nst_tf.painting.inputs import (
+    Inputs,
+    build_objective,
+    changeable,
+    prepare,
+)
 from nst_tf.painting.measure import memory_plan
-from nst_tf.painting.pixels import PixelImage, Range
-from nst_tf.painting.resume import carry, flatten, plain, restore, state_variables
-from nst_tf.painting.schedule import Size, Stage, part_of, plan_stages
-from nst_tf.running.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from nst_tf.painting.optimizer import build_optimizer, carry_moments
+from nst_tf.painting.pixels import PixelImage
+from nst_tf.painting.schedule import Pass, plan_passes
+from nst_tf.painting.weights import Reweigh, TermWeights
+from nst_tf.running.callbacks import (
+    FiniteGuard,
+    Plateau,
+    Report,
+    SaveState,
+)
+from nst_tf.running.checkpoint import Checkpoint, StateFile, named_variables
+from nst_tf.running.identity import RunIdentity, hash_arrays
+from nst_tf.running.progress import Progress
 from nst_tf.running.transfer import StyleTransfer, untuned
-from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_dict
-from nst_tf.settings.optimize import Depth, OptimizeSettings
+from nst_tf.settings.optimize import OptimizeSettings
 
 Tensor = Any
-_WINDOW = 20
-"""Evaluations over which the early stop compares the loss."""
-_FIRST_CHANGE = (4 / 255, 1 / 255)
-"""Mean change of L-BFGS' first step at the first stage and at the later ones."""
 
 
 def optimize_image(
@@ -89,14 +93,11 @@ def optimize_image(
     settings = settings or OptimizeSettings()
     inputs = prepare(content, style, settings, regions)
     run = _Run(inputs, settings, observer, checkpoint, checkpoint_every, extractor)
-    state = load_checkpoint(checkpoint) if resume and checkpoint else None
-    if state is not None:
-        run.check(state)
-    return run(state)
+    return run(run.file.load() if resume else None)
 
 
 class _Run:
-    """The state that lives through the stages of one run."""
+    """The state that lives through the passes of one run."""
 
     def __init__(
         self,
@@ -107,348 +108,185 @@ class _Run:
         checkpoint_every: int,
         extractor: keras.Model | None,
     ) -> None:
-        self.extractor = extractor
-        self.inputs, self.settings = inputs, settings
-        self.observer, self.checkpoint = observer, checkpoint
-        self.checkpoint_every = checkpoint_every
+        check_init(settings.init)
+        self.inputs, self.settings, self.extractor = inputs, settings, extractor
+        self.observer, self.checkpoint_every = observer, checkpoint_every
         self.dtype = resolve_precision(settings.precision)
-        self.stages = plan_stages(inputs.size, inputs.style_sizes, settings)
-        self.plan = memory_plan(self.stages, settings, inputs.regions)
-        init = settings.init
-        if init not in ("content", "noise", "style") and not Path(init).is_file():
-            raise InputError(
-                f"init must be content, noise, style or an image file; got {init}"
-            )
-        self.evaluations = 0
-        self.changes = settings.weight_changes
+        self.passes = plan_passes(inputs.size, inputs.style_sizes, settings)
+        self.plan = memory_plan(self.passes, settings, inputs.regions)
+        self.file = StateFile(checkpoint, self._identity())
+        self.weights = TermWeights(settings)
+        self.canvas = Canvas(inputs, settings)
+        self.progress = Progress()
         self.losses: list[float] = []
-        self.reason: Reason = "finished"
-        self.parts = LossParts.unknown()
-        self.started = time.monotonic()
 
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.started
-
-    @property
-    def weights(self) -> tuple[float, ...]:
-        """Weights of the terms at the next evaluation."""
-        weights: tuple[float, ...] = self.settings.loss.term_weights
-        for start in range(0, len(self.changes), 4):
-            if self.changes[start] <= self.evaluations:
-                weights = self.changes[start + 1 : start + 4]
-        return weights
-
-    @functools.cached_property
-    def identity(self) -> dict[str, Any]:
-        """Return what two runs must share for one to continue the other."""
-        images = hashlib.sha256()
-        for image in self.inputs.arrays:
-            images.update(repr(image.shape).encode())
-            images.update(np.ascontiguousarray(image).tobytes())
+    def _identity(self) -> RunIdentity:
         settings = to_dict(self.settings)
         settings["extractor"].pop("vgg_weights")
-        return {
-            "settings": settings,
-            "images": images.hexdigest(),
-            "dtype": self.dtype,
-            "backend": keras.backend.backend(),
-        }
-
-    def check(self, state: Checkpoint) -> None:
-        """Refuse a checkpoint of another run, naming what differs."""
-        # Through JSON's eyes: a tuple and a list are the same.
-        mine, theirs = flatten(self.identity), flatten(state.meta["identity"])
-        differing = [key for key in mine if mine[key] != theirs.get(key)]
-        if differing:
-            listed = ", ".join(
-                f"{key} (there {theirs.get(key)}, now {mine[key]})" for key in differing
-            )
-            raise InputError(
-                f"{self.checkpoint} belongs to another run; it differs in {listed}"
-            )
+        return RunIdentity(
+            {
+                "settings": settings,
+                "images": hash_arrays(self.inputs.arrays),
+                "dtype": self.dtype,
+                "backend": keras.backend.backend(),
+            }
+        )
 
     def __call__(self, state: Checkpoint | None) -> Result:
         whole = build_objective(self.settings, self.dtype, self.extractor)
-        objectives: dict[Depth, Objective] = {
-            depth: Objective(whole.extractor, part_of(whole.settings, depth))
-            for depth in ("shallow", "middle")
-        }
-        objectives["whole"] = whole
         first, picture, previous, moments = 0, None, None, None
         generator: PixelImage | None = None
         targets: Targets | keras.layers.Layer | None = None
         optimizer: keras.optimizers.Optimizer | None = None
         if state is not None:
-            meta = state.meta
-            first, self.evaluations = meta["stage"], meta["evaluations"]
-            self.losses = [float(x) for x in meta["losses"]]
-            self.parts = LossParts.of(meta["parts"])
-            self.changes = tuple(meta["weight_changes"])
-            self.started -= meta["seconds"]
-        for index in range(first, len(self.stages)):
-            stage = self.stages[index]
-            photo = self._resized(self.inputs.content, stage.picture)
-            tile = self.plan.stages[index].tile
-            objective = tiled(objectives[stage.depth], tile)
+            first = self._restore_facts(state)
+        for index in range(first, len(self.passes)):
+            stage = self.passes[index]
+            photo = self.canvas.photograph(stage)
+            objective = self._objective(whole.extractor, index)
             if generator is None or optimizer is None:
-                generator = self._generator(stage, photo, picture, previous)
-                optimizer = self._optimizer(index)
+                generator = self.canvas.pixels(stage, photo, picture, previous)
+                optimizer = build_optimizer(self.settings, self.plan, index)
                 optimizer.build(generator.trainable_variables)
                 if moments is not None:
-                    carry(moments, optimizer)
+                    carry_moments(moments, optimizer)
             # Large pictures are many of these: only what is used again is kept.
-            previous = photo if index + 1 < len(self.stages) else None
+            previous = photo if index + 1 < len(self.passes) else None
             del photo
             if targets is None:
-                # Those of the whole loss serve a middle stage, too.
+                # Those of the whole loss serve a middle pass, too.
                 goal = index + (stage.depth == "middle")
-                kind, part = self.stages[goal].depth, self.plan.stages[goal].tile
-                targets = self._targets(tiled(objectives[kind], part), stage)
+                targets = self._targets(self._objective(whole.extractor, goal), stage)
             model = StyleTransfer(generator, objective, targets)
             targets = model.targets if stage.depth == "middle" else None
-            done = 0
+            self.progress.done, self.progress.steps = 0, stage.steps
             if state is not None:
-                done = restore(state, generator, optimizer)
+                self.progress.done = int(state.meta["done"])
+                self.file.restore(state, _variables(generator, optimizer))
                 state = None
+            whole_picture = self.plan.stages[index].tile is None
             model.compile(
                 optimizer=optimizer,
-                jit_compile=jit_compile() if tile is None else False,
-                run_eagerly=tile is not None,
+                jit_compile=jit_compile() if whole_picture else False,
+                run_eagerly=not whole_picture,
             )
-            self._fit(model, index, done)
+            self._fit(model, index)
             del model
-            if stage.depth == "middle" and self.reason == "finished":
+            if stage.depth == "middle" and self.progress.reason == "finished":
                 # The loss changes little: the pairs of its gradients still hold.
                 if isinstance(optimizer, LBFGS):
                     optimizer.forget_last()
                 gc.collect()
                 continue
-            if self.reason == "not finite":
-                picture = generator.last_finite()
-            else:
-                picture = generator.picture()
+            failed = self.progress.failed
+            picture = generator.last_finite() if failed else generator.picture()
             moments = optimizer if self.settings.optimizer == "adam" else None
             generator = optimizer = None
-            gc.collect()  # A stage's graph and its variables hang in reference cycles.
+            gc.collect()  # A pass' graph and its variables hang in reference cycles.
             trim_heap()
-            if self.reason in ("stopped", "not finite"):
+            if self.progress.reason in ("stopped", "not finite"):
                 break
         assert picture is not None
+        return self._result(picture)
+
+    def _result(self, picture: np.ndarray) -> Result:
+        now = self.progress
         return Result(
-            self.colored(resize(picture, *self.stages[-1].picture)),
-            self.parts,
-            self.evaluations,
-            self.seconds,
-            self.reason,
-            dataclasses.replace(self.settings, weight_changes=self.changes),
+            self.canvas.colored(resize(picture, *self.passes[-1].picture)),
+            now.loss,
+            now.step,
+            now.seconds,
+            now.reason,
+            dataclasses.replace(self.settings, weight_changes=self.weights.changes),
         )
 
-    def _generator(
-        self,
-        stage: Stage,
-        photo: np.ndarray,
-        picture: np.ndarray | None,
-        previous: np.ndarray | None,
-    ) -> PixelImage:
-        """Return the pixels a stage begins with, from those of a coarser one if any."""
-        if picture is None or previous is None:
-            start = self._start(photo, stage)
-        else:
-            start = self._refine(picture, photo, previous)
-        return PixelImage(
-            start,
-            constrained=self.settings.constrained,
-            backdrop=photo,
-            cover=self.inputs.cover(stage),
-            greys=self._greys(stage),
-        )
+    def _objective(self, extractor: keras.Model, index: int) -> Objective:
+        """Return the loss of a pass, in tiles where the plan says so."""
+        loss = changeable(self.passes[index].loss, self.settings)
+        return tiled(Objective(extractor, loss), self.plan.stages[index].tile)
 
-    def _targets(self, objective: Objective, stage: Stage) -> Targets:
+    def _targets(self, objective: Objective, stage: Pass) -> Targets:
         """Return what a picture must match, by the weights of now."""
         targets = self.inputs.targets(objective, stage, self.settings)
-        if not self.changes:
+        if not self.weights.changes:
             return targets
-        return targets._replace(weights=np.asarray(self.weights, "float32"))
+        weights = self.weights.at(self.progress.step)
+        return targets._replace(weights=np.asarray(weights, "float32"))
 
-    def _greys(self, stage: Stage) -> Range | None:
-        """Return the luminances that the photograph's colours allow, if only those."""
-        if self.settings.color != "luminance":
-            return None
-        return color.luma_range(self._resized(self.inputs.colors, stage.picture))
-
-    def colored(self, picture: np.ndarray) -> np.ndarray:
-        """Return a picture of the optimisation as the viewer should see it."""
-        if self.settings.color != "luminance":
-            return picture
-        size = Size(*size_of(picture))
-        return color.keep_colors(picture, self._resized(self.inputs.colors, size))
-
-    def _resized(self, image: np.ndarray, size: Size) -> np.ndarray:
-        return resize(image, *size, resample=self.settings.resample)
-
-    def _start(self, photo: np.ndarray, stage: Stage) -> np.ndarray:
-        """Return the first picture of the run, `[H, W, 3]`."""
-        init = self.settings.init
-        height, width = photo.shape[:2]
-        if init == "content":
-            return photo
-        if init == "style":
-            painting = self._resized(self.inputs.styles[0], stage.styles[0])
-            return resize(painting, width, height)
-        if init == "noise":
-            draw = np.random.default_rng(self.settings.seed).standard_normal(
-                photo.shape
-            )
-            return np.clip(0.5 + 0.1 * draw, 0.0, 1.0).astype("float32")
-        return resize(load_image(Path(init)).pixels, width, height)
-
-    def _refine(
-        self, picture: np.ndarray, photo: np.ndarray, previous: np.ndarray
-    ) -> np.ndarray:
-        """Enlarge a picture and add the photograph's detail of the finer scale.
-
-        Without the detail the fine layers' Gram matrices start from almost nothing:
-        91 instead of 167 million at short side 256, and 3 % less loss after 60
-        evaluations (reference pair, weights of the notebook). Where content does not
-        count, its detail is not wanted either.
-        """
-        height, width = photo.shape[:2]
-        if not self.settings.loss.term_weights[0]:
-            return resize(picture, width, height)
-        detail = photo - resize(previous, width, height)
-        return np.clip(resize(picture, width, height) + detail, 0.0, 1.0)
-
-    def _optimizer(self, index: int) -> keras.optimizers.Optimizer:
-        settings = self.settings
-        if settings.optimizer == "adam":
-            return keras.optimizers.Adam(
-                settings.learning_rate or 0.02,
-                beta_2=0.99,
-                use_ema=settings.ema > 0,
-                ema_momentum=settings.ema or None,
-            )
-        return LBFGS(
-            settings.learning_rate or 1.0,
-            history=self.plan.history,
-            history_dtype=self.plan.history_dtype,
-            backtracking=settings.backtracking,
-            first_change=_FIRST_CHANGE[min(index, 1)],
-        )
-
-    def _fit(self, model: StyleTransfer, index: int, done: int) -> None:
-        """Run the steps of one stage that are still to do."""
-        steps = self.stages[index].steps - done
+    def _fit(self, model: StyleTransfer, index: int) -> None:
+        """Run the steps of one pass that are still to do."""
+        now = self.progress
+        steps = now.steps - now.done
         if steps < 1:  # Stopped at the very end, before Keras put in Adam's average.
             model.optimizer.finalize_variable_values(model.trainable_variables)
             return
-        watcher = _Watcher(self, model, index, done)
+
+        def ended() -> None:
+            if index == len(self.passes) - 1:
+                now.reason = "converged"
+
+        plateau = Plateau(now, self.settings.tolerance, ended)
+        plateau.losses = self.losses
         model.fit(
             _counter(steps),
             steps_per_epoch=steps,
             shuffle=False,
             verbose=0,
-            callbacks=[watcher],
+            callbacks=[
+                FiniteGuard(now),
+                Report(now, lambda: self._tell(model, index)),
+                Reweigh(now, self.weights, model, plateau),
+                plateau,
+                SaveState(
+                    now,
+                    lambda: self._save(model, index, plateau),
+                    every=self.checkpoint_every,
+                ),
+            ],
+        )
+        self.losses = plateau.losses
+
+    def _tell(self, model: StyleTransfer, index: int) -> bool | None:
+        """Tell the observer of a step; return whether it wants the run to end."""
+        if self.observer is None:
+            return None
+        now, stage = self.progress, self.passes[index]
+        return self.observer(
+            Step(
+                index,
+                stage.picture,
+                stage.depth,
+                now.done,
+                now.step,
+                now.loss,
+                now.seconds,
+                lambda: self.canvas.colored(model.generator.picture()),
+                self.weights.at(now.step - 1),
+                lambda *weights: self.weights.note(now.step, weights),
+            )
         )
 
-    def save(self, model: StyleTransfer, index: int, done: int) -> None:
-        """Write the checkpoint, if the run has one."""
-        if self.checkpoint is None:
-            return
-        meta = {
-            "identity": self.identity,
-            "stage": index,
-            "done": done,
-            "evaluations": self.evaluations,
-            "losses": self.losses,
-            "parts": self.parts.flat(),
-            "seconds": self.seconds,
-            "weight_changes": self.changes,
+    def _save(self, model: StyleTransfer, index: int, plateau: Plateau) -> None:
+        facts = {
+            **self.progress.facts(),
+            "pass": index,
+            "losses": plateau.losses,
+            "weight_changes": self.weights.changes,
         }
-        variables = state_variables(model.generator, model.optimizer)
-        save_checkpoint(self.checkpoint, meta, (plain(v) for v in variables))
+        self.file.save(facts, _variables(model.generator, model.optimizer))
+
+    def _restore_facts(self, state: Checkpoint) -> int:
+        """Go on from the facts of a state; return the pass that it was saved in."""
+        self.progress.restore(state.meta)
+        self.losses = [float(x) for x in state.meta["losses"]]
+        self.weights.changes = tuple(state.meta["weight_changes"])
+        return int(state.meta["pass"])
 
 
-class _Watcher(keras.callbacks.Callback):
-    """Counts, reports, checks and saves after every step of one stage."""
-
-    def __init__(self, run: _Run, model: StyleTransfer, index: int, done: int) -> None:
-        super().__init__()
-        self.run, self.transfer, self.index, self.done = run, model, index, done
-
-    def on_train_batch_end(
-        self, batch: int, logs: dict[str, float] | None = None
-    ) -> None:
-        """Handle the step that just ended."""
-        _ = self.model  # Under JAX this brings the variables up to date.
-        run, logs = self.run, logs or {}
-        before = run.weights
-        run.evaluations += 1
-        self.done += 1
-        parts = LossParts.of(logs)
-        if not math.isfinite(parts.total):
-            run.reason = "not finite"
-            self.transfer.stop_training = True
-            return
-        run.parts = parts
-        run.losses = [*run.losses, parts.total][-_WINDOW - 1 :]
-        if run.observer is not None:
-            step = Step(
-                self.index,
-                run.stages[self.index].picture,
-                run.stages[self.index].depth,
-                self.done,
-                run.evaluations,
-                parts,
-                run.seconds,
-                lambda: run.colored(self.transfer.generator.picture()),
-                before,
-                self._weigh,
-            )
-            if run.observer(step):
-                run.reason = "stopped"
-        if run.weights != before:
-            self._apply()
-        last = self.done == run.stages[self.index].steps
-        if self._converged():
-            # The stage counts as complete, for a resumed run too.
-            self.done = run.stages[self.index].steps
-            run.reason = (
-                "converged" if self.index == len(run.stages) - 1 else run.reason
-            )
-            last = self.transfer.stop_training = True
-        if last:
-            run.losses = []
-        if run.reason == "stopped":
-            self.transfer.stop_training = True
-        if last or run.reason == "stopped" or self.done % run.checkpoint_every == 0:
-            run.save(self.transfer, self.index, self.done)
-
-    def _weigh(self, *weights: float) -> None:
-        """Note other weights for the evaluations to come."""
-        run = self.run
-        if not run.changes:
-            raise InputError("these settings have no weight_changes")
-        earlier = len(run.changes)
-        while earlier and run.changes[earlier - 4] >= run.evaluations:
-            earlier -= 4  # What was planned for later, or said a moment ago.
-        changes = (*run.changes[:earlier], float(run.evaluations), *weights)
-        dataclasses.replace(run.settings, weight_changes=changes)  # Checks them.
-        run.changes = changes
-
-    def _apply(self) -> None:
-        """Let new weights act: the losses before do not compare, nor the gradients."""
-        run = self.run
-        run.losses = []
-        self.transfer.targets.weigh(run.weights)
-        if isinstance(self.transfer.optimizer, LBFGS):
-            self.transfer.optimizer.reset()
-
-    def _converged(self) -> bool:
-        losses, tolerance = self.run.losses, self.run.settings.tolerance
-        if not tolerance or len(losses) <= _WINDOW:
-            return False
-        return losses[0] - losses[-1] < tolerance * losses[0]
+def _variables(
+    generator: PixelImage, optimizer: keras.optimizers.Optimizer
+) -> dict[str, keras.Variable]:
+    return named_variables(generator=generator, optimizer=optimizer)
 
 
 def _counter(steps: int) -> Any:

@@ -4,23 +4,14 @@ import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from nst_tf.imaging.resize import fit
+from nst_tf.imaging.resize import fit, fit_within
 from nst_tf.loss.conventions import layer_weights
+from nst_tf.loss.geometry import GEOMETRIES, Geometry
 from nst_tf.settings.checks import MIN_SIDE, InputError
 from nst_tf.settings.loss import LossSettings
 from nst_tf.settings.optimize import Depth, OptimizeSettings
+from nst_tf.settings.schedule import Schedule, parse_schedule
 
-_MIDDLE = 0.8
-"""Part of the steps that leave out the deepest style layer, where it makes 1 % of the
-loss: with the style term's own settings, as here."""
-_STYLE = (
-    "convention",
-    "style_layers",
-    "style_layer_weights",
-    "style_layer_ratio",
-    "style_loss",
-    "strength",
-)
 _COARSEST = 64
 """Short side in pixels below which no coarser scale is worth a pass."""
 
@@ -32,28 +23,30 @@ class Size(NamedTuple):
     height: int
 
 
-class Stage(NamedTuple):
+class Pass(NamedTuple):
     """One pass over the picture.
 
     Attributes:
         picture: Size of the picture.
         styles: Size of every style image.
         steps: Evaluations.
-        depth: What counts of the loss: the shallower half of the style layers alone,
+        loss: What counts: terms, layers and their weights.
+        depth: What the log calls that: the shallower half of the style layers alone,
             all but the deepest style layer, or the whole.
     """
 
     picture: Size
     styles: tuple[Size, ...]
     steps: int
+    loss: LossSettings
     depth: Depth = "whole"
 
 
-def plan_stages(
+def plan_passes(
     content: tuple[int, int],
     styles: Sequence[tuple[int, int]],
     settings: OptimizeSettings,
-) -> list[Stage]:
+) -> tuple[Pass, ...]:
     """Return the passes from the coarsest to the final size.
 
     At each size the shallow layers come first: they are cheap, and enlarging a picture
@@ -68,74 +61,83 @@ def plan_stages(
     Args:
         content: Width and height of the photograph.
         styles: Width and height of every style image.
-        settings: Size, scales and steps.
+        settings: Size, scales, steps and schedule.
 
     Raises:
-        InputError: A picture is too narrow for the chosen size.
+        InputError: A picture is too narrow for the chosen size, or there is no such
+            layer.
     """
-    stages: list[Stage] = []
-    loss = settings.loss
-    several = loss.term_weights[1] and len(loss.style_layers) > 1
-    shallow = settings.shallow_steps if several else 0
-    middle = _middle_steps(settings) if several else 0
-    # A position cannot be mirrored about itself.
-    least = MIN_SIDE * (2 if settings.extractor.padding == "reflect" else 1)
+    passes: list[Pass] = []
+    network = GEOMETRIES[settings.extractor.network]
+    network.check(settings.loss.layers)
+    schedule = parse_schedule(settings.schedule, settings.loss)
     for index in range(settings.scales):
         ratio = settings.scale_factor**-index
-        picture = Size(
-            *fit(*content, max(1, round(settings.size * ratio)), settings.side)
-        )
+        side = max(1, round(settings.size * ratio))
+        picture = Size(*fit(*content, side, settings.side))
         if index and min(picture) < _COARSEST:
             break
         wanted = (settings.style_size or settings.size) * settings.style_scale * ratio
-        paintings = tuple(_painting_size(style, wanted, settings) for style in styles)
-        named = [("content", picture), *(("style", size) for size in paintings)]
-        for name, size in named:
-            if min(size) < least:
-                raise InputError(
-                    f"the {name} image would be {size.width}x{size.height} pixels; each"
-                    f" side needs {least}: choose a larger size or crop the image"
-                )
-        counts: dict[Depth, int] = {
-            "shallow": shallow,
-            "middle": 0 if index else middle,
-            "whole": settings.coarse_steps if index else settings.steps - middle,
-        }
-        stages[:0] = [
-            Stage(picture, paintings, count, depth)
-            for depth, count in counts.items()
+        most = max(1, round(wanted))
+        paintings = tuple(
+            Size(*fit_within(*style, most, settings.side)) for style in styles
+        )
+        _check_sizes(picture, paintings, settings)
+        passes[:0] = [
+            Pass(
+                picture, paintings, count, part_of(settings.loss, depth, network), depth
+            )
+            for depth, count in _depths(schedule, settings, final=index == 0).items()
             if count
         ]
-    return stages
+    return tuple(passes)
 
 
-def _middle_steps(settings: OptimizeSettings) -> int:
-    """Return how many of the steps leave out the deepest style layer."""
-    loss, share = settings.loss, settings.middle_share
-    if part_of(loss, "middle") == loss:
-        return 0
-    if share is None:
-        usual = LossSettings()
-        same = all(getattr(loss, name) == getattr(usual, name) for name in _STYLE)
-        share = _MIDDLE if same else 0.0
-    return int(share * settings.steps)
+def _depths(
+    schedule: Schedule, settings: OptimizeSettings, *, final: bool
+) -> dict[Depth, int]:
+    """Return the evaluations of every depth at one size."""
+    loss = settings.loss
+    steps = settings.steps if final else settings.coarse_steps
+    if not loss.term_weights["style"] or len(loss.style_layers) < 2:
+        return {"whole": steps}
+    middle = int(schedule.deep_share * steps) if final else 0
+    network = GEOMETRIES[settings.extractor.network]
+    if part_of(loss, "middle", network) == loss:
+        middle = 0
+    return {
+        "shallow": schedule.shallow_steps,
+        "middle": middle,
+        "whole": steps - middle,
+    }
 
 
-def _painting_size(
-    style: tuple[int, int], wanted: float, settings: OptimizeSettings
-) -> Size:
-    size = Size(*fit(*style, max(1, round(wanted)), settings.side))
-    return Size(*style) if size.width > style[0] else size
+def _check_sizes(
+    picture: Size, paintings: Sequence[Size], settings: OptimizeSettings
+) -> None:
+    # A position cannot be mirrored about itself.
+    least = MIN_SIDE * (2 if settings.extractor.padding == "reflect" else 1)
+    for name, size in [("content", picture), *(("style", size) for size in paintings)]:
+        if min(size) < least:
+            raise InputError(
+                f"the {name} image would be {size.width}x{size.height} pixels; each"
+                f" side needs {least}: choose a larger size or crop the image"
+            )
 
 
-def part_of(loss: LossSettings, depth: Depth) -> LossSettings:
+def part_of(loss: LossSettings, depth: Depth, network: Geometry) -> LossSettings:
     """Return what counts of a loss at a depth: itself where nothing is saved."""
-    lambdas = layer_weights(loss)
-    pairs = sorted(zip(loss.style_layers, lambdas, strict=True))  # Names sort by depth.
+    by_depth, lambdas = network.names.index, layer_weights(loss)
+    pairs = sorted(
+        zip(loss.style_layers, lambdas, strict=True), key=lambda pair: by_depth(pair[0])
+    )
     content: tuple[str, ...] = ()
     if depth == "middle":
         content = loss.content_layers
-        if len(pairs) < 2 or pairs[-1][0] <= max((*content, pairs[-2][0])):
+        if len(pairs) < 2:
+            return loss
+        deepest, others = pairs[-1][0], (*content, pairs[-2][0])
+        if by_depth(deepest) <= max(map(by_depth, others)):
             return loss
         pairs = pairs[:-1]
     elif depth == "shallow":

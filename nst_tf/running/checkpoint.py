@@ -1,39 +1,123 @@
-"""The state of an optimisation in one file: what a resumed run needs for equal bits."""
+"""The state of a run in one file: what a resumed run needs for equal bits."""
 
 import contextlib
 import json
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 
 from nst_tf.files import replacing
+from nst_tf.running.identity import RunIdentity
 from nst_tf.settings.checks import InputError
+
+_META = "meta"
 
 
 class Checkpoint(NamedTuple):
-    """A stopped optimisation.
+    """A stopped run.
 
     Attributes:
-        meta: JSON-ready facts: settings, counters, what the run belongs to.
-        arrays: Variables, in order; their meaning is the writer's.
+        meta: JSON-ready facts: counters, what the run belongs to.
+        arrays: Values of the variables by their names.
     """
 
     meta: dict[str, Any]
-    arrays: list[np.ndarray]
+    arrays: dict[str, np.ndarray]
+
+
+class StateFile:
+    """The state of one run on disk.
+
+    Args:
+        path: The file; without it nothing is kept.
+        identity: Whose state it is.
+    """
+
+    def __init__(self, path: Path | None, identity: RunIdentity) -> None:
+        self.path, self.identity = path, identity
+
+    def save(
+        self, facts: Mapping[str, Any], variables: Mapping[str, keras.Variable]
+    ) -> None:
+        """Write the state whole or not at all.
+
+        Args:
+            facts: JSON-ready; what the run goes on from.
+            variables: From `named_variables`.
+        """
+        if self.path is None:
+            return
+        meta = {**facts, "identity": self.identity.facts}
+        save_checkpoint(
+            self.path, meta, ((name, _value(v)) for name, v in variables.items())
+        )
+
+    def load(self) -> Checkpoint | None:
+        """Read the state.
+
+        Raises:
+            InputError: There is none, or it is another run's.
+        """
+        if self.path is None:
+            return None
+        state = load_checkpoint(self.path)
+        self.identity.check(state.meta.get("identity", {}), self.path)
+        return state
+
+    def restore(
+        self, state: Checkpoint, variables: Mapping[str, keras.Variable]
+    ) -> None:
+        """Put the values of a state into the variables of the same names.
+
+        Raises:
+            InputError: They are not the same variables.
+        """
+        if set(state.arrays) != set(variables):
+            odd = sorted(set(state.arrays) ^ set(variables))[0]
+            raise InputError(
+                f"{self.path} is no usable checkpoint: it and this version do not both"
+                f" have {odd}; delete it to start anew"
+            )
+        for name, variable in variables.items():
+            variable.assign(state.arrays[name])
+
+
+def named_variables(
+    **owners: keras.layers.Layer | keras.optimizers.Optimizer,
+) -> dict[str, keras.Variable]:
+    """Return the variables of layers and optimizers by owner and Keras path.
+
+    The holder's own name is left out: Keras numbers those of one program.
+    """
+    found: dict[str, keras.Variable] = {}
+    for owner, holder in owners.items():
+        for variable in holder.variables:
+            name = f"{owner}/{variable.path.removeprefix(holder.name + '/')}"
+            if name in found:
+                raise ValueError(f"two variables are called {name}")
+            found[name] = variable
+    return found
+
+
+def _value(variable: keras.Variable) -> np.ndarray:
+    """Return the value in a dtype that every NumPy reads."""
+    half = keras.backend.standardize_dtype(variable.dtype) == "bfloat16"
+    return np.asarray(variable, "float32" if half else None)
 
 
 def save_checkpoint(
-    path: Path, meta: dict[str, Any], arrays: Iterable[np.ndarray]
+    path: Path, meta: Mapping[str, Any], arrays: Iterable[tuple[str, np.ndarray]]
 ) -> None:
-    """Write the state through a temporary file, so that `path` is always whole."""
+    """Write facts and named arrays through a temporary file."""
     facts = np.frombuffer(json.dumps(meta).encode(), "uint8")
     with replacing(path) as part, zipfile.ZipFile(part, "w") as file:
-        _write(file, "meta", facts)  # NumPy's .npz, one array at a time.
-        for index, array in enumerate(arrays):
-            _write(file, f"array{index:04d}", array)
+        _write(file, _META, facts)  # NumPy's .npz, one array at a time.
+        for name, array in arrays:
+            _write(file, name, array)
 
 
 def _write(file: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
@@ -48,8 +132,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         InputError: The file is missing or not a checkpoint.
     """
     with _opened(path) as file:
-        names = sorted(name for name in file.files if name != "meta")
-        return Checkpoint(_meta(file), [file[name] for name in names])
+        names = [name for name in file.files if name != _META]
+        return Checkpoint(_meta(file), {name: file[name] for name in names})
 
 
 def read_meta(path: Path) -> dict[str, Any]:
@@ -62,8 +146,23 @@ def read_meta(path: Path) -> dict[str, Any]:
         return _meta(file)
 
 
+def steps_made(path: Path) -> int:
+    """Return how many steps a state was saved after.
+
+    Raises:
+        InputError: The file is missing or not a checkpoint of this version.
+    """
+    meta = read_meta(path)
+    if "step" not in meta:
+        raise InputError(
+            f"{path} is no usable checkpoint: another version wrote it; delete it to"
+            " start anew"
+        )
+    return int(meta["step"])
+
+
 def _meta(file: Any) -> dict[str, Any]:
-    meta: dict[str, Any] = json.loads(file["meta"].tobytes())
+    meta: dict[str, Any] = json.loads(file[_META].tobytes())
     return meta
 
 

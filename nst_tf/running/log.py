@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import IO, Any
 
+from nst_tf.files import replacing
 from nst_tf.settings.checks import InputError
 
 
@@ -22,19 +23,27 @@ class Log:
         self._file: IO[str] | None = None
 
     def _open(self) -> IO[str]:
-        """Open at the first line: a run refused before that leaves the old log."""
-        kept = []
+        """Open at the first line: a run refused before that leaves the old log.
+
+        What is kept is written to a file beside it first: the log is whole at any time.
+        """
         try:
-            if self._keep and self._path.exists():
-                for line in self._path.read_text().splitlines():
-                    with contextlib.suppress(ValueError, KeyError, TypeError):
-                        if json.loads(line)[self._key] <= self._keep:
-                            kept.append(line + "\n")
-            file = self._path.open("w")
+            kept = self._kept()
+            with replacing(self._path) as part:
+                part.write_text("".join(kept))
+            return self._path.open("a")
         except OSError as error:
             raise InputError(f"can't write the log {self._path}: {error}") from error
-        file.writelines(kept)
-        return file
+
+    def _kept(self) -> list[str]:
+        """Return the lines of a log that a resumed run does not repeat."""
+        kept = []
+        if self._keep and self._path.exists():
+            for line in self._path.read_text().splitlines():
+                with contextlib.suppress(ValueError, KeyError, TypeError):
+                    if json.loads(line)[self._key] <= self._keep:
+                        kept.append(line + "\n")
+        return kept
 
     def __enter__(self) -> "Log":
         return self

@@ -5,9 +5,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from nst_tf.loss.objective import Objective, Targets
-from nst_tf.loss.parts import TERMS
+from nst_tf.loss.objective import Objective
 from nst_tf.loss.targets import FixedTargets
+from nst_tf.loss.term import Targets
+from nst_tf.settings.loss import TERMS
 
 Tensor = Any
 
@@ -45,7 +46,7 @@ class LatestValue(keras.metrics.Metric):
 class StyleTransfer(keras.Model):
     """Minimise the style-transfer loss over a generator, with `compile` and `fit`.
 
-    The logs of every step hold `total`, `content`, `style` and `tv`, the loss of the
+    The logs of every step hold `total` and every term by its name, the loss of the
     picture as it was before that step.
 
     Args:

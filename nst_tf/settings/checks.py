@@ -24,9 +24,41 @@ def finite(name: str, value: float, *, least: float = 0.0) -> list[str]:
     return [f"{name} must be a finite number of at least {least:g}, got {value:g}"]
 
 
-def at_least(name: str, value: int, least: int) -> list[str]:
-    """Return what is wrong with a whole number that must be at least `least`."""
+def at_least(name: str, value: float, least: float) -> list[str]:
+    """Return what is wrong with a number that must be at least `least`."""
+    # Not a number is not at least anything.
     return [] if value >= least else [f"{name} must be at least {least}, got {value}"]
+
+
+def all_at_least(settings: object, **least: float) -> list[str]:
+    """Return what is wrong with fields that must be at least a number each."""
+    return [
+        problem
+        for name, bound in least.items()
+        for problem in at_least(name, getattr(settings, name), bound)
+    ]
+
+
+def exceeds(name: str, value: float, bound: float = 0.0) -> list[str]:
+    """Return what is wrong with a finite number that must be more than `bound`."""
+    if math.isfinite(value) and value > bound:
+        return []
+    return [f"{name} must exceed {bound:g}, got {value:g}"]
+
+
+def within(name: str, value: float, least: float, most: float) -> list[str]:
+    """Return what is wrong with a number that must be in `least`..`most`."""
+    if least <= value <= most:
+        return []
+    given = f"{value:g}" if isinstance(value, float) else value
+    return [f"{name} must be in {least}..{most}, got {given}"]
+
+
+def momentum(name: str, value: float) -> list[str]:
+    """Return what is wrong with the momentum of a moving average."""
+    if 0 <= value < 1:
+        return []
+    return [f"{name} must be in 0..1 (1 excluded), got {value:g}"]
 
 
 _UNITS = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}

@@ -1,4 +1,4 @@
-"""Settings to JSON-ready values and back."""
+"""Settings to JSON-ready values and back: recipes, model cards, pictures' metadata."""
 
 import dataclasses
 import difflib
@@ -8,176 +8,142 @@ import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from nst_tf.settings.checks import InputError
-from nst_tf.settings.loss import ExtractorSettings, LossSettings
+from nst_tf.settings.checks import InputError, reject
 from nst_tf.settings.optimize import OptimizeSettings
+from nst_tf.settings.schedule import name_schedule
 
-
-def to_dict(settings: OptimizeSettings) -> dict[str, Any]:
-    """Return `settings` as JSON-ready values, nested as the classes are."""
-
-    def plain(value: Any) -> Any:
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            fields = dataclasses.fields(value)
-            return {f.name: plain(getattr(value, f.name)) for f in fields}
-        if isinstance(value, tuple):
-            return list(value)
-        return str(value) if isinstance(value, Path) else value
-
-    result: dict[str, Any] = plain(settings)
-    return result
-
-
-def from_dict(values: Mapping[str, Any]) -> OptimizeSettings:
-    """Rebuild settings that `to_dict` wrote.
-
-    Raises:
-        InputError: A name or a value is not one of this version's settings.
-    """
-    try:
-        given = dict(values)
-        given["loss"] = _typed(LossSettings, dict(given.get("loss", {})))
-        given["extractor"] = _typed(ExtractorSettings, dict(given.get("extractor", {})))
-        return _typed(OptimizeSettings, given)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"these settings do not fit this version: {error}") from error
-
-
-def _typed(cls: type[Any], values: dict[str, Any]) -> Any:
-    """Make a settings object of JSON values, refusing those of another type."""
-    hints = typing.get_type_hints(cls)
-    for name, value in values.items():
-        if name not in hints:
-            raise TypeError(f"there is no setting {name}")
-        options = typing.get_args(hints[name])
-        kinds = options if isinstance(hints[name], types.UnionType) else (hints[name],)
-        if isinstance(value, list):
-            values[name] = value = tuple(value)
-        if Path in kinds and isinstance(value, str):
-            values[name] = value = Path(value)
-        if float in kinds and isinstance(value, int) and not isinstance(value, bool):
-            values[name] = value = float(value)
-        if typing.get_origin(hints[name]) is Literal:
-            if value not in options:
-                raise TypeError(f"{name} must be one of {options}, got {value!r}")
-            continue
-        plain = tuple(typing.get_origin(kind) or kind for kind in kinds)
-        fits = isinstance(value, plain) and (
-            bool in plain or not isinstance(value, bool)
-        )
-        if isinstance(value, tuple):
-            numbers = any(float in typing.get_args(kind) for kind in kinds)
-            allowed = (float, int) if numbers else (str,)
-            fits = fits and all(isinstance(entry, allowed) for entry in value)
-        if not fits:
-            raise TypeError(f"{name} can't be {value!r}")
-    return cls(**values)
-
+Settings = TypeVar("Settings")
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
-def without_none(value: Any) -> Any:
-    """Return mappings without the keys whose value is None, at any depth."""
+def to_plain(value: Any) -> Any:
+    """Return settings as JSON-ready values, nested as the classes are."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return {field.name: to_plain(getattr(value, field.name)) for field in fields}
     if isinstance(value, Mapping):
-        return {k: without_none(v) for k, v in value.items() if v is not None}
-    if isinstance(value, list):
-        return [without_none(item) for item in value]
-    return value
+        return {key: to_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
 
 
-def build(
-    cls: type[Any],
-    values: Any,
-    folder: Path,
-    where: str,
-    problems: list[str],
-    default: Any = None,
-) -> Any:
-    """Make a settings object of TOML values, or note what is wrong and return None.
+def from_plain(
+    cls: type[Settings], values: Any, *, folder: Path | None = None
+) -> Settings:
+    """Make settings of what JSON or TOML holds; what is left out is the default.
 
-    What `values` leaves out is that of `default`, if there is one.
+    Args:
+        cls: A dataclass. Its fields may be numbers, words, paths, literals, tuples of
+            these, any of them or None, other dataclasses and tuples of them.
+        values: What `to_plain` returned, or a table that someone wrote. Values that
+            are settings already stay.
+        folder: Where relative paths start; then `${NAME:-default}` in them is expanded
+            too.
+
+    Raises:
+        InputError: All that is wrong, each with its dotted place.
     """
-    if not isinstance(values, Mapping):
-        problems.append(f"{where.rstrip('.')} must be a table")
-        return None
-    hints = typing.get_type_hints(cls)
-    before = len(problems)
-    defaults = {
-        field.name: field.default_factory()
-        for field in dataclasses.fields(cls)
-        if field.default_factory is not dataclasses.MISSING
-    }
-    given = {}
-    for key, value in values.items():
-        if key not in hints:
-            close = difflib.get_close_matches(key, hints, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            problems.append(f"there is no key {where}{key}{hint}")
-            continue
-        given[key] = _convert(
-            hints[key], value, folder, where + key, problems, defaults.get(key)
-        )
-    for field in dataclasses.fields(cls):
-        missing = field.default is field.default_factory is dataclasses.MISSING
-        if missing and field.name not in values:
-            problems.append(f"{where}{field.name} is missing")
-    if len(problems) > before:
-        return None
-    try:
-        return (
-            cls(**given) if default is None else dataclasses.replace(default, **given)
-        )
-    except InputError as error:
-        problems.append(where.rstrip(".") + (": " if where else "") + str(error))
-        return None
+    reader = _Reader(folder)
+    settings = reader.table(cls, values, "")
+    reject(reader.problems)
+    return typing.cast(Settings, settings)
 
 
-def _convert(
-    hint: Any,
-    value: Any,
-    folder: Path,
-    where: str,
-    problems: list[str],
-    default: Any = None,
-) -> Any:
-    if dataclasses.is_dataclass(hint):
-        return (
-            value
-            if isinstance(value, typing.cast(type, hint))
-            else build(
-                typing.cast(type, hint), value, folder, f"{where}.", problems, default
-            )
-        )
-    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    for kind in kinds:
-        origin, inside = typing.get_origin(kind), typing.get_args(kind)
-        if origin is tuple and isinstance(value, list | tuple):
-            return tuple(
-                _convert(inside[0], item, folder, f"{where}[{index}]", problems)
-                for index, item in enumerate(value)
-            )
-        if origin is typing.Literal and value in inside:
-            return value
-        if kind is float and type(value) in (int, float):
-            return float(value)
-        if kind is Path and isinstance(value, str | Path):
-            return folder / _VARIABLE.sub(_expand, str(value))
-        if kind in (int, str, bool) and type(value) is kind:
-            return value
-        if kind is types.NoneType and value is None:
+class _Reader:
+    """Turns plain values into those of dataclasses; notes what is wrong."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self.problems: list[str] = []
+
+    def table(
+        self, cls: type[Any], values: Any, where: str, default: Any = None
+    ) -> Any:
+        """Make a dataclass of a table; None if anything is wrong.
+
+        What the table leaves out is that of `default`, an instance, else of the class.
+        """
+        if not isinstance(values, Mapping):
+            self.problems.append(f"{where or 'settings'} must be a table")
             return None
-    names = " or ".join(
+        before = len(self.problems)
+        hints = typing.get_type_hints(cls)
+        inside = f"{where}." if where else ""
+        whole = {
+            field.name: _start(field, default) for field in dataclasses.fields(cls)
+        }
+        for key, value in values.items():
+            if key in whole:
+                whole[key] = self.value(hints[key], value, inside + key, whole[key])
+            else:
+                close = difflib.get_close_matches(key, whole, n=1)
+                hint = f"; did you mean {close[0]}?" if close else ""
+                self.problems.append(f"there is no key {inside}{key}{hint}")
+        for name, value in whole.items():
+            if value is dataclasses.MISSING:
+                self.problems.append(f"{inside}{name} is missing")
+        if len(self.problems) > before:
+            return None
+        try:
+            return cls(**whole)
+        except InputError as error:
+            self.problems.append((f"{where}: " if where else "") + str(error))
+            return None
+
+    def value(self, hint: Any, value: Any, where: str, default: Any = None) -> Any:
+        """Return the value as the type says; None if it doesn't fit."""
+        if dataclasses.is_dataclass(hint):
+            cls = typing.cast(type[Any], hint)
+            if isinstance(value, cls):
+                return value
+            return self.table(cls, value, where, default)
+        kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        for kind in kinds:
+            origin, inside = typing.get_origin(kind), typing.get_args(kind)
+            if origin is tuple and isinstance(value, list | tuple):
+                return tuple(
+                    self.value(inside[0], item, f"{where}[{index}]")
+                    for index, item in enumerate(value)
+                )
+            if origin is Literal and value in inside:
+                return value
+            if kind is float and type(value) in (int, float):
+                return float(value)
+            if kind is Path and isinstance(value, str | Path):
+                return self.path(value)
+            if kind in (int, str, bool, types.NoneType) and type(value) is kind:
+                return value
+        self.problems.append(f"{where} must be {_names(kinds)}, got {value!r}")
+        return None
+
+    def path(self, value: str | Path) -> Path:
+        """Return a path, from the folder on."""
+        if self.folder is None:
+            return Path(value)
+        return self.folder / _VARIABLE.sub(_expand, str(value))
+
+
+def _start(field: dataclasses.Field[Any], default: Any) -> Any:
+    """Return what a field is when no table names it; MISSING if one must."""
+    if dataclasses.is_dataclass(default):
+        return getattr(default, field.name)
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
+
+
+def _names(kinds: tuple[Any, ...]) -> str:
+    return " or ".join(
         "one of " + ", ".join(map(str, typing.get_args(kind)))
-        if typing.get_origin(kind) is typing.Literal
+        if typing.get_origin(kind) is Literal
         else getattr(kind, "__name__", str(kind))
         for kind in kinds
         if kind is not types.NoneType
     )
-    problems.append(f"{where} must be {names}, got {value!r}")
-    return None
 
 
 def _expand(match: re.Match[str]) -> str:
@@ -186,15 +152,29 @@ def _expand(match: re.Match[str]) -> str:
     return str(Path(given).absolute()) if given else match[2] or ""
 
 
-def plain(settings: Any) -> dict[str, Any]:
-    """Return settings as JSON-ready values."""
+def to_dict(settings: OptimizeSettings) -> dict[str, Any]:
+    """Return `settings` as JSON-ready values, as pictures carry them."""
+    return typing.cast(dict[str, Any], to_plain(settings))
 
-    def convert(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: convert(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [convert(item) for item in value]
-        return str(value) if isinstance(value, Path) else value
 
-    result: dict[str, Any] = convert(dataclasses.asdict(settings))
-    return result
+def from_dict(values: Any) -> OptimizeSettings:
+    """Rebuild settings that `to_dict` wrote.
+
+    Raises:
+        InputError: A name or a value is not one of this version's settings.
+    """
+    try:
+        return from_plain(OptimizeSettings, _without_old_names(values))
+    except InputError as error:
+        raise InputError(f"these settings do not fit this version: {error}") from error
+
+
+def _without_old_names(values: Any) -> Any:
+    """Give the settings of earlier versions their names of today."""
+    if not isinstance(values, Mapping):
+        return values
+    kept = dict(values)
+    if "shallow_steps" in kept or "middle_share" in kept:
+        old = kept.pop("shallow_steps", None), kept.pop("middle_share", None)
+        kept.setdefault("schedule", name_schedule(*old))
+    return kept

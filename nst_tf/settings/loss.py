@@ -1,13 +1,12 @@
 """Settings of the loss and of the network whose features it compares."""
 
 import dataclasses
-import math
 import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from nst_tf.settings.checks import finite, reject
+from nst_tf.settings.checks import exceeds, finite, reject, within
 
 Network = Literal["vgg19", "vgg16"]
 Pooling = Literal["max", "average"]
@@ -80,8 +79,9 @@ class LossSettings:
 
     def __post_init__(self) -> None:
         problems = []
-        for name in ("content_weight", "style_weight", "tv_weight"):
-            problems += finite(name, getattr(self, name))
+        given = {name: getattr(self, f"{name}_weight") for name in TERMS}
+        for name, weight in given.items():
+            problems += finite(f"{name}_weight", weight)
         lambdas = self.style_layer_weights
         if lambdas is not None:
             if len(lambdas) != len(self.style_layers):
@@ -91,31 +91,46 @@ class LossSettings:
                 )
             for value in lambdas:
                 problems += finite("style_layer_weights", value)
-        ratio = self.style_layer_ratio
-        if not (math.isfinite(ratio) and ratio > 0):
-            problems.append(f"style_layer_ratio must exceed 0, got {ratio:g}")
-        if self.strength is not None and not 0 <= self.strength <= 1:
-            problems.append(f"strength must be in 0..1, got {self.strength:g}")
+        problems += exceeds("style_layer_ratio", self.style_layer_ratio)
+        if self.strength is not None:
+            problems += within("strength", self.strength, 0, 1)
         for name in ("content_layers", "style_layers"):
             layers = getattr(self, name)
             if len(set(layers)) != len(layers):
                 problems.append(f"{name} names a layer twice: {', '.join(layers)}")
         if not self.content_layers and not self.style_layers:
             problems.append("give at least one content or style layer")
-        if self.content_weight == 0 and self.style_weight == 0:
+        if not paints(given):
             problems.append("content_weight and style_weight can't both be 0")
         reject(problems)
 
     @property
-    def term_weights(self) -> tuple[float, float, float]:
-        """Weights of the content, style and total variation terms."""
+    def term_weights(self) -> dict[str, float]:
+        """Weights of the terms by name, in the order of `TERMS`."""
+        weights = {name: getattr(self, f"{name}_weight") for name in TERMS}
         if self.strength is None:
-            return self.content_weight, self.style_weight, self.tv_weight
+            return weights
         content, style = 2 - 2 * self.strength, 2 * self.strength
-        factor = REFERENCE_STYLE[self.style_loss]
-        return content**2, factor * style**2, REFERENCE_TV * self.tv_weight
+        return weights | {
+            "content": content**2,
+            "style": REFERENCE_STYLE[self.style_loss] * style**2,
+            "tv": REFERENCE_TV * self.tv_weight,
+        }
 
     @property
     def layers(self) -> tuple[str, ...]:
         """Every layer the loss looks at, without repetition."""
         return tuple(dict.fromkeys(self.style_layers + self.content_layers))
+
+
+TERMS = tuple(
+    field.name.removesuffix("_weight")
+    for field in dataclasses.fields(LossSettings)
+    if field.name.endswith("_weight")
+)
+"""Names of the loss's terms, in the order of logs, sliders and `weight_changes`."""
+
+
+def paints(weights: Mapping[str, float]) -> bool:
+    """Tell whether the terms' weights leave something to paint: content or style."""
+    return bool(weights["content"] or weights["style"])

@@ -3,9 +3,12 @@
 import dataclasses
 from typing import Literal
 
-from nst_tf.settings.checks import at_least, reject
+from nst_tf.settings.checks import at_least, reject, within
 
 Lowering = Literal["native", "multiples", "slices"]
+MULTIPLE = 4
+"""The network's two strides: what both sides of a picture must be multiples of with
+other lowerings than native."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,6 +27,5 @@ class NetworkSettings:
 
     def __post_init__(self) -> None:
         problems = at_least("styles", self.styles, 1)
-        if not 0.1 <= self.width <= 2:
-            problems.append(f"width must be in 0.1..2, got {self.width:g}")
+        problems += within("width", self.width, 0.1, 2)
         reject(problems)

@@ -5,18 +5,21 @@ tests read them from these classes. Standard library only.
 """
 
 import dataclasses
-import math
 from typing import Literal
 
+from nst_tf.settings import weight_changes
 from nst_tf.settings.checks import (
     MIN_SIDE,
     InputError,
     at_least,
+    exceeds,
     finite,
+    momentum,
     parse_memory,
     reject,
 )
 from nst_tf.settings.loss import ExtractorSettings, LossSettings
+from nst_tf.settings.schedule import parse_schedule
 
 Optimizer = Literal["lbfgs", "adam"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -58,12 +61,11 @@ class OptimizeSettings:
     """Evaluations of loss and gradient at the final scale."""
     coarse_steps: int = 100
     """Evaluations at each coarser scale."""
-    shallow_steps: int = 30
-    """Evaluations that begin each scale with the shallower style layers alone."""
-    middle_share: float | None = None
-    """Part of steps, from the first on, without the deepest style layer, which costs a
-    fifth of an evaluation. Without it 0.8 where that layer makes 1 % of the loss (the
-    notebook's convention and layers), else 0."""
+    schedule: str = "auto"
+    """What the evaluations look at. whole: all of the loss. shallow-first: each scale
+    begins with 30 more of the shallower style layers alone. deep-last: also, the
+    deepest style layer joins for the last fifth. auto: deep-last with the notebook's
+    own style term, else shallow-first. Other numbers: deep-last=30,0.8."""
     init: str = "content"
     """Start from content, noise, style or the path of an image file."""
     seed: int = 0
@@ -90,8 +92,8 @@ class OptimizeSettings:
     """Stop a scale when the loss fell by less than this fraction in 20 evaluations."""
     weight_changes: tuple[float, ...] = ()
     """Weights of the terms that change on the way, four numbers a change: the
-    evaluation after which (0: from the start), content, style and total variation
-    weight. A live run writes down here what it was told."""
+    evaluation after which (0: from the start) and the weights of all terms, in the
+    order of their flags. A live run writes down here what it was told."""
     precision: Precision = "auto"
     """Arithmetic of the extractor; Gram matrices and losses are always float32."""
     memory: str | None = None
@@ -107,8 +109,7 @@ class OptimizeSettings:
         problems += at_least("size", self.size, MIN_SIDE)
         if self.style_size is not None:
             problems += at_least("style_size", self.style_size, MIN_SIDE)
-        if not (math.isfinite(self.style_scale) and self.style_scale > 0):
-            problems.append(f"style_scale must exceed 0, got {self.style_scale:g}")
+        problems += exceeds("style_scale", self.style_scale)
         for share in self.style_shares or ():
             problems += finite("style_shares", share)
         if self.style_shares is not None and not any(self.style_shares):
@@ -116,51 +117,27 @@ class OptimizeSettings:
         problems += at_least("scales", self.scales, 1)
         problems += at_least("steps", self.steps, 1)
         problems += at_least("coarse_steps", self.coarse_steps, 1)
-        problems += at_least("shallow_steps", self.shallow_steps, 0)
-        if self.middle_share is not None and not 0 <= self.middle_share < 1:
-            problems.append(
-                f"middle_share must be in 0..1, 1 left out; got {self.middle_share:g}"
-            )
+        try:
+            parse_schedule(self.schedule, self.loss)
+        except InputError as error:
+            problems.append(str(error))
         problems += at_least("history", self.history, 1)
         problems += at_least("backtracking", self.backtracking, 0)
         problems += at_least("seed", self.seed, 0)
-        problems += finite("scale_factor", self.scale_factor)
-        if self.scale_factor <= 1:
-            problems.append(f"scale_factor must exceed 1, got {self.scale_factor:g}")
+        problems += exceeds("scale_factor", self.scale_factor, 1)
         problems += finite("tolerance", self.tolerance)
-        if not 0 <= self.ema < 1:
-            problems.append(f"ema must be in 0..1 (1 excluded), got {self.ema:g}")
+        problems += momentum("ema", self.ema)
         if self.memory is not None:
             try:
                 parse_memory(self.memory)
             except InputError as error:
                 problems.append(str(error))
-        rate = self.learning_rate
-        if rate is not None and not (math.isfinite(rate) and rate > 0):
-            problems.append(f"learning_rate must exceed 0, got {rate:g}")
-        problems += _check_changes(self.weight_changes)
+        if self.learning_rate is not None:
+            problems += exceeds("learning_rate", self.learning_rate)
+        problems += weight_changes.problems(self.weight_changes)
         if self.linear_light and not self.color.startswith("match-"):
             problems.append(
                 "linear_light says how colours are matched: choose a color of"
                 f" match-..., got {self.color}"
             )
         reject(problems)
-
-
-def _check_changes(values: tuple[float, ...]) -> list[str]:
-    if len(values) % 4:
-        return [f"weight_changes needs four numbers a change, got {len(values)}"]
-    problems, latest = [], -1.0
-    for start in range(0, len(values), 4):
-        after, *weights = values[start : start + 4]
-        if after != int(after) or after < latest:
-            problems.append(
-                "weight_changes needs evaluations in order, from 0; got"
-                f" {after:g} after {latest:g}"
-            )
-        latest = max(after, latest)
-        for name, value in zip(("content", "style", "tv"), weights, strict=True):
-            problems += finite(f"weight_changes: the {name} weight", value)
-        if not any(weights[:2]):
-            problems.append("weight_changes: content and style can't both weigh 0")
-    return problems

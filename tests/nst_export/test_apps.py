@@ -14,7 +14,7 @@ import yaml
 
 from nst_export.runtime.engines.session import MULTIPLE
 from nst_export.runtime.mix import mix_weights
-from nst_export.runtime.stylizer import Stylizer, bundled
+from nst_export.runtime.stylizer import Stylizer
 from nst_export.server.protocols.tensors import SIGNATURES
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
@@ -30,11 +30,6 @@ SWIFT = APPS / "ios/StyleTransfer/Stylizer.swift"
 def address(tmp_path_factory):
     with serving(tmp_path_factory.mktemp("serve")) as (_, where):
         yield where
-
-
-@pytest.fixture(scope="module")
-def stylizer():
-    return Stylizer.load(bundled())
 
 
 def run(*command):

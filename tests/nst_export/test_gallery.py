@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nst_export.runtime.mix import mix_weights
-from nst_export.runtime.stylizer import Stylizer, bundled
+from nst_export.runtime.stylizer import bundled
 from nst_export.verify import Sample, verify
 from nst_tf.cli import main
 from nst_tf.imaging.scene import landscape
@@ -18,11 +18,6 @@ from tests.helpers import ROOT, scene
 
 MODEL = ROOT / "training" / "models" / "gallery"
 RECIPE = ROOT / "training" / "recipes" / "gallery.toml"
-
-
-@pytest.fixture(scope="module")
-def stylizer():
-    return Stylizer.load(bundled())
 
 
 def test_the_bundled_file_is_the_trained_network():

@@ -1,13 +1,11 @@
-"""Photographs to batches: order, crops, weights, broken files, TFDS."""
+"""Photographs to batches: crops, weights, broken files, TFDS."""
 
 import itertools
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from nst_tf import InputError
-from nst_tf.imaging.crop import load_crop
 from nst_tf.imaging.folder import Folder
 from nst_tf.imaging.write import save_image
 from nst_training.data import Batches, TfdsStream, open_source
@@ -30,19 +28,6 @@ def batches(source, **changes):
 
 def take(stream, count, start=0):
     return list(itertools.islice(stream.open(start), count))
-
-
-def test_a_folder_is_searched_to_the_bottom(folder):
-    (folder / "notes.txt").write_text("no picture")
-    assert len(Folder(folder).files) == 7
-
-
-def test_every_epoch_has_every_file_once_in_another_order(folder):
-    names = [name for name, _ in itertools.islice(Folder(folder).open(5, 0), 21)]
-    epochs = [names[:7], names[7:14], names[14:]]
-    for epoch in epochs:
-        assert len(set(epoch)) == 7
-    assert epochs[0] != epochs[1] != epochs[2]
 
 
 def test_batches_are_a_function_of_seed_and_number(folder):
@@ -104,36 +89,6 @@ def test_folders_without_photographs_are_refused(tmp_path):
         open_source(str(tmp_path / "nowhere"))
     with pytest.raises(InputError, match="holds no image files"):
         open_source(str(tmp_path))
-
-
-def test_a_crop_is_upright_square_and_within_the_picture(tmp_path):
-    pixels = np.zeros((90, 60, 3), "uint8")
-    pixels[:45] = 255  # Upright: white above black.
-    turned = Image.fromarray(pixels).transpose(Image.Transpose.ROTATE_90)
-    exif = turned.getexif()
-    exif[0x0112] = 6
-    turned.save(tmp_path / "a.jpg", exif=exif, quality=95)
-    draw = np.random.default_rng(0)
-    crops = [load_crop(tmp_path / "a.jpg", 32, draw) for _ in range(40)]
-    for crop in crops:
-        assert crop.shape == (32, 32, 3)
-        assert np.ptp(crop.astype(int), axis=1).max() < 30  # Rows are uniform.
-    tops = [crop[0].mean() for crop in crops]
-    assert min(tops) < 30
-    assert max(tops) > 225
-
-
-@pytest.mark.parametrize("mode", ["L", "RGBA", "CMYK", "P", "I;16"])
-def test_crops_of_every_kind_of_file(tmp_path, mode):
-    grey = Image.fromarray((255 * scene(50, 40)).astype("uint8"))
-    path = tmp_path / f"a.{'jpg' if mode == 'CMYK' else 'png'}"
-    if mode == "I;16":
-        Image.fromarray((65535 * scene(50, 40)[..., 0]).astype("uint16")).save(path)
-    else:
-        grey.convert(mode).save(path)
-    crop = load_crop(path, 24, np.random.default_rng(1))
-    assert crop.shape == (24, 24, 3)
-    assert crop.std() > 10
 
 
 @pytest.fixture(scope="module")

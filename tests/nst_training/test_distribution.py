@@ -8,8 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from nst_tf.imaging.write import save_image
-from tests.helpers import ROOT, scene
+from tests.helpers import PYTHONPATH, RECIPE, ROOT, write_recipe
 
 PROGRAM = """
 import json, os, sys
@@ -21,34 +20,19 @@ if os.environ["KERAS_BACKEND"] == "tensorflow":
     two = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(cpu, two)
 from nst_training import train as module
-from nst_training.data import Folder
+from nst_tf.imaging.folder import Folder
 from nst_training.settings import read_recipe
-module._gpus = lambda: devices
+module.gpus = lambda: devices
 folder = Path(sys.argv[1])
 losses = []
 def observe(step):
     losses.append(step.loss.total)
 out = folder / f"out{len(devices)}"
 module.train(
-    read_recipe(folder / "recipe.toml"), Folder(folder / "photos"), out,
+    read_recipe(folder / "tiny.toml"), Folder(folder / "photos"), out,
     observer=observe, checkpoint_every=2, preview_every=2,
 )
 print(json.dumps(losses))
-"""
-RECIPE = """
-width = 0.125
-size = 32
-batch = 4
-steps = 4
-precision = "float32"
-
-[[styles]]
-name = "night"
-image = "night.png"
-
-[loss]
-content_layers = ["block2_conv2"]
-style_layers = ["block1_conv1", "block2_conv1"]
 """
 
 
@@ -56,16 +40,13 @@ style_layers = ["block1_conv1", "block2_conv1"]
 def test_two_devices_train_as_one(backend, random_vgg, tmp_path):
     if backend == "jax":
         pytest.importorskip("jax")
-    save_image(tmp_path / "night.png", scene(48, 48, seed=7))
-    (tmp_path / "photos").mkdir()
-    for index in range(5):
-        save_image(tmp_path / "photos" / f"{index}.png", scene(50, 60, seed=index))
-    (tmp_path / "recipe.toml").write_text(RECIPE)
+    text = RECIPE.replace("batch = 2", "batch = 4").replace("steps = 6", "steps = 4")
+    write_recipe(tmp_path, text, photos=5)
     names = {"tensorflow": ["CPU:0", "CPU:1"], "jax": ["cpu:0", "cpu:1"]}[backend]
     environment = {
         **os.environ,
         "KERAS_BACKEND": backend,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": PYTHONPATH,
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
     }
     losses = []

@@ -6,21 +6,18 @@ import json
 import numpy as np
 import pytest
 
-from nst_tf import InputError, LossSettings, NetworkSettings, build_network
+from nst_tf import InputError, NetworkSettings, build_network
 from nst_tf.imaging.write import save_image
 from nst_tf.network.trained import Model, load_model
 from nst_tf.painting.measure import measure_loss
-from nst_tf.settings.codec import plain
+from nst_tf.settings.codec import to_plain
 from nst_tf.settings.optimize import OptimizeSettings
 from nst_training.artefacts import measure_artefacts
 from nst_training.evaluate import evaluate, score
 from nst_training.settings import StyleSettings, TrainSettings
-from tests.helpers import scene
+from tests.helpers import SMALL_LOSS, scene
 
 PHOTO = scene(64, 96, seed=2)
-LOSS = LossSettings(
-    content_layers=("block2_conv2",), style_layers=("block1_conv1", "block2_conv1")
-)
 
 
 def textured(seed=0):
@@ -75,7 +72,7 @@ class Painted:
 def test_the_score_counts_evaluations_until_lbfgs_is_as_good(random_vgg):
     painting = scene(48, 48, seed=7)
     settings = OptimizeSettings(
-        size=96, style_size=48, scales=1, shallow_steps=0, steps=12, loss=LOSS
+        size=96, style_size=48, scales=1, schedule="whole", steps=12, loss=SMALL_LOSS
     )
     from nst_tf import optimize_image
 
@@ -85,13 +82,13 @@ def test_the_score_counts_evaluations_until_lbfgs_is_as_good(random_vgg):
     )
     picture = seen[7][1]  # After step 8, so the picture that step 9 evaluates.
     model = Model(Painted(picture), {"styles": [{"name": "night"}]})
-    got, found = score(model, PHOTO, painting, 1, LOSS, name="a.png", limit=20)
+    got, found = score(model, PHOTO, painting, 1, SMALL_LOSS, name="a.png", limit=20)
     np.testing.assert_array_equal(got, picture)
     assert found.loss == measure_loss(picture, PHOTO, painting, settings)
     assert found.evaluations in (8, 9, 10)
     assert (found.photo, found.style) == ("a.png", "night")
     model = Model(Painted(painting[:1, :1] * 0 + PHOTO * 0), model.card)
-    assert score(model, PHOTO, painting, 1, LOSS, limit=5)[1].evaluations == 1
+    assert score(model, PHOTO, painting, 1, SMALL_LOSS, limit=5)[1].evaluations == 1
 
 
 @pytest.fixture
@@ -102,11 +99,11 @@ def trained(tmp_path):
     for index, name in enumerate(names):
         save_image(tmp_path / f"{name}.png", scene(40, 40, seed=index))
     styles = [StyleSettings(name=n, image=tmp_path / f"{n}.png") for n in names]
-    settings = TrainSettings(styles=tuple(styles), width=0.125, loss=LOSS)
+    settings = TrainSettings(styles=tuple(styles), width=0.125, loss=SMALL_LOSS)
     network = build_network(NetworkSettings(styles=2, width=0.125))
     network.save(folder / "model.keras")
-    card = {"name": "two", "styles": plain(settings)["styles"]}
-    card["recipe"] = plain(dataclasses.replace(settings))
+    card = {"name": "two", "styles": to_plain(settings)["styles"]}
+    card["recipe"] = to_plain(dataclasses.replace(settings))
     (folder / "model.json").write_text(json.dumps(card))
     return folder
 

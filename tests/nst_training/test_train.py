@@ -8,27 +8,23 @@ import keras
 import numpy as np
 import pytest
 
-from nst_tf import InputError, LossSettings
+from nst_tf import InputError
 from nst_tf.imaging.folder import Folder
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
 from nst_tf.network.trained import CARD, MODEL, PREVIEWS, STATE, load_model, read_card
+from nst_tf.running.callbacks import FiniteGuard
 from nst_tf.running.checkpoint import load_checkpoint
-from nst_training import train as module
 from nst_training.settings import StyleSettings, TrainSettings, sweep, with_style
 from nst_training.train import train
-from tests.helpers import scene
+from tests.helpers import SMALL_LOSS, Steps, scene, write_photos
 
 pytestmark = pytest.mark.usefixtures("random_vgg")
 
 
 @pytest.fixture
 def photos(tmp_path):
-    for index in range(5):
-        path = tmp_path / "photos" / f"{index}.png"
-        path.parent.mkdir(exist_ok=True)
-        save_image(path, scene(50, 60, seed=index))
-    return Folder(tmp_path / "photos")
+    return Folder(write_photos(tmp_path / "photos", 5))
 
 
 @pytest.fixture
@@ -46,21 +42,8 @@ def settings(tmp_path):
         warmup_steps=2,
         ema=0.5,
         precision="float32",
-        loss=LossSettings(
-            content_layers=("block2_conv2",),
-            style_layers=("block1_conv1", "block2_conv1"),
-        ),
+        loss=SMALL_LOSS,
     )
-
-
-class Steps(list):
-    def __init__(self, stop=math.inf):
-        super().__init__()
-        self.stop = stop
-
-    def __call__(self, step):
-        self.append(step)
-        return step.step >= self.stop
 
 
 def weights(folder):
@@ -121,17 +104,17 @@ def test_the_rate_rises_then_falls(photos, settings, tmp_path):
 def test_a_loss_that_is_not_finite_goes_back_and_lowers_the_rate(
     photos, settings, tmp_path, monkeypatch
 ):
-    real, seen = module._Watcher.on_train_batch_end, []
+    real, seen = FiniteGuard.on_train_batch_end, []
 
     def spoilt(self, batch, logs=None):
-        if self.run.step == 5 and not seen:
+        if self.progress.step == 5 and not seen:
             seen.append(True)
             for variable in self.model.generator.trainable_variables:
                 variable.assign(np.full(variable.shape, np.nan, "float32"))
             logs = {**logs, "total": math.nan}
         real(self, batch, logs)
 
-    monkeypatch.setattr(module._Watcher, "on_train_batch_end", spoilt)
+    monkeypatch.setattr(FiniteGuard, "on_train_batch_end", spoilt)
     steps = Steps()
     result = train(
         settings,
@@ -206,6 +189,12 @@ def test_a_trained_model_is_trained_on_from_where_it_is(photos, settings, tmp_pa
     changed = [(a != b).any() for a, b in zip(weights(base), weights(out), strict=True)]
     assert sum(changed) > 10
     assert read_card(out)["base"] == {"name": "styles", "step": settings.steps}
+    other = dataclasses.replace(settings, seed=1)
+    train(other, photos, tmp_path / "other", preview_every=0)
+    train(lighter, photos, tmp_path / "y", base=base, observer=Steps(2))
+    for another in (tmp_path / "other", None):
+        with pytest.raises(InputError, match="differs in base"):
+            train(lighter, photos, tmp_path / "y", base=another, resume=True)
     wider = dataclasses.replace(settings, width=0.25)
     with pytest.raises(InputError, match="width"):
         train(wider, photos, tmp_path / "x", base=base)
@@ -224,7 +213,7 @@ def test_a_sweep_has_every_style_at_every_strength(settings):
 def test_the_model_has_the_moving_average_of_the_weights(photos, settings, tmp_path):
     train(settings, photos, tmp_path, observer=Steps(8), preview_every=0)
     state = load_checkpoint(tmp_path / STATE)
-    raw = state.arrays[0]
+    raw = next(iter(state.arrays.values()))
     averaged = weights(tmp_path)[0]
     assert raw.shape == averaged.shape
     assert 0 < np.abs(raw - averaged).max() < 0.1

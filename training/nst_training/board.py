@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nst_tf.settings.checks import InputError
 
 if TYPE_CHECKING:
-    from nst_training.train import TrainStep
+    from nst_training.events import TrainStep
 
 Show = Callable[["TrainStep"], None]
 

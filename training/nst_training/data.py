@@ -7,10 +7,10 @@ run resumes anywhere.
 import itertools
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -50,21 +50,9 @@ class TfdsStream:
             raise InputError(
                 "tfds: needs the package tensorflow-datasets; install nst-tf[train]"
             ) from error
-        name, _, split = name.partition(":")
-        self.name, split = name, split or "train"
-        try:
-            builder = tfds.builder(name, data_dir=data_dir and str(data_dir))
-        except (tfds.core.DatasetNotFoundError, ValueError) as error:
-            raise InputError(f"there is no TFDS data set {name}: {error}") from error
-        try:
-            builder.download_and_prepare()
-        except Exception as error:  # Whatever a builder's own download code raises.
-            raise InputError(
-                f"the TFDS data set {name} is not prepared and can't be downloaded"
-                f" ({error}). Prepare it where there is a network: tfds build {name}"
-            ) from error
-        if "image" not in (builder.info.features or {}):
-            raise InputError(f"the TFDS data set {name} has no feature called image")
+        self.name, _, split = name.partition(":")
+        split = split or "train"
+        builder = _prepared(self.name, data_dir)
         skip = {"image": tfds.decode.SkipDecoding()}
         try:
             self._data = builder.as_dataset(
@@ -72,7 +60,7 @@ class TfdsStream:
             )
         except ValueError as error:
             raise InputError(
-                f"the TFDS data set {name} has no split {split}; it has"
+                f"the TFDS data set {self.name} has no split {split}; it has"
                 f" {', '.join(builder.info.splits)}"
             ) from error
 
@@ -82,6 +70,26 @@ class TfdsStream:
         data = data.shuffle(_SHUFFLE, seed=seed, reshuffle_each_iteration=True)
         for index, image in data.repeat().skip(start).as_numpy_iterator():
             yield f"{self.name} example {index}", image
+
+
+def _prepared(name: str, data_dir: Path | None) -> Any:
+    """Return the builder of a data set that is at hand and has images."""
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(name, data_dir=data_dir and str(data_dir))
+    except (tfds.core.DatasetNotFoundError, ValueError) as error:
+        raise InputError(f"there is no TFDS data set {name}: {error}") from error
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # Whatever a builder's own download code raises.
+        raise InputError(
+            f"the TFDS data set {name} is not prepared and can't be downloaded"
+            f" ({error}). Prepare it where there is a network: tfds build {name}"
+        ) from error
+    if "image" not in (builder.info.features or {}):
+        raise InputError(f"the TFDS data set {name} has no feature called image")
+    return builder
 
 
 def open_source(photos: str, *, data_dir: Path | None = None) -> Source:
@@ -155,34 +163,39 @@ class Batches:
             def group(ahead: int) -> list[np.ndarray | None]:
                 while len(groups) <= max(ahead, 2):
                     number = next(numbers)
-                    taken = itertools.islice(files, self.batch)
                     groups.append(
                         [
                             pool.submit(self._crop, name, file, number, slot)
-                            for slot, (name, file) in enumerate(taken)
+                            for slot, (name, file) in enumerate(
+                                itertools.islice(files, self.batch)
+                            )
                         ]
                     )
                 return [future.result() for future in groups[ahead]]
 
             try:
                 while True:
-                    for ahead in range(-(-_HOPELESS // self.batch)):
-                        good = [crop for crop in group(ahead) if crop is not None]
-                        if good:
-                            break
-                    else:
-                        problem = next(iter(self.broken.values()))
-                        self.problem = InputError(
-                            f"none of {len(self.broken)} photographs can be used; for"
-                            f" example: {problem}"
-                        )
-                        raise self.problem
-                    spare = itertools.cycle(good)
+                    spare = itertools.cycle(self._good(group))
                     yield [next(spare) if c is None else c for c in group(0)]
                     groups.popleft()
             finally:
                 for future in itertools.chain(*groups):
                     future.cancel()
+
+    def _good(
+        self, group: Callable[[int], list[np.ndarray | None]]
+    ) -> list[np.ndarray]:
+        """Return the good crops of the next batch that has any."""
+        for ahead in range(-(-_HOPELESS // self.batch)):
+            good = [crop for crop in group(ahead) if crop is not None]
+            if good:
+                return good
+        problem = next(iter(self.broken.values()))
+        self.problem = InputError(
+            f"none of {len(self.broken)} photographs can be used; for example:"
+            f" {problem}"
+        )
+        raise self.problem
 
     def _crop(
         self, name: str, file: Path | bytes, number: int, slot: int

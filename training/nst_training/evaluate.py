@@ -6,7 +6,6 @@ Reference:
 """
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,13 +14,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nst_tf.files import replacing, sha256
+from nst_tf.imaging.contact_sheet import arrange, on_square
 from nst_tf.imaging.read import load_image
-from nst_tf.imaging.resize import fit, reduce, resize
+from nst_tf.imaging.resize import reduce
 from nst_tf.loss.parts import LossParts
 from nst_tf.network.trained import MODEL, Model, load_model
 from nst_tf.painting.events import Step
 from nst_tf.painting.measure import measure_loss
 from nst_tf.painting.run import optimize_image
+from nst_tf.running.identity import RunIdentity
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import from_dict
 from nst_tf.settings.loss import LossSettings
@@ -82,8 +83,7 @@ def score(
         size=max(photo.shape[:2]),
         style_size=max(painting.shape[:2]),
         scales=1,
-        shallow_steps=0,
-        middle_share=0.0,
+        schedule="whole",
         steps=limit,
         loss=loss,
     )
@@ -149,58 +149,74 @@ def evaluate(
         reduce(load_image(path).pixels, style["size"] or recipe["style_size"])
         for path, style in zip(paintings, recipe["styles"], strict=True)
     ]
-    belongs = _digest([folder / MODEL, *photos, *paintings], [size, limit, recipe])
-    known = _read_scores(state, belongs) if state and resume else []
+    identity = _identity(folder, photos, paintings, size, limit, recipe)
+    known = _read_scores(state, identity) if state and resume else []
     scores: list[Score] = []
-    rows = []
+    pictures = []
     for path in photos:
         photo = reduce(load_image(path).pixels, size)
-        row = [photo]
+        pictures.append(photo)
         for index, painting in enumerate(art, 1):
             strength = recipe["styles"][index - 1]["strength"]
             own = dataclasses.replace(loss, style_weight=strength * loss.style_weight)
             if len(scores) < len(known):
-                row.append(paint(model, photo, index))
+                pictures.append(paint(model, photo, index))
                 scores.append(known[len(scores)])
                 continue
             picture, found = score(
                 model, photo, painting, index, own, name=path.name, limit=limit
             )
             scores.append(found)
-            row.append(picture)
+            pictures.append(picture)
             if state is not None:
-                _write_scores(state, belongs, scores)
+                _write_scores(state, identity, scores)
             if observer is not None:
                 observer(found)
-        rows.append(np.concatenate([_square(picture, size // 2) for picture in row], 1))
-    return _summary(model, scores, size, limit), np.concatenate(rows)
+    cells = [on_square(picture, size // 2, margin=4) for picture in pictures]
+    sheet = arrange(cells, columns=1 + len(art))
+    return _summary(model, scores, size, limit), sheet
 
 
-def _digest(files: Sequence[Path], settings: Any) -> str:
-    """Return a hash of all that decides the scores."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for path in files:
-        digest.update(sha256(path).encode())
-    return digest.hexdigest()
+def _identity(
+    folder: Path,
+    photos: Sequence[Path],
+    paintings: Sequence[Path],
+    size: int,
+    limit: int,
+    recipe: Any,
+) -> RunIdentity:
+    """Return all that decides the scores."""
+    facts = {
+        "model": sha256(folder / MODEL),
+        "photographs": [sha256(path) for path in photos],
+        "paintings": [sha256(path) for path in paintings],
+        "size": size,
+        "limit": limit,
+        "recipe": recipe,
+    }
+    return RunIdentity(
+        facts,
+        other="another model, other pictures or other settings",
+        hint="; start anew without --resume",
+    )
 
 
-def _write_scores(path: Path, belongs: str, scores: Sequence[Score]) -> None:
-    values = {"belongs": belongs, "scores": [_entry(found) for found in scores]}
+def _write_scores(path: Path, identity: RunIdentity, scores: Sequence[Score]) -> None:
+    values = {
+        "identity": identity.facts,
+        "scores": [_entry(found) for found in scores],
+    }
     with replacing(path) as part:
         part.write_text(json.dumps(values), "utf-8")
 
 
-def _read_scores(path: Path, belongs: str) -> list[Score]:
+def _read_scores(path: Path, identity: RunIdentity) -> list[Score]:
     try:
         values = json.loads(path.read_text("utf-8"))
-        theirs, found = values["belongs"], [_score(entry) for entry in values["scores"]]
+        theirs, found = values["identity"], [_score(x) for x in values["scores"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} holds no scores to go on from: {error}") from error
-    if theirs != belongs:
-        raise InputError(
-            f"{path} belongs to another model, other pictures or other settings; start"
-            " anew without --resume"
-        )
+    identity.check(theirs, path)
     return found
 
 
@@ -239,13 +255,3 @@ def _summary(
         "worst_artefacts": worst,
         "pictures": [_entry(found) for found in scores],
     }
-
-
-def _square(pixels: np.ndarray, side: int) -> np.ndarray:
-    """Centre a picture on a white square."""
-    height, width = pixels.shape[:2]
-    small = resize(pixels, *fit(width, height, side - 4, "long"))
-    canvas = np.ones((side, side, 3), "float32")
-    top, left = ((side - length) // 2 for length in small.shape[:2])
-    canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
-    return canvas

@@ -1,216 +1,25 @@
-"""Recipes: one TOML file a style or gallery, read into frozen dataclasses."""
+"""Recipes and the settings of a training, which live in nst_tf.settings."""
 
-import dataclasses
-import math
-import re
-import tomllib
-import types
-import typing
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal
-
-import tyro
-
-from nst_tf.settings.checks import InputError
-from nst_tf.settings.codec import build, without_none
-from nst_tf.settings.loss import ExtractorSettings, LossSettings
-from nst_tf.settings.network import NetworkSettings
-from nst_tf.settings.optimize import Precision
-
-TrainOptimizer = Literal["muon", "adam"]
-RATES: Mapping[TrainOptimizer, float] = types.MappingProxyType(
-    {"muon": 0.02, "adam": 0.001}
+from nst_tf.settings.recipe_file import read_recipe
+from nst_tf.settings.train import (
+    ADDED_STEPS,
+    LOSS,
+    RATES,
+    StyleSettings,
+    TrainOptimizer,
+    TrainSettings,
+    sweep,
+    with_style,
 )
-"""Highest learning rates when the settings name none."""
-ADDED_STEPS = 2000
-"""Steps for a style that is added to a trained model."""
-LOSS = LossSettings(
-    convention="relative",
-    border="inner",
-    content_layers=("block3_conv3",),
-    style_layers=("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1"),
-    style_weight=15.0,
-    tv_weight=1e-5,
-)
-"""What networks are trained with: the optimisation's loss without the fifth block.
 
-A network reaches 0.3 to 0.6 of a painting's energy there, whatever its weight, where
-L-BFGS reaches 0.1 in 25 evaluations; without it a step takes two fifths of the time.
-The content layer is Johnson's, of VGG-19. See training/models/gallery/README.md.
-From random weights a style weight of 60 drowns the outlines of busy photographs before
-the network has learned to draw them; a model that draws them can be trained on at 60.
-"""
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class StyleSettings:
-    """One style of a recipe."""
-
-    name: str
-    """What users call it: lower-case letters, digits, - and _."""
-    image: Path
-    """The painting; relative to the recipe's folder, `${NAME:-default}` is expanded."""
-    strength: float = 1.0
-    """Factor of the style term for this style alone."""
-    size: int | None = None
-    """Long side of the painting in pixels; without it the recipe's style_size."""
-    credit: str = ""
-    """Artist, title and year, as the model card shows them."""
-    licence: str = ""
-    """Licence of the painting."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainSettings:
-    """All that decides the weights of a trained network."""
-
-    name: str = "styles"
-    """Name of the model."""
-    styles: Annotated[tuple[StyleSettings, ...], tyro.conf.Suppress] = ()
-    """The styles, in the order of the weights; style 0 is the photograph itself."""
-    width: float = 1.0
-    """Multiplier of the network's channels."""
-    size: int = 256
-    """Side of the training crops in pixels, a multiple of 4."""
-    style_size: int = 512
-    """Long side of the paintings in pixels. Never enlarged."""
-    batch: int = 4
-    """Photographs a step."""
-    steps: int = 8_000
-    """Steps of the whole run."""
-    optimizer: TrainOptimizer = "muon"
-    """Muon needs half as many steps as Adam or fewer."""
-    learning_rate: float | None = None
-    """Highest rate, which falls along a cosine to 1 % of it; without it 0.02 for Muon
-    and 0.001 for Adam."""
-    warmup_steps: int = 100
-    """Steps along which the rate rises from 0."""
-    clip: float = 0.0
-    """Largest norm of the gradient of all weights (0: no limit)."""
-    ema: float = 0.999
-    """Momentum of the moving average of the weights, which is what is saved."""
-    mix: float = 0.25
-    """Fraction of examples that mix two styles at random."""
-    seed: int = 0
-    """Seed of the weights, the order, the crops and the mixes."""
-    precision: Precision = "auto"
-    """Arithmetic of network and extractor; statistics and losses are float32."""
-    loss: LossSettings = dataclasses.field(default_factory=lambda: LOSS)
-    """The loss."""
-    extractor: ExtractorSettings = dataclasses.field(default_factory=ExtractorSettings)
-    """The network of the loss."""
-
-    def __post_init__(self) -> None:
-        problems = []
-        for name, least in (
-            ("size", 32),
-            ("style_size", 32),
-            ("batch", 1),
-            ("steps", 1),
-            ("warmup_steps", 0),
-            ("seed", 0),
-        ):
-            if getattr(self, name) < least:
-                problems.append(
-                    f"{name} must be at least {least}, got {getattr(self, name)}"
-                )
-        if self.size % 4:
-            problems.append(f"size must be a multiple of 4, got {self.size}")
-        rate = self.learning_rate
-        if rate is not None and not (math.isfinite(rate) and rate > 0):
-            problems.append(f"learning_rate must exceed 0, got {rate:g}")
-        if not (math.isfinite(self.clip) and self.clip >= 0):
-            problems.append(f"clip must be at least 0, got {self.clip:g}")
-        if not 0 <= self.ema < 1:
-            problems.append(f"ema must be in 0..1 (1 excluded), got {self.ema:g}")
-        if not 0 <= self.mix <= 1:
-            problems.append(f"mix must be in 0..1, got {self.mix:g}")
-        if not self.styles:
-            problems.append("a recipe needs at least one [[styles]]")
-        names = [style.name for style in self.styles]
-        for style in self.styles:
-            if not _NAME.fullmatch(style.name):
-                problems.append(
-                    f"style name {style.name!r} must be of a-z, 0-9, - and _"
-                )
-            if not (math.isfinite(style.strength) and style.strength > 0):
-                problems.append(
-                    f"strength of {style.name} must exceed 0, got {style.strength:g}"
-                )
-        if len(set(names)) != len(names):
-            problems.append(f"two styles have one name: {', '.join(names)}")
-        try:
-            self.network()
-        except InputError as error:
-            if self.styles:
-                problems.append(str(error))
-        if problems:
-            raise InputError("; ".join(problems))
-
-    def network(self, **changes: Any) -> NetworkSettings:
-        """Return the settings of the network to train."""
-        return NetworkSettings(styles=len(self.styles), width=self.width, **changes)
-
-
-def read_recipe(path: Path, **changes: Any) -> TrainSettings:
-    """Read a TOML recipe, naming all that is wrong with it at once.
-
-    Args:
-        path: The file.
-        **changes: Settings of `TrainSettings` that take the place of the file's.
-
-    Raises:
-        InputError: No such file, no TOML, unknown keys, values that don't fit.
-    """
-    try:
-        values = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"there is no recipe {path}") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"can't read the recipe {path}: {error}") from error
-    problems: list[str] = []
-    settings = build(TrainSettings, values | changes, path.parent, "", problems)
-    if problems or settings is None:
-        raise InputError(f"{path}: " + "; ".join(problems))
-    return typing.cast(TrainSettings, settings)
-
-
-def with_style(card: Mapping[str, Any], name: str, image: Path) -> TrainSettings:
-    """Return the settings that add a style to a trained model.
-
-    Args:
-        card: The model's `model.json`.
-        name: Name of the new style.
-        image: The painting.
-
-    Raises:
-        InputError: The card's recipe does not fit this version, or the name is taken.
-    """
-    problems: list[str] = []
-    recipe = without_none(card["recipe"])
-    settings = build(TrainSettings, recipe, Path(), "", problems)
-    if problems:
-        raise InputError("the model's recipe does not fit: " + "; ".join(problems))
-    style = StyleSettings(name=name, image=image)
-    styles = (*settings.styles, style)
-    return dataclasses.replace(settings, styles=styles, steps=ADDED_STEPS)
-
-
-def sweep(settings: TrainSettings, factors: Sequence[float]) -> TrainSettings:
-    """Return settings that train every style at several strengths in one network.
-
-    Its previews are the contact sheet to choose from: style NAME at factor 0.3 is the
-    style NAME-x0_3.
-    """
-    styles = tuple(
-        dataclasses.replace(
-            style,
-            name=f"{style.name}-x{factor:g}".replace(".", "_"),
-            strength=style.strength * factor,
-        )
-        for style in settings.styles
-        for factor in factors
-    )
-    return dataclasses.replace(settings, styles=styles)
+__all__ = [
+    "ADDED_STEPS",
+    "LOSS",
+    "RATES",
+    "StyleSettings",
+    "TrainOptimizer",
+    "TrainSettings",
+    "read_recipe",
+    "sweep",
+    "with_style",
+]

@@ -5,85 +5,39 @@ References:
     Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629
 """
 
-import hashlib
-import json
-import math
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
 
-from nst_tf import __version__
 from nst_tf.backend.compile import jit_compile
 from nst_tf.backend.precision import resolve_precision
-from nst_tf.files import replacing, sha256
 from nst_tf.imaging.read import load_image
-from nst_tf.imaging.resize import fit, resize
-from nst_tf.imaging.write import check_output, save_image
+from nst_tf.imaging.resize import reduce
+from nst_tf.imaging.write import check_output
+from nst_tf.loss.extractor import build_extractor
 from nst_tf.loss.objective import Objective
-from nst_tf.loss.parts import LossParts
 from nst_tf.loss.targets import MixedTargets
-from nst_tf.loss.vgg import build_extractor
-from nst_tf.network.trained import CARD, MODEL, PREVIEWS, STATE, Model, load_model
+from nst_tf.network.trained import STATE
 from nst_tf.network.transform import build_network
-from nst_tf.optimizers.muon import Muon
-from nst_tf.running.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from nst_tf.running.transfer import StyleTransfer, untuned
+from nst_tf.running.callbacks import FiniteGuard, Report, RunCallback, SaveState
+from nst_tf.running.checkpoint import Checkpoint, StateFile, named_variables
+from nst_tf.running.identity import RunIdentity, hash_arrays
+from nst_tf.running.progress import Progress
+from nst_tf.running.transfer import StyleTransfer
 from nst_tf.settings.checks import InputError
-from nst_tf.settings.codec import plain
+from nst_tf.settings.codec import to_plain
 from nst_training.data import Batches, Source
 from nst_training.distribute import gpus, spread
-from nst_training.growing import adopt, keep_rows
-from nst_training.settings import RATES, TrainSettings
+from nst_training.events import Observer, Trained, TrainStep
+from nst_training.feed import dataset_of
+from nst_training.growing import Base
+from nst_training.optimizer import build_optimizer
+from nst_training.outputs import Outputs
+from nst_training.settings import TrainSettings
 
-Reason = Literal["finished", "stopped"]
 _GIVE_UP = 5
 """Losses that are not finite after which lowering the rate has no chance."""
-
-
-class TrainStep(NamedTuple):
-    """One step of training, as the observer sees it.
-
-    Attributes:
-        step: Number of the step, from 1.
-        loss: Parts of the loss of its batch.
-        rate: Learning rate.
-        seconds: Time since the start, without that between runs of a resumed one.
-        broken: Photographs that could not be read, by name, with the reason.
-        lowered: How often the loss was not finite and the rate was halved.
-        preview: The sheet of previews that was written now, float32 `[H, W, 3]`.
-    """
-
-    step: int
-    loss: LossParts
-    rate: float
-    seconds: float
-    broken: dict[str, str]
-    lowered: int
-    preview: np.ndarray | None = None
-
-
-class Trained(NamedTuple):
-    """A trained network.
-
-    Attributes:
-        folder: Holds `model.keras`, `model.json` and, until the end, the state.
-        step: Steps made.
-        loss: Parts of the loss of the last batch.
-        reason: `"finished"`, or `"stopped"` by the observer.
-    """
-
-    folder: Path
-    step: int
-    loss: LossParts
-    reason: Reason
-
-
-Observer = Callable[[TrainStep], bool | None]
-"""Called after every step; returning True ends the run after a checkpoint."""
 
 
 def train(
@@ -125,10 +79,7 @@ def train(
     run = _Run(
         settings, source, folder, observer, checkpoint_every, preview_every, base
     )
-    state = load_checkpoint(folder / STATE) if resume else None
-    if state is not None:
-        run.check(state)
-    return run(state)
+    return run(run.file.load() if resume else None)
 
 
 class _Run:
@@ -145,70 +96,44 @@ class _Run:
         base: Path | None,
     ) -> None:
         self.settings, self.source, self.folder = settings, source, folder
-        self.base = load_model(base) if base is not None else None
-        # The base if it gets one style more: its weights keep their bits.
-        self.growing: Model | None = None
-        if self.base is not None:
-            names = [style.name for style in settings.styles]
-            if names[:-1] == self.base.styles:
-                self.growing = self.base
-            elif names != self.base.styles:
-                raise InputError(
-                    f"{base} has the styles {', '.join(self.base.styles)}, the settings"
-                    f" {', '.join(names)}; they may have the same or one more"
-                )
-            if settings.width != self.base.card["recipe"].get("width"):
-                raise InputError(f"{base} was not trained at width {settings.width:g}")
+        self.base = Base(base, settings) if base is not None else None
         self.observer = observer
         self.checkpoint_every, self.preview_every = checkpoint_every, preview_every
-        new = settings.styles[-1:] if self.growing else settings.styles
-        paintings = [
+        self.paintings = self._paintings()
+        self.dtype = resolve_precision(settings.precision)
+        self.file = StateFile(folder / STATE, self._identity())
+        self.outputs = Outputs(folder, settings, self.base)
+        self.progress = Progress()
+        self.progress.steps = settings.steps
+        self.lowered = 0
+
+    @property
+    def grows(self) -> bool:
+        """Whether a style is added to a trained model."""
+        return self.base is not None and self.base.grows
+
+    def _paintings(self) -> list[np.ndarray]:
+        settings = self.settings
+        new = settings.styles[-1:] if self.grows else settings.styles
+        read = [
             _painting(style.image, style.size or settings.style_size) for style in new
         ]
         # Only an added style is ever asked for; any picture holds the others' place.
-        self.paintings = paintings[:1] * (len(settings.styles) - len(new)) + paintings
-        self.dtype = resolve_precision(settings.precision)
-        self.step = self.lowered = 0
-        self.loss = LossParts.unknown()
-        self.reason: Reason = "finished"
-        self.started = time.monotonic()
+        return read[:1] * (len(settings.styles) - len(new)) + read
 
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.started
-
-    def identity(self) -> dict[str, Any]:
-        """Return what two runs must share for one to continue the other."""
-        digest = hashlib.sha256()
-        for painting in self.paintings:
-            digest.update(repr(painting.shape).encode() + painting.tobytes())
-        settings = plain(self.settings)
-        settings["extractor"].pop("vgg_weights")
-        for style in settings["styles"]:
+    def _identity(self) -> RunIdentity:
+        facts = to_plain(self.settings)
+        facts["extractor"].pop("vgg_weights")
+        for style in facts["styles"]:
             for key in ("image", "credit", "licence"):
                 style.pop(key)
-        return {
-            "settings": settings,
-            "paintings": digest.hexdigest(),
+        facts |= {
+            "paintings": hash_arrays(self.paintings),
             "dtype": self.dtype,
             "backend": keras.backend.backend(),
+            "base": self.base.hash if self.base is not None else None,
         }
-
-    def check(self, state: Checkpoint) -> None:
-        """Refuse the state of another run, naming what differs."""
-        mine = json.loads(json.dumps(self.identity()))
-        theirs = state.meta.get("identity", {})
-        differing = [
-            key
-            for key in mine["settings"]
-            if mine["settings"][key] != theirs.get("settings", {}).get(key)
-        ]
-        differing += [k for k in mine if k != "settings" and mine[k] != theirs.get(k)]
-        if differing:
-            raise InputError(
-                f"{self.folder / STATE} belongs to another run; it differs in"
-                f" {', '.join(differing)}. Give another --output, or delete it"
-            )
+        return RunIdentity(facts, hint=". Give another --output, or delete it")
 
     def __call__(self, state: Checkpoint | None) -> Trained:
         devices = gpus()
@@ -221,7 +146,7 @@ class _Run:
             return self._train(state)
 
     def _train(self, state: Checkpoint | None) -> Trained:
-        settings = self.settings
+        settings, now = self.settings, self.progress
         extractor = build_extractor(
             settings.loss.layers, settings=settings.extractor, dtype=self.dtype
         )
@@ -229,33 +154,39 @@ class _Run:
         strengths = [style.strength for style in settings.styles]
         targets = MixedTargets(objective, self.paintings, strengths)
         while True:
-            keras.utils.set_random_seed(settings.seed)
-            half = f"mixed_{self.dtype}" if self.dtype != "float32" else "float32"
-            network = build_network(settings.network(dtype=half))
-            if self.growing is not None:
-                adopt(network, self.growing.network)
-            elif self.base is not None:
-                network.set_weights(self.base.network.get_weights())
-            self.model = StyleTransfer(network, objective, targets)
-            if state is not None:
-                self.step, self.lowered = state.meta["step"], state.meta["lowered"]
-                self.loss = LossParts.of(state.meta["loss"])
-                self.started = time.monotonic() - state.meta["seconds"]
-            optimizer = self._optimizer()
-            optimizer.build(network.trainable_variables)
-            if state is not None:
-                _restore(state, network, optimizer)
-            self.model.compile(optimizer=optimizer, jit_compile=jit_compile())
-            self.failed = False
-            if self.step < settings.steps:
+            now.reason = "finished"
+            self.model = self._model(objective, targets, state)
+            if not now.last:
                 self._fit()
-            if not self.failed:
+            if not now.failed:
                 break
             state = self._lowered(state)
-        self._write_model()
-        if self.reason == "finished":
+        network = self.outputs.averaged(self.model, average=now.step > 0)
+        self.outputs.write(network, now)
+        if now.reason == "finished":
             (self.folder / STATE).unlink(missing_ok=True)
-        return Trained(self.folder, self.step, self.loss, self.reason)
+        return Trained(self.folder, now.step, now.loss, now.reason)
+
+    def _model(
+        self, objective: Objective, targets: MixedTargets, state: Checkpoint | None
+    ) -> StyleTransfer:
+        """Return the model at its start, or as a state has it."""
+        settings = self.settings
+        keras.utils.set_random_seed(settings.seed)
+        half = f"mixed_{self.dtype}" if self.dtype != "float32" else "float32"
+        network = build_network(settings.network(dtype=half))
+        if self.base is not None:
+            self.base.start(network)
+        model = StyleTransfer(network, objective, targets)
+        if state is not None:
+            self.progress.restore(state.meta)
+            self.lowered = state.meta["lowered"]
+        optimizer = build_optimizer(settings, self.lowered)
+        optimizer.build(network.trainable_variables)
+        model.compile(optimizer=optimizer, jit_compile=jit_compile())
+        if state is not None:
+            self.file.restore(state, _variables(model))
+        return model
 
     def _lowered(self, state: Checkpoint | None) -> Checkpoint | None:
         """Count a loss that is not finite; return the state to go on from."""
@@ -265,38 +196,16 @@ class _Run:
                 f"the loss stopped being finite {lowered} times; the last good state is"
                 f" in {self.folder}. Lower learning_rate or the weights, or set clip"
             )
-        path = self.folder / STATE
-        state = load_checkpoint(path) if path.exists() and self.saved else state
+        state = self.file.load() if self.saved else state
         if state is not None:
             state.meta["lowered"] = lowered
         else:
-            self.step = 0
+            self.progress.step = self.progress.done = 0
         self.lowered = lowered
         return state
 
-    def _optimizer(self) -> keras.optimizers.Optimizer:
-        settings = self.settings
-        rate = settings.learning_rate or RATES[settings.optimizer]
-        peak = rate * 0.5**self.lowered
-        schedule = keras.optimizers.schedules.CosineDecay(
-            0.0 if settings.warmup_steps else peak,
-            max(1, settings.steps - settings.warmup_steps),
-            alpha=0.01,
-            warmup_target=peak if settings.warmup_steps else None,
-            warmup_steps=settings.warmup_steps,
-        )
-        kind = Muon if settings.optimizer == "muon" else keras.optimizers.Adam
-        return kind(
-            schedule,
-            global_clipnorm=settings.clip or None,
-            use_ema=settings.ema > 0,
-            ema_momentum=settings.ema or None,
-            # Overwriting is done on a copy, when a model is written.
-            ema_overwrite_frequency=None,
-        )
-
     def _fit(self) -> None:
-        settings = self.settings
+        settings, now = self.settings, self.progress
         batches = Batches(
             self.source,
             size=settings.size,
@@ -305,197 +214,77 @@ class _Run:
             # Another draw after a loss that was not finite, still reproducible.
             seed=settings.seed + 1000 * self.lowered,
             mix=settings.mix,
-            only=len(settings.styles) if self.growing is not None else None,
+            only=len(settings.styles) if self.grows else None,
         )
-        steps = settings.steps - self.step
-        self.batches, self.saved = batches, False
+        self.saved = False
+        preview = _Preview(self)
         try:
             self.model.fit(
-                _dataset(batches, self.step, settings),
+                dataset_of(batches, now.step),
                 epochs=1,
-                steps_per_epoch=steps,
+                steps_per_epoch=now.steps - now.step,
                 shuffle=False,
                 verbose=0,
-                callbacks=[_Watcher(self)],
+                callbacks=[
+                    FiniteGuard(now),
+                    preview,
+                    Report(now, lambda: self._tell(batches, preview.sheet)),
+                    SaveState(now, self._save, every=self.checkpoint_every),
+                ],
             )
         except Exception as error:
             if batches.problem is not None:  # tf.data wraps it in an error of its own.
                 raise batches.problem from error
             raise
 
-    def sync(self) -> None:
-        """Bring the variables up to date, which JAX keeps elsewhere during `fit`."""
-        if keras.backend.backend() == "jax":
-            self.model.jax_state_sync()
+    def _tell(self, batches: Batches, preview: np.ndarray | None) -> bool | None:
+        """Tell the observer of a step; return whether it wants the run to end."""
+        if self.observer is None:
+            return None
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        now = self.progress
+        return self.observer(
+            TrainStep(
+                now.step,
+                now.loss,
+                rate,
+                now.seconds,
+                batches.broken,
+                self.lowered,
+                preview,
+            )
+        )
 
-    def save(self) -> None:
-        """Write the state."""
-        self.sync()
-        meta = {
-            "identity": self.identity(),
-            "step": self.step,
-            "lowered": self.lowered,
-            "loss": self.loss.flat(),
-            "seconds": self.seconds,
-        }
-        variables = [*self.model.generator.variables, *self.model.optimizer.variables]
-        arrays = [np.asarray(variable) for variable in variables]
-        save_checkpoint(self.folder / STATE, meta, arrays)
+    def _save(self) -> None:
+        facts = {**self.progress.facts(), "lowered": self.lowered}
+        self.file.save(facts, _variables(self.model))
         self.saved = True
 
-    def averaged(self) -> keras.Model:
-        """Return a float32 network with the moving average of the weights."""
-        network, optimizer = self.model.generator, self.model.optimizer
-        kept = network.get_weights()
-        if self.settings.ema and self.step:
-            optimizer.finalize_variable_values(network.trainable_variables)
-        copy = build_network(self.settings.network())
-        copy.set_weights(network.get_weights())
-        network.set_weights(kept)
-        if self.growing is not None:
-            # The average of equal numbers may differ from them in the last bit.
-            keep_rows(copy, self.growing.network)
-        return copy
 
-    def preview(self) -> np.ndarray:
-        """Write a sheet: two photographs, each in every style."""
-        network = self.averaged()
-        source = Batches(
-            self.source,
-            size=self.settings.size,
-            batch=2,
-            styles=len(self.settings.styles),
-            seed=self.settings.seed + 1,
-        )
-        stream = source.open(0)
-        photos = next(stream)["image"]
-        stream.close()
-        rows = []
-        for photo in photos:
-            weights = np.eye(len(self.settings.styles) + 1, dtype="float32")
-            images = [photo]
-            for weight in weights:
-                inputs = {"image": photo[None], "style": weight[None]}
-                images.append(keras.ops.convert_to_numpy(network(inputs))[0])
-            rows.append(np.concatenate(images, axis=1))
-        path = self.folder / PREVIEWS / f"{self.step:06d}.png"
-        check_output(path)
-        sheet = np.concatenate(rows)
-        save_image(path, sheet)
-        return sheet
+class _Preview(RunCallback):
+    """Writes a sheet of previews when it is time.
 
-    def _write_model(self) -> None:
-        network = self.averaged()
-        path = self.folder / MODEL
-        with replacing(path) as part:
-            network.save(part)
-        settings = plain(self.settings)
-        settings["extractor"].pop("vgg_weights")
-        for style in settings["styles"]:
-            style["image"] = Path(style["image"]).name
-        new = self.settings.styles
-        styles = []
-        if self.growing is not None:
-            styles, new = list(self.growing.card["styles"]), new[-1:]
-        for style in new:
-            styles.append(
-                {
-                    "name": style.name,
-                    "credit": style.credit,
-                    "licence": style.licence,
-                    "sha256": sha256(style.image),
-                }
-            )
-        card = {
-            "program": f"nst-tf {__version__}",
-            "name": self.settings.name,
-            "styles": styles,
-            "recipe": settings,
-            "step": self.step,
-            "loss": self.loss.flat(),
-            "seconds": round(self.seconds),
-        }
-        if self.base is not None:
-            card["base"] = {key: self.base.card[key] for key in ("name", "step")}
-        text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
-        with replacing(self.folder / CARD) as part:
-            part.write_text(text, "utf-8")
-
-
-class _Watcher(keras.callbacks.Callback):
-    """Counts, reports, checks and saves after every step."""
+    Attributes:
+        sheet: The one written after this step.
+    """
 
     def __init__(self, run: _Run) -> None:
-        super().__init__()
+        super().__init__(run.progress)
         self.run = run
+        self.sheet: np.ndarray | None = None
 
-    def on_train_batch_end(
-        self, batch: int, logs: dict[str, float] | None = None
-    ) -> None:
-        """Handle the step that just ended."""
-        run, logs = self.run, logs or {}
-        parts = LossParts.of(logs)
-        if not math.isfinite(parts.total):
-            run.failed = self.model.stop_training = True
-            return
-        run.step += 1
-        run.loss = parts
-        last = run.step == run.settings.steps
-        stop, preview = False, None
-        if run.preview_every and (last or run.step % run.preview_every == 0):
-            run.sync()
-            preview = run.preview()
-        if run.observer is not None:
-            rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-            stop = bool(
-                run.observer(
-                    TrainStep(
-                        run.step,
-                        parts,
-                        rate,
-                        run.seconds,
-                        run.batches.broken,
-                        run.lowered,
-                        preview,
-                    )
-                )
-            )
-        if stop:
-            run.reason = "stopped"
-            self.model.stop_training = True
-        if last or stop or run.step % run.checkpoint_every == 0:
-            run.save()
+    def after_step(self) -> None:
+        """Write the sheet."""
+        run, now = self.run, self.progress
+        self.sheet = None
+        if run.preview_every and (now.last or now.step % run.preview_every == 0):
+            network = run.outputs.averaged(run.model)
+            self.sheet = run.outputs.preview(network, run.source, now.step)
 
 
-def _dataset(batches: Batches, start: int, settings: TrainSettings) -> Any:
-    """Wrap the batches for `fit`: tf.data where TensorFlow runs, else as they are."""
-    if keras.backend.backend() != "tensorflow":
-        # Keras takes generators of tuples.
-        return ((batch,) for batch in batches.open(start))
-    import tensorflow as tf
-
-    count = len(settings.styles) + 1
-    shape = (settings.batch, settings.size, settings.size, 3)
-    signature = {
-        "image": tf.TensorSpec(shape, "float32"),
-        "style": tf.TensorSpec((settings.batch, count), "float32"),
-    }
-    # A stream of its own for every iterator: a strategy may make several.
-    data = tf.data.Dataset.from_generator(
-        lambda: batches.open(start), output_signature=signature
-    )
-    return untuned(data.prefetch(2))
+def _variables(model: StyleTransfer) -> dict[str, keras.Variable]:
+    return named_variables(generator=model.generator, optimizer=model.optimizer)
 
 
 def _painting(path: Path, size: int) -> np.ndarray:
-    pixels = load_image(path).pixels
-    height, width = pixels.shape[:2]
-    return resize(pixels, *fit(width, height, min(size, max(width, height)), "long"))
-
-
-def _restore(
-    state: Checkpoint, network: keras.Model, optimizer: keras.optimizers.Optimizer
-) -> None:
-    variables = [*network.variables, *optimizer.variables]
-    for variable, value in zip(variables, state.arrays, strict=True):
-        variable.assign(value)
+    return reduce(load_image(path).pixels, size)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +9,9 @@ from typing import Annotated, Any
 import tyro
 
 from nst_export.settings import ExportSettings
-from nst_tf.commands.console import PROGRAM, import_quietly, silence
+from nst_tf.commands.console import import_quietly, silence
+from nst_tf.commands.flags import read_flags
+from nst_tf.commands.needs import check_extra
 from nst_tf.settings.checks import InputError
 
 _PHOTOS, _SIDE = 4, 384
@@ -22,8 +23,8 @@ class Job:
     """What `nst export` reads, writes and shows."""
 
     model: tyro.conf.Positional[Path]
-    """Folder that nst train wrote; for --formats web alone a .tflite will do, and
-    gallery is the bundled one."""
+    """Folder that nst train wrote, or gallery, the bundled one; for --formats web alone
+    a .tflite will do."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder for the files and the model card."""
     photos: Path | None = None
@@ -36,27 +37,16 @@ class Job:
     """Print nothing."""
 
 
-def parse(arguments: list[str]) -> tuple[Job, ExportSettings]:
-    """Read the flags of `nst export`.
-
-    Raises:
-        SystemExit: With code 2, after a message, for flags that do not fit; with 0
-            after `--help`.
-    """
-    base = ExportSettings()
-
-    def command(
-        job: Job, settings: ExportSettings = base
-    ) -> tuple[Job, ExportSettings]:
-        return job, settings
-
-    return tyro.cli(
-        command,
-        args=arguments,
-        prog=f"{PROGRAM} export",
+def main(arguments: list[str]) -> int:
+    """Run `nst export`; return the exit code."""
+    given = read_flags(
+        Job,
+        arguments,
+        command="export",
         description="Write a trained model as SavedModel, LiteRT and ONNX files.",
-        config=(tyro.conf.OmitArgPrefixes,),
+        settings=ExportSettings(),
     )
+    return export(*given)
 
 
 def export(job: Job, settings: ExportSettings) -> int:
@@ -65,22 +55,19 @@ def export(job: Job, settings: ExportSettings) -> int:
         return _web(job)
     if job.photos is None:
         raise InputError("give --photos, to compare the files on")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    check_extra("tf", command="export")
+    import_quietly()
     from nst_tf.imaging.folder import Folder
     from nst_tf.imaging.read import load_image
-    from nst_tf.imaging.resize import fit, resize
+    from nst_tf.imaging.resize import reduce
     from nst_tf.network.trained import read_card
-    from nst_training.settings import read_recipe
+    from nst_tf.settings.recipe_file import read_recipe
 
-    read_card(job.model)
+    folder = trained_gallery() if _is_gallery(job.model) else job.model
+    read_card(folder)
     recipe = read_recipe(job.recipe) if job.recipe is not None else None
-    photos = []
-    for path in Folder(job.photos).files[:_PHOTOS]:
-        pixels = load_image(path).pixels
-        height, width = pixels.shape[:2]
-        size = min(_SIDE, max(height, width))
-        photos.append(resize(pixels, *fit(width, height, size, "long")))
-    import_quietly()
+    files = Folder(job.photos).files[:_PHOTOS]
+    photos = [reduce(load_image(path).pixels, _SIDE) for path in files]
     import keras
 
     if keras.backend.backend() != "tensorflow":
@@ -89,8 +76,8 @@ def export(job: Job, settings: ExportSettings) -> int:
             " tensorflow; a model trained on another backend loads there too"
         )
     from nst_export.export import export_model
+    from nst_tf.inspection.recipe_loss import recipe_loss
     from nst_tf.network.trained import load_model
-    from nst_training.recipe_loss import recipe_loss
 
     def show(entry: Mapping[str, Any]) -> None:
         if not job.quiet:
@@ -102,8 +89,8 @@ def export(job: Job, settings: ExportSettings) -> int:
                 flush=True,
             )
 
-    model = load_model(job.model)
-    trained = model.card | _scorecard(job.model)
+    model = load_model(folder)
+    trained = model.card | _scorecard(folder)
     with silence():
         export_model(
             model.network,
@@ -124,12 +111,26 @@ def _web(job: Job) -> int:
     from nst_export.formats.web import export_web
     from nst_export.runtime.stylizer import bundled
 
-    model = bundled() if job.model == Path("gallery") else job.model
+    model = bundled() if _is_gallery(job.model) else job.model
     with silence():
         export_web(model, job.output)
     if not job.quiet:
         print(f"{job.output}: any static server will do, such as python -m http.server")
     return 0
+
+
+def _is_gallery(model: Path) -> bool:
+    """Tell whether the word is meant, and no folder of that name."""
+    return model == Path("gallery") and not model.is_dir()
+
+
+def trained_gallery() -> Path:
+    """Return the folder of the trained gallery: of the wheel, else of the checkout."""
+    package = Path(__file__).parents[1]
+    inside = package / "gallery"
+    if (inside / "model.keras").is_file():
+        return inside
+    return package.parents[1] / "training" / "models" / "gallery"
 
 
 def _scorecard(folder: Path) -> dict[str, Any]:

@@ -8,8 +8,7 @@ import tyro
 
 from nst_export.runtime.stylizer import bundled
 from nst_export.server.settings import ServeSettings
-from nst_tf.commands.console import PROGRAM
-from nst_tf.settings.checks import InputError
+from nst_tf.commands.flags import read_flags
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,35 +21,22 @@ class Job:
     """Print nothing but warnings."""
 
 
-def parse(arguments: list[str]) -> tuple[Job, ServeSettings]:
-    """Read the flags of `nst serve`.
-
-    Raises:
-        SystemExit: With code 2, after a message, for flags that do not fit; with 0
-            after `--help`.
-    """
-    base = ServeSettings()
-
-    def command(job: Job, settings: ServeSettings = base) -> tuple[Job, ServeSettings]:
-        return job, settings
-
-    return tyro.cli(
-        command,
-        args=arguments,
-        prog=f"{PROGRAM} serve",
+def main(arguments: list[str]) -> int:
+    """Run `nst serve`; return the exit code."""
+    given = read_flags(
+        Job,
+        arguments,
+        command="serve",
         description="Serve exported models over HTTP, with a page to try them.",
-        config=(tyro.conf.OmitArgPrefixes,),
+        settings=ServeSettings(),
     )
+    return serve(*given)
 
 
 def serve(job: Job, settings: ServeSettings) -> int:
     """Run `nst serve` until a signal ends it; return the exit code."""
-    try:
-        from nst_export.server import run
-    except ImportError as error:
-        raise InputError(
-            f"the server needs {error.name}: pip install 'nst-tf[serve]'"
-        ) from error
+    from nst_export.server import run
+
     logging.basicConfig(
         format="%(levelname)s %(message)s",
         level=logging.WARNING if job.quiet else logging.INFO,

@@ -1,4 +1,4 @@
-"""`nst stylize` and `nst styles`: an exported model on photographs."""
+"""`nst stylize`: an exported model on photographs."""
 
 import concurrent.futures
 import dataclasses
@@ -14,13 +14,9 @@ import tyro
 from nst_export.runtime.engines.choose import Engine
 from nst_export.runtime.mix import mix_weights, parse_mix
 from nst_export.runtime.stylizer import Stylizer, bundled
-from nst_tf.commands.console import (
-    INTERRUPTED,
-    PROGRAM,
-    interruptible,
-    progress,
-    silence,
-)
+from nst_tf.commands import INTERRUPTED, PROGRAM
+from nst_tf.commands.console import interruptible, progress, silence
+from nst_tf.commands.flags import read_flags
 from nst_tf.imaging.color import keep_colors
 from nst_tf.settings.checks import MIN_SIDE, InputError
 
@@ -55,19 +51,15 @@ class Job:
     """Print nothing."""
 
 
-def parse(arguments: list[str]) -> Job:
-    """Read the flags of `nst stylize`.
-
-    Raises:
-        SystemExit: With code 2, after a message, for flags that do not fit; with 0
-            after `--help`.
-    """
-    return tyro.cli(
+def main(arguments: list[str]) -> int:
+    """Run `nst stylize`; return the exit code."""
+    given = read_flags(
         Job,
-        args=arguments,
-        prog=f"{PROGRAM} stylize",
+        arguments,
+        command="stylize",
         description="Paint photographs with an exported model, in one pass each.",
     )
+    return stylize(given)
 
 
 def stylize(job: Job) -> int:
@@ -167,6 +159,7 @@ def _paint_all(
 
 def _pairs(job: Job) -> Iterator[tuple[Path, Path]]:
     """Yield every photograph and where its picture goes."""
+    from nst_tf.imaging.folder import image_files
     from nst_tf.imaging.formats import SUFFIXES
 
     single = len(job.photos) == 1 and not job.photos[0].is_dir()
@@ -180,12 +173,7 @@ def _pairs(job: Job) -> Iterator[tuple[Path, Path]]:
     taken: set[Path] = set()
     found = False
     for given in job.photos:
-        files = [given]
-        if given.is_dir():
-            files = sorted(
-                file for file in given.rglob("*") if file.suffix.lower() in SUFFIXES
-            )
-        for file in files:
+        for file in image_files(given) if given.is_dir() else [given]:
             found = True
             inside = file.relative_to(given) if given.is_dir() else Path(file.name)
             lossy = file.suffix.lower() in (".jpg", ".jpeg")
@@ -214,55 +202,3 @@ def _mix(job: Job, model: Stylizer) -> dict[str, float]:
         return {job.style: 1.0}
     assert job.mix is not None
     return parse_mix(job.mix)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class StylesJob:
-    """What `nst styles` shows."""
-
-    model: Path | None = None
-    """A .tflite, an .onnx or a SavedModel folder; without it the bundled gallery."""
-    names: bool = False
-    """Print bare names, one a line."""
-    sheet: Path | None = None
-    """Write a contact sheet too: each style on a drawn scene."""
-
-
-def styles(arguments: list[str]) -> int:
-    """Run `nst styles`; return the exit code."""
-    job = tyro.cli(
-        StylesJob,
-        args=arguments,
-        prog=f"{PROGRAM} styles",
-        description="List the styles of an exported model.",
-    )
-    path = job.model or bundled()
-    with silence():
-        model = Stylizer.load(path)
-    if job.sheet is not None:
-        _sheet(job.sheet, model)
-    for style in model.card["styles"]:
-        credit = "" if job.names else style.get("credit", "")
-        print(f"{style['name']:24} {credit}".rstrip())
-    return 0
-
-
-def _sheet(path: Path, model: Stylizer) -> None:
-    """Write the drawn scene and what each style makes of it, four in a row."""
-    from nst_tf.imaging.scene import landscape
-    from nst_tf.imaging.write import check_output, save_image
-
-    check_output(path)
-    scene = landscape()
-    with silence():
-        cells = [scene] + [
-            model(scene, mix_weights(model.styles, {name: 1.0}))
-            for name in model.styles
-        ]
-    columns = min(4, len(cells))
-    cells += [np.ones_like(scene)] * (-len(cells) % columns)
-    rows = [
-        np.concatenate(cells[first : first + columns], axis=1)
-        for first in range(0, len(cells), columns)
-    ]
-    save_image(path, np.concatenate(rows))

@@ -1,8 +1,10 @@
 """LiteRT (TensorFlow Lite) files."""
 
+import functools
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import keras
@@ -12,6 +14,8 @@ from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
 
+from nst_export.card import embed
+from nst_export.formats.table import Format, Source
 from nst_export.verify import Sample
 
 Kind = Literal["float32", "float16", "int8", "full-int8"]
@@ -81,3 +85,23 @@ def to_litert(
             # Calibration runs TensorFlow's own interpreter, which is deprecated.
             warnings.filterwarnings("ignore", r"\s*Warning: tf.lite.Interpreter")
             return bytes(converter.convert())
+
+
+def write(path: Path, source: Source, *, kind: Kind = "float32") -> None:
+    """Write a `.tflite` with the card inside."""
+    data = to_litert(
+        source.network, kind=kind, size=source.size, calibration=source.samples
+    )
+    path.write_bytes(embed(data, source.card))
+
+
+def _format(file: str, kind: Kind, *, tiles: bool = False) -> Format:
+    written = functools.partial(write, kind=kind)
+    return Format(file=file, write=written, kind=kind, tiles=tiles, sized=not tiles)
+
+
+FLOAT32 = _format("{name}.tflite", "float32")
+FLOAT16 = _format("{name}-float16.tflite", "float16")
+INT8 = _format("{name}-int8.tflite", "int8")
+FULL_INT8 = _format("{name}-full-int8.tflite", "full-int8")
+TILES = _format("{name}-tiles.tflite", "float16", tiles=True)

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from nst_export.card import KEY
+from nst_export.formats.table import Format, Source
 from nst_tf.settings.checks import InputError
 
 OPSET = 17
@@ -64,3 +66,13 @@ def _mirror_pad(graph: Any, node: Any, _name: str, _arguments: Any) -> None:
         del node.attr[name]
     node.set_attr("mode", "edge" if symmetric else "reflect")
     graph.replace_input(node, node.input[1], both.output[0], 1)
+
+
+def write(path: Path, source: Source) -> None:
+    """Write an `.onnx` with the card inside."""
+    path.write_bytes(to_onnx(source.network, source.card))
+
+
+FORMAT = Format(
+    file="{name}.onnx", write=write, lowering="multiples", engine="onnxruntime"
+)

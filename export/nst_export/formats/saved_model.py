@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from nst_export.formats.table import Format, Source
 from nst_tf.files import replacing
 from nst_tf.settings.checks import InputError
 
@@ -75,3 +76,11 @@ def write_saved_model(network: keras.Model, folder: Path) -> None:
             tf.saved_model.save(module, str(part), signatures=signatures)
     except tf.errors.OpError as error:
         raise InputError(f"can't write {folder}: {error}") from error
+
+
+def write(path: Path, source: Source) -> None:
+    """Write the version's folder."""
+    write_saved_model(source.network, path)
+
+
+FORMAT = Format(file="saved_model/{name}/1", write=write, lowering="native")

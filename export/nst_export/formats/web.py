@@ -15,6 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from nst_export.formats.table import Format, Source
 from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer
 from nst_tf.files import new_folder, replacing
@@ -93,6 +94,19 @@ def write_web(model: Path, folder: Path) -> None:
     text = json.dumps(about, indent=1, ensure_ascii=False)
     (folder / "model.json").write_text(text, "utf-8")
     save_image(folder / "scene.jpg", landscape(*EXAMPLE))
+
+
+def write(path: Path, source: Source) -> None:
+    """Write the folder around a `.tflite` that is made for it."""
+    if "style" not in source.network.input:
+        raise InputError("web shows several styles: leave out --style")
+    from nst_export.formats import litert  # It imports TensorFlow.
+
+    litert.write(path, source)
+    write_web(path, path.parent)
+
+
+FORMAT = Format(file="web/model.tflite", write=write)
 
 
 def size_rules(model: bytes) -> dict[str, list[tuple[int, float, int]]]:

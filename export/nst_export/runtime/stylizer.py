@@ -4,32 +4,27 @@ Neither TensorFlow nor Keras is imported, except by the SavedModel engine.
 """
 
 import functools
-import importlib
-import importlib.util
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from nst_export.card import Card, extract, read_sidecar, style_names
-from nst_export.runtime import tiles
+from nst_export.runtime import tiling
 from nst_export.runtime.engines.choose import (
-    LITERT,
     Engine,
     choose_engine,
     import_engine,
+    installed,
     open_session,
+    opened,
 )
-from nst_export.runtime.engines.litert import LiteRT, LiteRTTiles
-from nst_export.runtime.engines.onnxruntime import OnnxRuntime
-from nst_export.runtime.engines.openvino import OpenVINO
-from nst_export.runtime.engines.saved_model import SavedModel
+from nst_export.runtime.engines.litert import LiteRTTiles
 from nst_export.runtime.engines.session import MULTIPLE, Session
 from nst_tf.settings.checks import MIN_SIDE, InputError
 
-WHOLE = 3 * 2**20
+ONE_PASS = 3 * 2**20
 """Pixels up to which a picture is painted in one pass; larger ones go in tiles. The
 width of the gallery, 0.5, takes 0.6 GiB for 2**20 pixels."""
 
@@ -41,9 +36,9 @@ class Stylizer:
         session: Runs the network.
         card: The model's card.
         engine: Name of the engine that runs it.
-        tiles: Makes the session for pictures that are too large for one pass; without
-            it they take the memory that they take.
-        whole: Pixels up to which a picture is painted in one pass.
+        tile_session: Makes the session for pictures that are too large for one pass;
+            without it they take the memory that they take.
+        one_pass: Pixels up to which a picture is painted in one pass.
 
     Example:
         >>> stylizer = Stylizer.load(Path("gallery.tflite"))
@@ -57,11 +52,11 @@ class Stylizer:
         card: Card,
         engine: str,
         *,
-        tiles: Callable[[], tiles.TileSession] | None = None,
-        whole: int = WHOLE,
+        tile_session: Callable[[], tiling.TileSession] | None = None,
+        one_pass: int = ONE_PASS,
     ) -> None:
         self.session, self.card, self.engine = session, card, engine
-        self.tiles, self.whole = tiles, whole
+        self.tile_session, self.one_pass = tile_session, one_pass
         self.styles = style_names(card)
 
     @classmethod
@@ -85,26 +80,19 @@ class Stylizer:
         import_engine(engine)
         card = _card(path)
         style_names(card)
-        opened: dict[str, Any] = {
-            "litert": LiteRT,
-            "openvino": OpenVINO,
-            "onnxruntime": OnnxRuntime,
-            "saved_model": SavedModel,
-        }
         count = threads or os.cpu_count() or 1
-        session = open_session(opened[engine], path, count, engine)
+        session = open_session(engine, path, count)
         beside = path.with_name(f"{card.get('name')}-tiles.tflite")
         large = None
-        if path.is_file() and beside.is_file() and importlib.util.find_spec(LITERT):
-            large = functools.partial(
-                open_session, LiteRTTiles, beside, count, "litert"
-            )
-        return cls(session, card, engine, tiles=large)
+        if path.is_file() and beside.is_file() and installed("litert"):
+            large = functools.partial(opened, LiteRTTiles, beside, count, "litert")
+        return cls(session, card, engine, tile_session=large)
 
     def __call__(self, photo: np.ndarray, weights: Sequence[float]) -> np.ndarray:
         """Stylise float32 `[H, W, 3]`, RGB 0..1, of any size from 16 pixels.
 
-        Larger pictures than `whole` go in tiles, if the model has a file for that.
+        Pictures of more pixels than `one_pass` go in tiles, if the model has a file
+        for that.
 
         Args:
             photo: The photograph.
@@ -118,8 +106,8 @@ class Stylizer:
             raise InputError(
                 f"the picture has {width}x{height} pixels; each side needs {MIN_SIDE}"
             )
-        if self.tiles is not None and height * width > self.whole:
-            return tiles.paint(self.tiles(), photo, weights)
+        if self.tile_session is not None and height * width > self.one_pass:
+            return tiling.paint(self.tile_session(), photo, weights)
         pad = [(0, -side % MULTIPLE) for side in (height, width)]
         # Mirrored, as the network does at its own borders.
         padded = np.pad(photo, (*pad, (0, 0)), mode="reflect")

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from nst_export.server.metrics import CONTENT_TYPE, Measure, Metrics
 from nst_export.server.models import Models, Watcher
-from nst_export.server.openapi import document
+from nst_export.server.openapi.document import document
 from nst_export.server.protocols import kserve, tf_serving
 from nst_export.server.protocols import pictures as stylize
 from nst_export.server.service import HttpError, Service, json_response

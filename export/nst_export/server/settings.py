@@ -3,7 +3,7 @@
 import dataclasses
 import os
 
-from nst_tf.settings.checks import MIN_SIDE, InputError
+from nst_tf.settings.checks import MIN_SIDE, all_at_least, at_least, reject, within
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,25 +33,19 @@ class ServeSettings:
     """Web origins whose pages may call; without it only the server's own."""
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{name} must be at least {least}, got {getattr(self, name)}"
-            for name, least in (
-                ("workers", 1),
-                ("queue", 1),
-                ("deadline", 0.1),
-                ("max_bytes", 1000),
-                ("max_pixels", MIN_SIDE**2),
-                ("max_size", MIN_SIDE),
-            )
-            # Not a number is not at least anything.
-            if not getattr(self, name) >= least
-        ]
-        if self.threads is not None and self.threads < 1:
-            problems.append(f"threads must be at least 1, got {self.threads}")
-        if not 0 <= self.port <= 65535:
-            problems.append(f"port must be in 0..65535, got {self.port}")
-        if problems:
-            raise InputError("; ".join(problems))
+        problems = all_at_least(
+            self,
+            workers=1,
+            queue=1,
+            deadline=0.1,
+            max_bytes=1000,
+            max_pixels=MIN_SIDE**2,
+            max_size=MIN_SIDE,
+        )
+        if self.threads is not None:
+            problems += at_least("threads", self.threads, 1)
+        problems += within("port", self.port, 0, 65535)
+        reject(problems)
 
     @property
     def threads_each(self) -> int:

@@ -6,6 +6,7 @@ from keras import ops
 
 from nst_tf.loss import statistics as sums
 from nst_tf.loss.conventions import LEAST, RULES
+from nst_tf.loss.style.statistic import StyleStatistic
 from nst_tf.settings.loss import Convention
 
 Tensor = Any
@@ -60,3 +61,21 @@ def style_loss(
         loss = loss / ops.maximum(energy, LEAST)
     channels = gram.shape[-1]
     return loss / float(channels * channels) if rule.style_by_channels else loss
+
+
+class Gram(StyleStatistic):
+    """Gram matrices, in the constants of the convention."""
+
+    kinds = ("gram",)
+
+    def sums(self, maps: Tensor, mask: Tensor | None) -> dict[str, Tensor]:
+        """Return the undivided Gram matrices."""
+        return {"gram": sums.product_sum(maps, mask)}
+
+    def moments(self, sums: dict[str, Tensor], weight: Tensor) -> dict[str, Tensor]:
+        """Return the Gram matrices."""
+        return {"gram": gram_of(sums["gram"], weight, convention=self.convention)}
+
+    def gap(self, moments: dict[str, Tensor], style: dict[str, Tensor]) -> Tensor:
+        """Return the squared distance of Gram matrices."""
+        return style_loss(moments["gram"], style["gram"], convention=self.convention)

@@ -4,6 +4,10 @@ from typing import Any
 
 from keras import ops
 
+from nst_tf.loss.conventions import energy_of
+from nst_tf.loss.statistics import feature_sum, square_sum
+from nst_tf.loss.style.statistic import StyleStatistic
+
 Tensor = Any
 
 
@@ -29,3 +33,21 @@ def mean_variance_loss(
     gap = ops.square(mean - target_mean)
     gap = gap + ops.square(deviation - ops.sqrt(variance + floor))
     return ops.mean(gap, axis=-1)
+
+
+class MeanVariance(StyleStatistic):
+    """Every channel's mean and deviation."""
+
+    kinds = ("sum", "square")
+
+    def sums(self, maps: Tensor, mask: Tensor | None) -> dict[str, Tensor]:
+        """Return the sums of features and of their squares."""
+        return {"sum": feature_sum(maps, mask), "square": square_sum(maps, mask)}
+
+    def gap(self, moments: dict[str, Tensor], style: dict[str, Tensor]) -> Tensor:
+        """Return the squared distance of means and deviations."""
+        gap = mean_variance_loss(
+            *(moments[kind] for kind in self.kinds),
+            *(style[kind] for kind in self.kinds),
+        )
+        return gap / energy_of(style["square"], self.convention)

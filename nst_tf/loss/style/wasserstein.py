@@ -4,8 +4,11 @@ from typing import Any
 
 from keras import ops
 
-from nst_tf.loss.conventions import LEAST
+from nst_tf.loss.conventions import LEAST, energy_of, mean_of
+from nst_tf.loss.statistics import feature_sum, product_sum
+from nst_tf.loss.style.gram import gram_of
 from nst_tf.loss.style.matrix_sqrt import FLOOR, square_root, trace_of_root
+from nst_tf.loss.style.statistic import StyleStatistic
 
 Tensor = Any
 
@@ -56,3 +59,35 @@ def _covariance(mean: Tensor, second: Tensor) -> Tensor:
 
 def _trace(matrix: Tensor) -> Tensor:
     return ops.sum(ops.diagonal(matrix, axis1=-2, axis2=-1), axis=-1)
+
+
+class Wasserstein(StyleStatistic):
+    """Means and covariances, as Gaussians."""
+
+    kinds = ("sum", "gram")
+
+    def sums(self, maps: Tensor, mask: Tensor | None) -> dict[str, Tensor]:
+        """Return the sums of features and of their products, in float32."""
+        products = product_sum(maps, mask, exact=True)
+        return {"gram": products, "sum": feature_sum(maps, mask)}
+
+    def moments(self, sums: dict[str, Tensor], weight: Tensor) -> dict[str, Tensor]:
+        """Return the means, whatever the constants of the convention."""
+        return {
+            "sum": mean_of(sums["sum"], weight),
+            "gram": gram_of(sums["gram"], weight, convention="relative"),
+        }
+
+    def derived(self, moments: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the root of the style's covariance, and the least root told from 0."""
+        root, floor = wasserstein_root(moments["sum"], moments["gram"])
+        return {"root": root, "floor": floor}
+
+    def gap(self, moments: dict[str, Tensor], style: dict[str, Tensor]) -> Tensor:
+        """Return the squared distance of Gaussians."""
+        gap = wasserstein_loss(
+            *(moments[kind] for kind in self.kinds),
+            *(style[kind] for kind in (*self.kinds, "root", "floor")),
+        )
+        squares = ops.diagonal(style["gram"], axis1=-2, axis2=-1)
+        return gap / energy_of(squares, self.convention)

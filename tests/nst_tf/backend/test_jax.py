@@ -78,7 +78,7 @@ mask[:, 30:] = 1.0
 regions = from_masks((56, 40), [(48, 48), (48, 48)], [mask, 0.5 - 0.5 * mask])
 losses = []
 settings = OptimizeSettings(
-    size=56, scales=1, steps=4, shallow_steps=2, precision="float32",
+    size=56, scales=1, steps=4, schedule="shallow-first=2", precision="float32",
     extractor=ExtractorSettings(padding="reflect"),
     loss=LossSettings(
         strength=0.5, style_loss=sys.argv[1], content_layers=("block2_conv2",),

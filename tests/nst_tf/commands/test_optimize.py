@@ -1,7 +1,9 @@
 """`nst optimize` from the outside: files, log, metadata, interruption."""
 
+import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,10 +15,12 @@ import pytest
 from PIL import Image
 
 from nst_tf.cli import main
-from nst_tf.commands.optimize import parse
+from nst_tf.commands.optimize import GROUPS, Job, parse
 from nst_tf.imaging.metadata import read_settings
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
+from nst_tf.settings.loss import ExtractorSettings, LossSettings
+from nst_tf.settings.optimize import OptimizeSettings
 from nst_tf.settings.recipes import RECIPES
 from tests.helpers import ROOT, scene
 
@@ -91,6 +95,23 @@ def test_flags_change_a_recipe():
     assert settings.steps == 7
     assert settings.constrained
     assert settings.history == RECIPES["gatys"].history
+
+
+def test_help_shows_the_flags_to_know_first_and_every_flag_once(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        parse(["--help"])
+    said = capsys.readouterr().out
+    groups = re.findall(r"^\W*([a-z ]+) options\W*$", said, re.MULTILINE)
+    assert groups == list(GROUPS)
+    first = said.partition("common options")[2].partition("schedule options")[0]
+    assert len(re.findall(r"^\W*(?:-. \w+, )?--[a-z]", first, re.MULTILINE)) == 10
+    fields = [
+        field.name
+        for cls in (Job, OptimizeSettings, LossSettings, ExtractorSettings)
+        for field in dataclasses.fields(cls)
+    ]
+    grouped = [name for names in GROUPS.values() for name in names]
+    assert sorted(grouped) == sorted(set(fields) - {"loss", "extractor"})
 
 
 def test_alpha_is_kept(pair, tmp_path):

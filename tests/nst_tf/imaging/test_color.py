@@ -204,7 +204,7 @@ def test_with_a_matched_style_the_result_has_the_photographs_colours(
 
     def gap(color):
         settings = OptimizeSettings(
-            size=80, scales=1, steps=20, shallow_steps=0, color=color
+            size=80, scales=1, steps=20, schedule="whole", color=color
         )
         got = optimize_image(photo, style, settings).pixels
         return np.abs(moments(chroma(got))[0] - moments(chroma(photo))[0]).max()
@@ -239,7 +239,10 @@ def test_linear_light_without_a_match_is_refused(pair, tmp_path, capsys):
 
 
 def test_keeping_colours_loads_neither_tensorflow_nor_keras():
-    program = "import sys, nst_tf.color; assert not {'keras', 'PIL'} & set(sys.modules)"
+    program = (
+        "import sys, nst_tf.imaging.color; "
+        "assert not {'keras', 'PIL'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 

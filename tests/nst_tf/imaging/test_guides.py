@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nst_tf import InputError
-from nst_tf.imaging.guides import from_maps, from_masks, whole
+from nst_tf.imaging.guides import everywhere, from_maps, from_masks
 
 SIZE = (60, 40)
 LEFT = np.zeros((40, 60), "float32")
@@ -19,7 +19,7 @@ def colored(*rows):
 
 
 def test_without_masks_all_of_the_picture_gets_a_blend():
-    regions = whole(3, (1.0, 2.0, 1.0))
+    regions = everywhere(3, (1.0, 2.0, 1.0))
     np.testing.assert_allclose(regions.shares, [[0.25], [0.5], [0.25]])
     assert regions.cover is None
     assert regions.weights is None
@@ -38,7 +38,7 @@ def test_what_no_mask_covers_stays():
     np.testing.assert_allclose(regions.cover, 0.25 * LEFT + 0.5)
 
 
-def test_a_region_of_strength_0_stays():
+def test_a_region_of_factor_0_stays():
     regions = from_masks(SIZE, [SIZE, SIZE], [LEFT, 1 - LEFT], shares=(1.0, 0.0))
     np.testing.assert_allclose(regions.cover, LEFT)
     np.testing.assert_allclose(regions.weights, [0.5, 0.0])
@@ -109,7 +109,7 @@ def test_several_paintings_share_the_colours_that_they_have():
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: whole(2, (1.0,)), "2 paintings and 1 shares"),
+        (lambda: everywhere(2, (1.0,)), "2 paintings and 1 shares"),
         (lambda: from_masks(SIZE, [SIZE], [LEFT, LEFT]), "1 paintings and 2 masks"),
         (
             lambda: from_masks(SIZE, [SIZE, SIZE], [LEFT, LEFT], [LEFT]),

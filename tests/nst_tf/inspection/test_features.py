@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from nst_tf import InputError, build_extractor, optimize_image
 from nst_tf.cli import main
-from nst_tf.imaging.contact_sheet import Cell, draw_sheet
 from nst_tf.imaging.metadata import read_settings
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
@@ -183,22 +182,6 @@ def test_flags_that_make_no_sense_are_refused(pair, tmp_path, capsys, flags, mes
         features(pair[0], tmp_path, "--layer", "block1_conv1", *flags)
     assert left.value.code == 2
     assert message in " ".join(capsys.readouterr().err.split())
-
-
-def test_a_sheet_holds_every_picture_whole_and_its_label():
-    red, blue = np.zeros((10, 20, 3), "float32"), np.zeros((30, 30, 3), "float32")
-    red[..., 0], blue[..., 2] = 1, 1
-    cells = [Cell(red, "red"), Cell(blue, "blue\nsquare"), Cell(red, "")]
-    sheet = draw_sheet(cells, columns=2, side=60, title="Colours")
-    assert (sheet == (1, 0, 0)).all(axis=-1).sum() == 2 * 60 * 30
-    assert (sheet == (0, 0, 1)).all(axis=-1).sum() == 60 * 60
-    assert sheet.min() == 0 < (sheet.mean(axis=-1) < 0.3).sum()  # Ink.
-
-
-def test_a_long_label_is_cut_to_its_cell():
-    cell = Cell(np.zeros((8, 8), "float32"), "a name that is far too long for this")
-    sheet = draw_sheet([cell], columns=1, side=48)
-    assert (sheet[:, -8:] == 1).all()
 
 
 def test_layers_need_to_be_known():

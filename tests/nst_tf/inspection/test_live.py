@@ -25,7 +25,7 @@ from nst_tf.painting.events import Step
 from nst_tf.painting.schedule import Size
 from tests.helpers import ROOT, SMALL, scene
 from tests.nst_tf.commands.test_optimize import FLAGS, lines
-from tests.nst_tf.loss.test_tiles import in_tiles
+from tests.nst_tf.painting.test_tiled_runs import in_tiles
 
 CONTENT, STYLE = scene(40, 56, seed=1), scene(48, 48, seed=7)
 WEIGHTS = (1.0, 100.0, 5.0)
@@ -92,6 +92,12 @@ def test_the_page_needs_nothing_from_elsewhere(view):
     assert headers["Content-Type"] == "text/html; charset=utf-8"
     assert "default-src 'self'" in headers["Content-Security-Policy"]
     assert b"://" not in body
+
+
+def test_the_page_has_a_slider_and_a_curve_for_every_term_of_the_loss(view):
+    page = Client(view.address).ask("")[2].decode()
+    assert 'const TERMS = ["content", "style", "tv"];' in page
+    assert "/* TERMS */" not in page
 
 
 def test_only_this_machine_is_listened_to(view):
@@ -264,7 +270,8 @@ def test_in_tiles_weights_change_and_colours_stay_too(monkeypatch):
         if tile:
             in_tiles(monkeypatch, tile)
         result = optimize_image(CONTENT, STYLE, settings, observer=seen.append)
-        runs.append(([step.loss for step in seen], result.pixels))
+        losses = [list(step.loss.flat().values()) for step in seen]
+        runs.append((losses, result.pixels))
     np.testing.assert_allclose(runs[1][0], runs[0][0], rtol=1e-3)
     assert np.abs(runs[1][1] - runs[0][1]).mean() < 1e-3
 

@@ -7,6 +7,7 @@ import pytest
 from keras import ops
 
 from nst_tf import LossSettings, Objective, build_extractor
+from nst_tf.loss.term import Seen
 from tests.helpers import scene
 
 LOSS = LossSettings(
@@ -34,6 +35,14 @@ def masks():
     return {"block1_conv1": whole.copy(), "block2_conv2": half}
 
 
+def sums(objective, features, targets):
+    """Return the sums of the terms that look at features alone."""
+    terms, found = objective.terms, {}
+    for name in ("content", "style"):
+        found |= terms[name].statistics(Seen(PICTURE, features), targets)
+    return found
+
+
 @pytest.mark.parametrize("convention", CONVENTIONS)
 @pytest.mark.parametrize("masked", [False, True])
 def test_the_statistics_of_tiles_add_up_to_the_loss(random_vgg, convention, masked):
@@ -45,7 +54,7 @@ def test_the_statistics_of_tiles_add_up_to_the_loss(random_vgg, convention, mask
         grams = {k: np.repeat(v, 2, axis=1) for k, v in targets.style.items()}
         strength = np.array([[1.0, 0.5]], "float32")
         targets = targets._replace(style=grams, masks=masks(), strength=strength)
-    whole = objective.statistics(features, targets)
+    whole = sums(objective, features, targets)
     parts = []
     pieces = zip(
         tiles(features),
@@ -55,14 +64,14 @@ def test_the_statistics_of_tiles_add_up_to_the_loss(random_vgg, convention, mask
     )
     for part, content, mask in pieces:
         cut = targets._replace(content=content, masks=mask)
-        parts.append(objective.statistics(part, cut))
+        parts.append(sums(objective, part, cut))
     total = {name: parts[0][name] + parts[1][name] for name in whole}
     assert total["block2_conv2/gram"].shape == (1, 1 + masked, 128, 128)
     for name, value in whole.items():
         scale = np.abs(value).max()
         np.testing.assert_allclose(total[name], value, rtol=1e-4, atol=1e-5 * scale)
-    tv = objective.variation(ops.convert_to_tensor(PICTURE))
-    got = objective.loss(total, targets, tv)
+    total |= objective.terms["tv"].statistics(Seen(PICTURE, {}), targets)
+    got = objective.loss(total, targets)
     expected = objective(ops.convert_to_tensor(PICTURE), targets)
     assert list(got.flat()) == list(expected.flat())
     got, expected = (list(parts.flat().values()) for parts in (got, expected))
@@ -72,7 +81,7 @@ def test_the_statistics_of_tiles_add_up_to_the_loss(random_vgg, convention, mask
 def test_a_mask_makes_the_guided_gram_matrix(random_vgg):
     objective = Objective(build_extractor(LOSS.layers), LOSS)
     features = objective.features(PICTURE)
-    got = objective.moments(objective.style_statistics(features, masks()))
+    got = objective.style.moments(objective.style.sums(features, masks()))
     for name, mask in masks().items():
         values = ops.convert_to_numpy(features[name]).astype("float64")
         weights = mask / mask.sum((1, 2), keepdims=True)

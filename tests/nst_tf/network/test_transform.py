@@ -6,13 +6,14 @@ import pytest
 from keras import ops
 
 from nst_tf import InputError, NetworkSettings, build_network
-from nst_tf.backend.slicing import mirrored, window
+from nst_tf.backend.slicing import mirrored, slice_map
 from nst_tf.network.layers import (
     EPSILON,
     ConditionalInstanceNormalization,
     ReflectionPadding,
 )
 from nst_tf.network.subpixel import PhasedConv2D, UpsamplingConv2D
+from nst_tf.network.transform import TransformNetwork
 from nst_tf.running.transfer import StyleTransfer
 from tests.helpers import scene
 
@@ -158,7 +159,7 @@ def test_a_window_is_what_indexing_gives(batch):
     inputs = keras.Input((6, 7, 3), batch_size=batch)
     model = keras.Model(inputs, Window(*sides)(inputs))
     np.testing.assert_array_equal(value(model(x)), x[:, *sides])
-    np.testing.assert_array_equal(value(window(ops.array(x))), x)
+    np.testing.assert_array_equal(value(slice_map(ops.array(x))), x)
 
 
 @pytest.mark.parametrize("repeat", [False, True])
@@ -187,7 +188,7 @@ class Window(keras.layers.Layer):
         self.sides = sides
 
     def call(self, x):
-        return window(x, *self.sides)
+        return slice_map(x, *self.sides)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 30), (43, 22), (64, 48)])
@@ -292,6 +293,51 @@ def test_it_is_saved_and_loaded_by_keras(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "network.keras")
     inputs = {"image": photographs(20, 24), "style": mixes(2)}
     np.testing.assert_array_equal(value(network(inputs)), value(loaded(inputs)))
+
+
+@pytest.mark.parametrize("tiles", [False, True])
+def test_a_saved_network_comes_back_as_what_it_was(tmp_path, tiles):
+    settings = NetworkSettings(styles=2, width=0.33, lowering="slices")
+    network = build_network(settings, tiles=tiles)
+    network.save(tmp_path / "network.keras")
+    loaded = keras.saving.load_model(tmp_path / "network.keras")
+    assert isinstance(loaded, TransformNetwork)
+    assert (loaded.settings, loaded.tiles) == (settings, tiles)
+    assert loaded.name == network.name == "transform"
+    same(loaded, network)
+
+
+@pytest.mark.parametrize("width", [0.17, 0.33, 1.01])
+def test_a_network_of_any_width_is_rebuilt_with_its_weights(width):
+    network = build_network(NetworkSettings(styles=2, width=width))
+    copy = network.rebuilt(lowering="slices", tiles=True)
+    same(copy, network)
+    narrow, wide = round(32 * width), round(128 * width)
+    assert copy.get_layer("down1").filters == narrow
+    assert copy.get_layer("res1a").kernel.shape == (3, 3, wide, wide)
+    assert copy.settings.lowering == "slices"
+    again = copy.rebuilt(lowering="native", tiles=False)
+    inputs = {"image": photographs(20, 24), "style": mixes(2)}
+    np.testing.assert_array_equal(value(again(inputs)), value(network(inputs)))
+
+
+def test_a_copy_can_compute_in_another_precision():
+    half = build_network(NetworkSettings(**TINY, dtype="mixed_bfloat16"))
+    copy = half.rebuilt(dtype="float32")
+    assert half.get_layer("down1").compute_dtype == "bfloat16"
+    assert copy.get_layer("down1").compute_dtype == "float32"
+    same(copy, half)
+
+
+def same(one, other):
+    for mine, theirs in zip(one.variables, other.variables, strict=True):
+        assert mine.path == theirs.path
+        np.testing.assert_array_equal(value(mine), value(theirs))
+
+
+def test_an_unknown_lowering_is_named():
+    with pytest.raises(ValueError, match="no lowering 'fast'; there are"):
+        ReflectionPadding(1, lowering="fast")
 
 
 def test_settings_that_make_no_network_are_refused():

@@ -17,15 +17,14 @@ from nst_tf import (
     optimize_image,
 )
 from nst_tf.cli import main
-from nst_tf.imaging.guides import from_maps, from_masks, whole
+from nst_tf.imaging.guides import everywhere, from_maps, from_masks
 from nst_tf.imaging.metadata import read_settings
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import resize
 from nst_tf.imaging.write import save_image
 from nst_tf.loss.conventions import layer_weights
-from nst_tf.painting.schedule import plan_stages
-from tests.helpers import SMALL, scene
-from tests.nst_tf.painting.test_run import Steps
+from nst_tf.painting.schedule import plan_passes
+from tests.helpers import SMALL, Steps, changed, scene
 
 CONTENT, STYLE, OTHER = scene(40, 56, seed=1), scene(48, 48, seed=7), scene(40, 60)
 MASK = np.clip((np.arange(56, dtype="float32") - 24) / 8, 0, 1)
@@ -33,10 +32,6 @@ MASK = np.broadcast_to(MASK, (40, 56)).copy()
 FLAGS = ["--size", "56", "--scales", "1", "--steps", "4", "--shallow-steps", "0"]
 FLAGS += ["--style-layers", "block1_conv1", "block2_conv1", "--quiet"]
 FLAGS += ["--content-layers", "block2_conv2"]
-
-
-def changed(**values):
-    return dataclasses.replace(SMALL, **values)
 
 
 def lossy(**values):
@@ -53,7 +48,7 @@ pytestmark = pytest.mark.usefixtures("_vgg")
 
 def test_several_styles_are_blended_by_their_grams():
     shares = (1.0, 3.0)
-    regions = whole(2, shares)
+    regions = everywhere(2, shares)
     quiet = dataclasses.replace(SMALL.loss, content_weight=0.0, tv_weight=0.0)
     settings = changed(loss=quiet, style_shares=shares)
     extractor = build_extractor(quiet.layers)
@@ -87,9 +82,9 @@ def test_shares_of_another_number_are_refused():
 
 def test_each_painting_has_a_size_of_its_own():
     settings = OptimizeSettings(
-        size=200, scales=1, steps=1, shallow_steps=0, style_scale=0.5
+        size=200, scales=1, steps=1, schedule="whole", style_scale=0.5
     )
-    (stage,) = plan_stages((400, 300), [(800, 400), (80, 60), (300, 600)], settings)
+    (stage,) = plan_passes((400, 300), [(800, 400), (80, 60), (300, 600)], settings)
     assert [tuple(size) for size in stage.styles] == [(100, 50), (80, 60), (50, 100)]
 
 
@@ -108,7 +103,9 @@ def test_a_region_of_strength_0_stays_through_all_scales():
     regions = from_masks(
         (160, 128), [(48, 48)] * 2, [ramp, 1 - ramp], shares=(1.0, 0.0)
     )
-    settings = changed(size=160, scales=2, steps=5, coarse_steps=5, shallow_steps=3)
+    settings = changed(
+        size=160, scales=2, steps=5, coarse_steps=5, schedule="shallow-first=3"
+    )
     result = optimize_image(content, [STYLE, STYLE], settings, regions=regions)
     np.testing.assert_array_equal(result.pixels[:, :79], content[:, :79])
     assert np.abs(result.pixels - content)[:, 84:].mean() > 2 / 255
@@ -175,7 +172,7 @@ def test_more_strength_is_more_style_and_less_content(style_loss):
         settings = lossy(strength=strength, style_loss=style_loss, tv_weight=0.0)
         settings = dataclasses.replace(settings, steps=25)
         last = optimize_image(CONTENT, STYLE, settings).loss
-        content, style, _ = settings.loss.term_weights
+        content, style, _ = settings.loss.term_weights.values()
         found.append((last.content / content, last.style / style))
     contents, styles = zip(*found, strict=True)
     assert sorted(contents) == list(contents)
@@ -197,7 +194,7 @@ def test_a_region_changes_the_strength_of_none():
     mask[:, 28:] = 1.0
     regions = from_masks((56, 40), [(48, 48)], [mask])
     parts = measure_loss(CONTENT, CONTENT, STYLE, settings, regions=regions)
-    _, style, _ = settings.loss.term_weights
+    _, style, _ = settings.loss.term_weights.values()
     assert half.shape == (40, 28, 3)
     assert parts.style == pytest.approx(style * 0.5, rel=1e-3)
 
@@ -253,7 +250,7 @@ def test_padding_is_numpys(padding, mode):
 
 def test_reflection_asks_for_two_positions():
     with pytest.raises(InputError, match="each side needs 32"):
-        plan_stages(
+        plan_passes(
             (24, 24),
             [(48, 48)],
             changed(size=24, extractor=ExtractorSettings(padding="reflect")),

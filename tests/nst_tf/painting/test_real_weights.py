@@ -74,7 +74,7 @@ def test_half_a_picture_is_painted_by_any_loss_and_half_stays(
         size=64,
         scales=1,
         steps=15,
-        shallow_steps=0,
+        schedule="auto=0",
         style_scale=0.75,
         extractor=ExtractorSettings(vgg_weights=real_vgg, padding="replicate"),
         loss=LossSettings(strength=0.6, style_loss=style_loss),
@@ -106,7 +106,7 @@ def test_a_strength_makes_like_pictures_at_two_sizes(reference, real_vgg):
             size=size,
             scales=1,
             steps=30,
-            shallow_steps=0,
+            schedule="auto=0",
             extractor=ExtractorSettings(vgg_weights=real_vgg),
             loss=LossSettings(strength=0.5),
         )
@@ -120,7 +120,7 @@ def small(real_vgg, **values):
     extractor = ExtractorSettings(vgg_weights=real_vgg, pooling="average")
     return dataclasses.replace(
         RECIPES["default"],
-        **{"size": 64, "scales": 1, "steps": 15, "shallow_steps": 0}
+        **{"size": 64, "scales": 1, "steps": 15, "schedule": "auto=0"}
         | {"extractor": extractor}
         | values,
     )

@@ -16,37 +16,14 @@ from nst_tf.cli import main
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
 from nst_training.commands.train import parse
-from tests.helpers import ROOT, scene
-
-RECIPE = """
-name = "tiny"
-width = 0.125
-size = 32
-batch = 2
-steps = 6
-precision = "float32"
-
-[[styles]]
-name = "night"
-image = "night.png"
-
-[loss]
-content_layers = ["block2_conv2"]
-style_layers = ["block1_conv1", "block2_conv1"]
-"""
+from tests.helpers import RECIPE, ROOT, scene, write_recipe
 
 pytestmark = pytest.mark.usefixtures("random_vgg")
 
 
 @pytest.fixture
 def recipe(tmp_path):
-    save_image(tmp_path / "night.png", scene(48, 48, seed=7))
-    (tmp_path / "photos").mkdir()
-    for index in range(4):
-        save_image(tmp_path / "photos" / f"{index}.png", scene(50, 60, seed=index))
-    path = tmp_path / "tiny.toml"
-    path.write_text(RECIPE)
-    return path
+    return write_recipe(tmp_path, photos=4)
 
 
 def arguments(recipe, out, *flags):

@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from nst_tf.commands.console import PROGRAM, import_quietly, short
+from nst_tf.commands.console import import_quietly, short
+from nst_tf.commands.flags import read_flags
 from nst_tf.settings.checks import InputError
 
 if TYPE_CHECKING:
@@ -37,24 +37,19 @@ class Job:
     """Print nothing."""
 
 
-def parse(arguments: list[str]) -> Job:
-    """Read the flags of `nst evaluate`.
-
-    Raises:
-        SystemExit: With code 2, after a message, for flags that do not fit; with 0
-            after `--help`.
-    """
-    return tyro.cli(
+def main(arguments: list[str]) -> int:
+    """Run `nst evaluate`; return the exit code."""
+    given = read_flags(
         Job,
-        args=arguments,
-        prog=f"{PROGRAM} evaluate",
+        arguments,
+        command="evaluate",
         description="Score a trained network on photographs it has not seen.",
     )
+    return evaluate(given)
 
 
 def evaluate(job: Job) -> int:
     """Run `nst evaluate`; return the exit code."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from nst_tf.files import replacing
     from nst_tf.imaging.folder import Folder
     from nst_tf.imaging.write import check_output, save_image

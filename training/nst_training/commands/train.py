@@ -1,25 +1,23 @@
 """`nst train`: flags over a recipe, progress, files."""
 
-import argparse
 import contextlib
 import dataclasses
-import io
-import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from nst_tf.commands import INTERRUPTED
 from nst_tf.commands.console import (
-    INTERRUPTED,
-    PROGRAM,
     import_quietly,
     interruptible,
     progress,
+    resuming,
     short,
 )
-from nst_tf.network.trained import read_card
+from nst_tf.commands.flags import read_flags
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
 from nst_training.settings import (
@@ -31,9 +29,8 @@ from nst_training.settings import (
 )
 
 if TYPE_CHECKING:
-    from nst_training.train import TrainStep
+    from nst_training.events import TrainStep
 
-_SWITCHES = ("resume", "quiet", "tensorboard")
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 
 
@@ -80,6 +77,11 @@ class Job:
                 raise InputError(f"{name} must be at least {least}")
 
 
+def main(arguments: list[str]) -> int:
+    """Run `nst train`; return the exit code."""
+    return train(*parse(arguments))
+
+
 def parse(arguments: list[str]) -> tuple[Job, TrainSettings]:
     """Read the flags of `nst train`.
 
@@ -88,37 +90,21 @@ def parse(arguments: list[str]) -> tuple[Job, TrainSettings]:
             after `--help`.
         InputError: The recipe can't be used.
     """
-    base = _base(arguments)
-
-    def command(job: Job, settings: TrainSettings = base) -> tuple[Job, TrainSettings]:
-        return job, settings
-
-    return tyro.cli(
-        command,
-        args=arguments,
-        prog=f"{PROGRAM} train",
+    return read_flags(
+        Job,
+        arguments,
+        command="train",
         description="Train a network that paints photographs in one pass.",
-        config=(tyro.conf.OmitArgPrefixes,),
+        settings=TrainSettings(styles=(StyleSettings(name="style", image=Path()),)),
+        base=_base,
     )
 
 
-def _base(arguments: list[str]) -> TrainSettings:
+def _base(given: Mapping[str, Any]) -> TrainSettings:
     """Find the settings that the flags change: those of the recipe."""
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    early.add_argument("--add-style", "--add_style")
-    early.add_argument("--base", type=Path)
-    early.add_argument("--sweep", type=float, nargs="*", default=())
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            given, _ = early.parse_known_args(arguments)
-    except SystemExit:
-        given = argparse.Namespace(add_style=None, sweep=())
-    recipe = _recipe(arguments)
-    if {"-h", "--help"} & set(arguments):
-        # The full parser ends the program; the style is never used.
-        return TrainSettings(styles=(StyleSettings(name="style", image=Path()),))
-    if given.add_style is not None:
-        return _added(given, recipe)
+    recipe, factors = given.get("recipe"), given.get("sweep", ())
+    if given.get("add_style") is not None:
+        return _added(given)
     if recipe is None:
         raise InputError("give a recipe, a painting, or --add-style with --base")
     if recipe.suffix.lower() in _PICTURES:
@@ -127,52 +113,35 @@ def _base(arguments: list[str]) -> TrainSettings:
         settings = TrainSettings(name=name, styles=(style,))
     else:
         settings = read_recipe(recipe)
-    return sweep(settings, given.sweep) if given.sweep else settings
+    return sweep(settings, factors) if factors else settings
 
 
-def _recipe(arguments: list[str]) -> Path | None:
-    """Find the positional argument: the first word that no flag claims."""
-    switches = {f"--{no}{name}" for no in ("", "no-") for name in _SWITCHES}
-    before = ["", *arguments]
-    for flag, word in zip(before, arguments, strict=False):
-        claimed = flag.startswith("-") and flag not in switches
-        known = Path(word).suffix.lower() in (".toml", *_PICTURES)
-        if not word.startswith("-") and not claimed and (known or not flag):
-            return Path(word)
-    return None
-
-
-def _added(given: argparse.Namespace, recipe: Path | None) -> TrainSettings:
+def _added(given: Mapping[str, Any]) -> TrainSettings:
     """Find the settings that add a style to a model."""
-    name, separator, image = given.add_style.partition("=")
+    name, separator, image = given["add_style"].partition("=")
     if not separator or not image:
-        raise InputError(f"--add-style takes NAME=IMAGE, got {given.add_style}")
-    if recipe is not None or given.sweep:
+        raise InputError(f"--add-style takes NAME=IMAGE, got {given['add_style']}")
+    if given.get("recipe") is not None or given.get("sweep"):
         raise InputError("--add-style takes the recipe of --base: give no other")
-    if given.base is None:
+    if given.get("base") is None:
         raise InputError("--add-style needs --base, the folder of a trained model")
-    return with_style(read_card(given.base), name, Path(image))
+    import_quietly()
+    from nst_tf.network.trained import read_card
+
+    return with_style(read_card(given["base"]), name, Path(image))
 
 
 def train(job: Job, settings: TrainSettings) -> int:
     """Run `nst train`; return the exit code."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from nst_training.board import open_board
     from nst_training.data import open_source
 
     folder = job.output or Path(settings.name)
     state, model = folder / "state.npz", folder / "model.keras"
-    resume = job.resume and state.exists()
-    if job.resume and not resume and model.exists():
+    if job.resume and model.exists() and not state.exists():
         print(f"{folder} is complete: there is nothing to resume", file=sys.stderr)
         return 0
-    if job.resume and not resume and not job.quiet:
-        print(f"there is no {state} to resume: starting anew", file=sys.stderr)
-    if state.exists() and not job.resume:
-        raise InputError(
-            f"an interrupted run left {state}: add --resume to finish it, or delete it"
-            " to start anew"
-        )
+    resume = resuming(state, wanted=job.resume, quiet=job.quiet)
     if job.output is None and model.exists() and not job.resume:
         raise InputError(f"{folder} holds a model already: name another folder with -o")
     if not job.photos.startswith("tfds:"):
@@ -185,9 +154,9 @@ def train(job: Job, settings: TrainSettings) -> int:
 
     done = 0
     if resume:
-        from nst_tf.running.checkpoint import read_meta
+        from nst_tf.running.checkpoint import steps_made
 
-        done = int(read_meta(state)["step"])
+        done = steps_made(state)
     with (
         contextlib.nullcontext(None)
         if not job.tensorboard
@@ -254,9 +223,7 @@ def _line(now: "TrainStep") -> dict[str, Any]:
     return {
         "step": now.step,
         "loss": parts.total,
-        "content": parts.content,
-        "style": parts.style,
-        "tv": parts.tv,
+        **parts.terms,
         "rate": now.rate,
         "lowered": now.lowered,
         "broken": len(now.broken),
@@ -266,9 +233,7 @@ def _line(now: "TrainStep") -> dict[str, Any]:
 
 def _texts(now: "TrainStep", settings: TrainSettings, took: float) -> dict[str, str]:
     """Return what the progress bar says of a step."""
-    parts = now.loss
-    loss = f"{short(parts.total)} = content {short(parts.content)}"
     return {
-        "loss": f"{loss} + style {short(parts.style)}",
+        "loss": now.loss.text(short),
         "speed": f"{settings.batch / took:.2f} images/s" if took > 0 else "",
     }

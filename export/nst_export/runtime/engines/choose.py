@@ -1,67 +1,127 @@
-"""Which engine runs a file, and how it is loaded."""
+"""The engines, a line each; which one runs a file, and how it is loaded."""
 
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from nst_export.runtime.engines.session import Session
 from nst_tf.settings.checks import InputError
 
-Engine = Literal["auto", "litert", "openvino", "onnxruntime", "saved_model"]
-LITERT = "ai_edge_litert"
-PACKAGES = {
-    "litert": (f"{LITERT}.interpreter", "nst-tf"),
-    "openvino": ("openvino", "nst-tf[openvino]"),
-    "onnxruntime": ("onnxruntime", "nst-tf[onnxruntime]"),
-    "saved_model": ("tensorflow", "nst-tf[train]"),
-}
+
+class Line(NamedTuple):
+    """What is known of an engine without loading it.
+
+    Attributes:
+        target: `module:class` of its session, made from a path and threads.
+        package: What that imports.
+        install: What pip installs for it.
+        endings: Of the files that it runs; `FOLDER` for a SavedModel.
+        first: Those of them for which `auto` takes it, if it is installed. Of several
+            engines the last is taken whether it is there or not.
+    """
+
+    target: str
+    package: str
+    install: str
+    endings: tuple[str, ...]
+    first: tuple[str, ...] = ()
+
+
+FOLDER = "/"
+"""In place of an ending, for a folder."""
+_HERE = "nst_export.runtime.engines"
+ENGINES: Mapping[str, Line] = MappingProxyType(
+    {
+        "litert": Line(
+            f"{_HERE}.litert:LiteRT",
+            "ai_edge_litert.interpreter",
+            "nst-tf",
+            (".tflite",),
+            first=(".tflite",),
+        ),
+        "openvino": Line(
+            f"{_HERE}.openvino:OpenVINO",
+            "openvino",
+            "nst-tf[openvino]",
+            (".tflite", ".onnx"),
+            first=(".onnx",),
+        ),
+        "onnxruntime": Line(
+            f"{_HERE}.onnxruntime:OnnxRuntime",
+            "onnxruntime",
+            "nst-tf[onnxruntime]",
+            (".onnx",),
+            first=(".onnx",),
+        ),
+        "saved_model": Line(
+            f"{_HERE}.saved_model:SavedModel",
+            "tensorflow",
+            "nst-tf[train]",
+            (FOLDER,),
+            first=(FOLDER,),
+        ),
+    }
+)
+"""The engines by the names that `--engine` takes."""
+if TYPE_CHECKING:
+    Engine = str
+else:
+    Engine = Literal["auto", *ENGINES]
 
 
 def choose_engine(path: Path, engine: Engine) -> Engine:
     """Choose the engine for a file, or check the choice."""
-    fitting: dict[str, tuple[Engine, ...]] = {
-        ".tflite": ("litert", "openvino"),
-        ".onnx": ("openvino", "onnxruntime"),
-    }
-    if path.is_dir():
-        able: tuple[Engine, ...] = ("saved_model",)
-        if not (path / "saved_model.pb").is_file():
-            raise InputError(
-                f"{path} is a folder without saved_model.pb: give a .tflite, an .onnx"
-                " or a SavedModel folder that nst export wrote"
-            )
-    else:
-        able = fitting.get(path.suffix.lower(), ())
-        if not able:
-            raise InputError(
-                f"{path} is no model: give a .tflite, an .onnx or a SavedModel folder"
-                " that nst export wrote"
-            )
+    ending = FOLDER if path.is_dir() else path.suffix.lower()
+    able = [name for name, line in ENGINES.items() if ending in line.endings]
+    if not able:
+        raise InputError(
+            f"{path} is no model: give a .tflite, an .onnx or a SavedModel folder"
+            " that nst export wrote"
+        )
+    if ending == FOLDER and not (path / "saved_model.pb").is_file():
+        raise InputError(
+            f"{path} is a folder without saved_model.pb: give a .tflite, an .onnx"
+            " or a SavedModel folder that nst export wrote"
+        )
     if engine == "auto":
-        if path.suffix.lower() != ".onnx" or importlib.util.find_spec("openvino"):
-            return able[0]
-        return "onnxruntime"
+        *preferred, last = (name for name in able if ending in ENGINES[name].first)
+        return next((name for name in preferred if installed(name)), last)
     if engine not in able:
         raise InputError(f"{engine} can't run {path.name}; {' or '.join(able)} can")
     return engine
 
 
+def installed(engine: str) -> bool:
+    """Tell whether the package of an engine is there."""
+    package, _, _ = ENGINES[engine].package.partition(".")
+    return importlib.util.find_spec(package) is not None
+
+
 def import_engine(engine: str) -> Any:
     """Load the package of an engine; a missing one is an InputError that names it."""
-    module, package = PACKAGES[engine]
     try:
-        return importlib.import_module(module)
+        return importlib.import_module(ENGINES[engine].package)
     except ImportError as error:
         raise InputError(
-            f"the engine {engine} is not installed: pip install '{package}'"
+            f"the engine {engine} is not installed: pip install"
+            f" '{ENGINES[engine].install}'"
         ) from error
 
 
-def open_session(
-    kind: Callable[..., Any], path: Path, threads: int, engine: str
-) -> Any:
-    """Load a session, with one message for whatever is wrong with the file."""
+def open_session(engine: str, path: Path, threads: int) -> Session:
+    """Load a file by an engine."""
+    module, _, name = ENGINES[engine].target.partition(":")
+    found: Session = opened(
+        getattr(importlib.import_module(module), name), path, threads, engine
+    )
+    return found
+
+
+def opened(kind: Callable[..., Any], path: Path, threads: int, engine: str) -> Any:
+    """Make a session, with one message for whatever is wrong with the file."""
     try:
         return kind(path, threads)
     except InputError:

@@ -7,9 +7,9 @@ from typing import Protocol
 import numpy as np
 
 from nst_tf.settings.checks import InputError
+from nst_tf.settings.network import MULTIPLE
 
-MULTIPLE = 4
-"""What both sides of a picture must be multiples of for the network."""
+__all__ = ["INPUTS", "MULTIPLE", "Session", "check_inputs", "short_name"]
 INPUTS: tuple[set[str], ...] = ({"image", "style"}, {"image"})
 """Inputs of a model with style weights and of one with a fixed style."""
 

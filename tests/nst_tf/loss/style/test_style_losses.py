@@ -17,6 +17,7 @@ from nst_tf.imaging.resize import fit, resize
 from nst_tf.loss.style.matrix_sqrt import FLOOR, square_root, trace_of_root
 from nst_tf.loss.style.mean_variance import mean_variance_loss
 from nst_tf.loss.style.wasserstein import wasserstein_loss, wasserstein_root
+from nst_tf.loss.term import Seen
 from tests.helpers import scene
 from tests.nst_tf.loss.test_terms import check_gradient, gradient_of
 
@@ -189,7 +190,7 @@ def test_half_precision_features_give_float32_statistics(random_vgg, style_loss)
         objective = Objective(build_extractor(loss.layers, dtype=dtype), loss)
         image = ops.convert_to_tensor(picture)
         targets = objective.targets(image, painting)
-        sums = objective.statistics(objective.features(image), targets)
+        sums = objective.statistics(Seen(image, objective.features(image)), targets)
         assert {keras.backend.standardize_dtype(v.dtype) for v in sums.values()} == {
             "float32"
         }
@@ -212,7 +213,7 @@ def test_a_strength_means_the_same_at_any_size_and_for_any_loss(random_vgg, styl
             settings = OptimizeSettings(size=size, scales=1, loss=loss)
             picture = resize(photo, *fit(160, 128, size, "long"))
             parts = measure_loss(picture, photo, painting, settings)
-            content, style, tv = loss.term_weights
+            content, style, tv = loss.term_weights.values()
             # Of the photograph itself: nothing lost, all of the style to win.
             assert parts.content == 0
             assert parts.style == pytest.approx(style, rel=1e-3)

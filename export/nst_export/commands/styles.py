@@ -1,0 +1,61 @@
+"""`nst styles`: what an exported model can paint like."""
+
+import dataclasses
+from pathlib import Path
+
+from nst_export.runtime.mix import mix_weights
+from nst_export.runtime.stylizer import Stylizer, bundled
+from nst_tf.commands.console import silence
+from nst_tf.commands.flags import read_flags
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """What `nst styles` shows."""
+
+    model: Path | None = None
+    """A .tflite, an .onnx or a SavedModel folder; without it the bundled gallery."""
+    names: bool = False
+    """Print bare names, one a line."""
+    sheet: Path | None = None
+    """Write a contact sheet too: each style on a drawn scene."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run `nst styles`; return the exit code."""
+    given = read_flags(
+        Job,
+        arguments,
+        command="styles",
+        description="List the styles of an exported model.",
+    )
+    return styles(given)
+
+
+def styles(job: Job) -> int:
+    """Run `nst styles`; return the exit code."""
+    path = job.model or bundled()
+    with silence():
+        model = Stylizer.load(path)
+    if job.sheet is not None:
+        _sheet(job.sheet, model)
+    for style in model.card["styles"]:
+        credit = "" if job.names else style.get("credit", "")
+        print(f"{style['name']:24} {credit}".rstrip())
+    return 0
+
+
+def _sheet(path: Path, model: Stylizer) -> None:
+    """Write the drawn scene and what each style makes of it, four in a row."""
+    from nst_tf.imaging.contact_sheet import arrange
+    from nst_tf.imaging.scene import landscape
+    from nst_tf.imaging.write import check_output, save_image
+
+    check_output(path)
+    scene = landscape()
+    with silence():
+        cells = [scene] + [
+            model(scene, mix_weights(model.styles, {name: 1.0}))
+            for name in model.styles
+        ]
+    save_image(path, arrange(cells, columns=4))

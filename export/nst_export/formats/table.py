@@ -1,0 +1,103 @@
+"""The formats of `nst export`: a line each, and what a format must define.
+
+Nothing here imports TensorFlow: a format's own module is loaded when it is written.
+"""
+
+import dataclasses
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from nst_export.card import Card
+from nst_export.runtime.engines.choose import Engine
+from nst_export.verify import Sample
+from nst_tf.settings.network import Lowering
+
+
+class Line(NamedTuple):
+    """What is known of a format without loading it.
+
+    Attributes:
+        target: `module:name` of its `Format`.
+        note: What `--help` says of it besides the name, if anything.
+        asked: Whether it is written only when asked for.
+    """
+
+    target: str
+    note: str = ""
+    asked: bool = False
+
+
+_HERE = "nst_export.formats"
+TABLE: Mapping[str, Line] = MappingProxyType(
+    {
+        "saved_model": Line(f"{_HERE}.saved_model:FORMAT"),
+        "litert": Line(f"{_HERE}.litert:FLOAT32"),
+        "litert-float16": Line(f"{_HERE}.litert:FLOAT16"),
+        "litert-int8": Line(f"{_HERE}.litert:INT8"),
+        "litert-full-int8": Line(
+            f"{_HERE}.litert:FULL_INT8", "for accelerators that need it", asked=True
+        ),
+        "litert-tiles": Line(f"{_HERE}.litert:TILES", "for huge pictures"),
+        "onnx": Line(f"{_HERE}.onnx:FORMAT"),
+        "web": Line(
+            f"{_HERE}.web:FORMAT",
+            "a folder that paints in the browser, for which npm fetches LiteRT.js",
+            asked=True,
+        ),
+    }
+)
+"""The formats by the names that `--formats` takes."""
+
+
+class Source(NamedTuple):
+    """What a file is made of.
+
+    Attributes:
+        network: A Keras model, float32, in the lowering that the format wants.
+        card: The model's card, to be kept inside the file.
+        samples: Photographs it was not trained on, as the network paints them.
+        size: Width and height in pixels that the file is for, None for any.
+    """
+
+    network: Any
+    card: Card
+    samples: Sequence[Sample]
+    size: tuple[int, int] | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Format:
+    """One kind of file."""
+
+    file: str
+    """Its path in the folder of the export, with `{name}` for the model's name."""
+    write: Callable[[Path, Source], None]
+    """Writes it; the folder is there."""
+    kind: str = "float32"
+    """How weights and activations are kept, which sets the limit of the difference."""
+    lowering: Lowering = "slices"
+    """How the network is written."""
+    tiles: bool = False
+    """Whether the network takes and gives statistics, for pictures in tiles; there is
+    no such file of a style alone."""
+    engine: Engine = "auto"
+    """What runs the file when it is compared with the network."""
+    sized: bool = False
+    """Whether there is one for each of the fixed sizes, too."""
+
+    def path(self, folder: Path, name: str, size: tuple[int, int] | None) -> Path:
+        """Return where the file of a model goes."""
+        path = folder / self.file.format(name=name)
+        if size is None:
+            return path
+        return path.with_name(f"{path.stem}-{size[0]}x{size[1]}{path.suffix}")
+
+
+def find_format(name: str) -> Format:
+    """Load the format of a name."""
+    module, _, constant = TABLE[name].target.partition(":")
+    found: Format = getattr(importlib.import_module(module), constant)
+    return found

@@ -1,0 +1,161 @@
+"""Pictures too large for one pass, painted in tiles that show no seam.
+
+A tile of the picture with a halo as wide as the network sees gives the very pixels of
+the whole picture, if instance normalisation takes mean and variance from the whole.
+These are estimated: from patches all over the picture, laid side by side as one small
+picture and painted at once, so that every layer's statistics fit those before it.
+All tiles share them. The estimate is what differs from an untiled pass.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+HALO = 64
+"""Pixels around a tile, a multiple of 4: more than half of what an output pixel sees,
+109 pixels of the input."""
+SIDE = 1024
+"""Pixels of a tile without its halo."""
+PATCH = 128
+"""Side in pixels of the patches that statistics are taken from."""
+SAMPLE = 192
+"""Number of these patches: together as large as the largest untiled picture."""
+
+
+class TileSession(Protocol):
+    """A loaded model whose statistics are an input and an output."""
+
+    channels: int
+    """Channels of all normalisations together, S."""
+
+    def __call__(
+        self, image: np.ndarray, style: np.ndarray, statistics: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return `[1, H, W, 3]` and `[1, 2, 1, S]`, given `[1, 3, 1, S]`."""
+
+
+class Span(NamedTuple):
+    """Where a tile lies along one axis, in pixels.
+
+    Attributes:
+        start: First pixel that the tile paints.
+        stop: The pixel after the last.
+        first: First pixel that the network sees; it sees as many for every tile.
+    """
+
+    start: int
+    stop: int
+    first: int
+
+
+def spans(length: int, side: int = SIDE) -> tuple[int, list[Span]]:
+    """Cut an axis into tiles.
+
+    Args:
+        length: Pixels of the axis, a multiple of 4.
+        side: Most pixels of a tile, a multiple of 4.
+
+    Returns:
+        Pixels that the network sees of each, and the tiles.
+    """
+    count = -(-length // side)
+    edges = [index * length // count // 4 * 4 for index in range(count)] + [length]
+    longest = max(b - a for a, b in itertools.pairwise(edges))
+    seen = min(length, longest + 2 * HALO)
+    return seen, [
+        Span(a, b, min(max(0, a - HALO), length - seen))
+        for a, b in itertools.pairwise(edges)
+    ]
+
+
+def sample(photo: np.ndarray) -> np.ndarray:
+    """Lay patches from all over `[H, W, 3]` side by side.
+
+    The picture is cut into as many cells as patches, and each cell gives one, from a
+    random place of it (always the same for one size).
+    """
+    height, width = photo.shape[:2]
+    side = min(PATCH, min(height, width) // 4 * 4)
+    rows = round((SAMPLE * height / width) ** 0.5)
+    rows = min(max(1, rows), height // side)
+    columns = min(SAMPLE // rows, width // side)
+    rng = np.random.default_rng(0)
+    lines = []
+    for row in range(rows):
+        line = []
+        for column in range(columns):
+            y = int((row + rng.random()) * (height - side) / rows)
+            x = int((column + rng.random()) * (width - side) / columns)
+            line.append(photo[y : y + side, x : x + side])
+        lines.append(np.concatenate(line, axis=1))
+    return np.concatenate(lines, axis=0)
+
+
+def paint(
+    session: TileSession,
+    photo: np.ndarray,
+    weights: Sequence[float],
+    *,
+    side: int = SIDE,
+) -> np.ndarray:
+    """Stylise a picture in tiles.
+
+    Args:
+        session: The model.
+        photo: float32 `[H, W, 3]`, RGB 0..1, of any size from 16 pixels.
+        weights: One a style, the photograph's own first.
+        side: Most pixels of a tile along an axis, a multiple of 4.
+
+    Returns:
+        float32 `[H, W, 3]`, RGB 0..1.
+    """
+    style = np.asarray([weights], "float32")
+    none = np.zeros((1, 3, 1, session.channels), "float32")
+    _, found = session(_batch(sample(photo)), style, none)
+    shared = np.ones_like(none)
+    shared[:, :2] = found
+    height, width = photo.shape[:2]
+    picture = np.empty(photo.shape, "float32")
+    for y, x, seen in _tiles(height, width, side):
+        image = _mirrored(photo, y.first, x.first, seen)
+        tile, _ = session(_batch(image), style, shared)
+        inside = tile[
+            0,
+            y.start - y.first : y.stop - y.first,
+            x.start - x.first : x.stop - x.first,
+        ]
+        target = picture[y.start : y.stop, x.start : x.stop]
+        # The last tiles reach beyond the picture, to a multiple of 4.
+        target[:] = np.clip(inside[: target.shape[0], : target.shape[1]], 0.0, 1.0)
+    return picture
+
+
+def _tiles(
+    height: int, width: int, side: int
+) -> Iterator[tuple[Span, Span, tuple[int, int]]]:
+    """Yield every tile's rows and columns, and how much the network sees."""
+    tall, rows = spans(height + -height % 4, side)
+    wide, columns = spans(width + -width % 4, side)
+    for row in rows:
+        for column in columns:
+            yield row, column, (tall, wide)
+
+
+def _mirrored(
+    photo: np.ndarray, top: int, left: int, seen: tuple[int, int]
+) -> np.ndarray:
+    """Return a part of a photograph, mirrored where it reaches beyond the end."""
+    rows, columns = (
+        np.minimum(place, 2 * (length - 1) - place)
+        for place, length in (
+            (np.arange(top, top + seen[0]), photo.shape[0]),
+            (np.arange(left, left + seen[1]), photo.shape[1]),
+        )
+    )
+    return photo[rows[:, None], columns[None]]
+
+
+def _batch(image: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(image[None], "float32")

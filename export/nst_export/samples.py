@@ -1,0 +1,54 @@
+"""What every file must make of a photograph: the Keras model's pictures."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from nst_export.verify import Loss, Sample
+from nst_tf.settings.network import MULTIPLE
+
+
+def sample_inputs(
+    photos: Sequence[np.ndarray], styles: int
+) -> list[tuple[np.ndarray, list[float]]]:
+    """Return the photographs, cut to multiples of 4, with weights that use all inputs.
+
+    Each style alone in turn, then halves of two of them and of the photograph.
+    """
+    weights = [list(row) for row in np.eye(styles + 1)[1:]]
+    mixed = np.zeros(styles + 1)
+    mixed[0] = 0.25
+    mixed[1] += 0.5
+    mixed[-1] += 0.25
+    weights.append(list(mixed))
+    found = []
+    for index in range(max(len(photos), len(weights))):
+        photo = photos[index % len(photos)]
+        height, width = (side - side % MULTIPLE for side in photo.shape[:2])
+        found.append((photo[:height, :width], weights[index % len(weights)]))
+    return found
+
+
+def paint_sample(
+    network: keras.Model,
+    photo: np.ndarray,
+    weights: list[float],
+    loss: Loss | None = None,
+) -> Sample:
+    """Paint a photograph by Keras.
+
+    Args:
+        network: With the style weights as an input, or of one style alone.
+        photo: float32 `[H, W, 3]`, RGB 0..1.
+        weights: One a style, the photograph's own first.
+        loss: The loss that was trained, if it is known.
+    """
+    inputs = {"image": photo[None]}
+    if "style" in network.input:
+        inputs["style"] = np.asarray([weights], "float32")
+    picture: np.ndarray = keras.ops.convert_to_numpy(network(inputs))[0]
+    if "style" not in inputs:
+        picture = picture + weights[0] * (photo - picture)
+    found = loss(picture, photo, weights) if loss is not None else 0.0
+    return Sample(photo, weights, picture, found)

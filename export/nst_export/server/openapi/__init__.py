@@ -1,0 +1,1 @@
+"""The OpenAPI document of the server, a module a family of routes."""

@@ -1,0 +1,55 @@
+"""What a command can't work without, and how to install it."""
+
+import importlib.util
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from nst_tf.commands import PROGRAM
+from nst_tf.settings.checks import InputError
+
+_PACKAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "tf": ("keras", "h5py"),
+        "serve": (
+            *("httptools", "orjson", "prometheus_client", "python_multipart"),
+            *("starlette", "uvicorn"),
+        ),
+    }
+)
+"""What an extra brings; `tf` the Keras backend besides."""
+
+
+def check_extra(extra: str, *, command: str) -> None:
+    """Refuse a command whose packages are not installed.
+
+    Args:
+        extra: `tf` (Keras and its backend, whichever is chosen) or `serve`.
+        command: The command's name, for the message.
+
+    Raises:
+        InputError: Names the package and the line that installs it.
+    """
+    packages = _PACKAGES[extra]
+    if extra == "tf":
+        backend = keras_backend()
+        extra = "jax" if backend == "jax" else "tf"
+        packages = (backend, *packages)
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"{PROGRAM} {command} needs {missing[0]}: pip install 'nst-tf[{extra}]'"
+        )
+
+
+def keras_backend() -> str:
+    """Return the backend that Keras will choose, without loading it."""
+    if named := os.environ.get("KERAS_BACKEND"):
+        return named
+    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+    try:
+        return str(json.loads((home / "keras.json").read_text("utf-8"))["backend"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "tensorflow"

@@ -1,0 +1,150 @@
+"""How the layers of the transform network are written: one class a lowering.
+
+All give equal pictures with equal weights; they differ in which operations a graph
+holds, so that training and each converter get those that they run fastest.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+from nst_tf.backend.slicing import mirrored, slice_map
+from nst_tf.settings.network import Lowering
+
+Tensor = Any
+
+
+class Native:
+    """For training and any size: the operations with the cheapest gradients."""
+
+    name: Lowering = "native"
+
+    def pad(self, x: Tensor, width: int) -> Tensor:
+        """Mirror the border of `[B, H, W, C]`, without repeating the edge pixel."""
+        return mirrored(x, width)
+
+    def repeat_edge(self, x: Tensor) -> Tensor:
+        """Repeat the outermost pixels once on every side of `[B, H, W, C]`."""
+        return mirrored(x, 1, repeat=True)
+
+    def cut(self, x: Tensor, rows: slice, columns: slice, channels: slice) -> Tensor:
+        """Return `x[:, rows, columns, channels]` of `[B, H, W, C]`."""
+        return slice_map(x, rows, columns, channels)
+
+    def mix(self, style: Tensor, rows: Tensor) -> Tensor:
+        """Mix rows `[N, C]` by weights `[B, N]` to `[B, 1, 1, C]`."""
+        return ops.matmul(style, rows)[:, None, None, :]
+
+    def in_phases(self, like: Tensor) -> bool:
+        """Tell whether an output as high and wide as `like` is computed in phases.
+
+        Only where both sides are known and even: others have a phase less somewhere.
+        """
+        height, width = like.shape[1:3]
+        return bool(height and width and height % 2 == 0 and width % 2 == 0)
+
+    def stride_2(
+        self, x: Tensor, kernel: Tensor, convolve: Callable[..., Tensor]
+    ) -> Tensor:
+        """Convolve `[B, H, W, C]` by `[2 k, 2 k, C, F]` with a stride of 2.
+
+        Written as blocks of 2x2 pixels and a stride of 1, which is faster.
+        """
+        kernel = _space_to_depth(kernel)
+        return convolve(ops.space_to_depth(x, 2), kernel)
+
+
+class Multiples(Native):
+    """For ONNX, sides that are multiples of 4."""
+
+    name: Lowering = "multiples"
+
+    def mix(self, style: Tensor, rows: Tensor) -> Tensor:
+        """Mix channels-first, then transpose.
+
+        Then tf2onnx finds transposes on all sides of a convolution and takes them out.
+        """
+        mixed = ops.matmul(style, rows)
+        return ops.transpose(mixed[:, :, None, None], (0, 2, 3, 1))
+
+    def in_phases(self, like: Tensor) -> bool:
+        """Always: the sides are even, known or not."""
+        return True
+
+
+class Slices(Native):
+    """For LiteRT, sides that are multiples of 4: all operations have CPU kernels."""
+
+    name: Lowering = "slices"
+
+    def pad(self, x: Tensor, width: int) -> Tensor:
+        """Mirror with slices and concatenations, which XNNPACK takes whole."""
+        rows = _mirror(x, width, axis=1)
+        return _mirror(rows, width, axis=2)
+
+    def repeat_edge(self, x: Tensor) -> Tensor:
+        """Repeat the edge with slices and concatenations."""
+        rows = ops.concatenate([x[:, :1], x, x[:, -1:]], axis=1)
+        return ops.concatenate([rows[:, :, :1], rows, rows[:, :, -1:]], axis=2)
+
+    def cut(self, x: Tensor, rows: slice, columns: slice, channels: slice) -> Tensor:
+        """Cut by indexing, whose operation all GPUs have."""
+        return x[:, rows, columns, channels]
+
+    def in_phases(self, like: Tensor) -> bool:
+        """Always: the sides are even, known or not."""
+        return True
+
+    def stride_2(
+        self, x: Tensor, kernel: Tensor, convolve: Callable[..., Tensor]
+    ) -> Tensor:
+        """Convolve with a stride: LiteRT's kernels have no space-to-depth."""
+        return convolve(x, kernel, strides=2)
+
+
+LOWERINGS = {kind.name: kind() for kind in (Native, Multiples, Slices)}
+"""The lowerings by the names that settings and saved layers have."""
+
+
+def find_lowering(name: Lowering) -> Native:
+    """Return the lowering of a name.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if name not in LOWERINGS:
+        raise ValueError(f"there is no lowering {name!r}; there are {list(LOWERINGS)}")
+    return LOWERINGS[name]
+
+
+def _mirror(x: Tensor, width: int, *, axis: int) -> Tensor:
+    """Mirror both ends of an axis with slices one pixel thin, at most 4 a join."""
+
+    def line(start: int, stop: int | None) -> Tensor:
+        index = [slice(None)] * 4
+        index[axis] = slice(start, stop)
+        return x[tuple(index)]
+
+    def join(parts: list[Tensor]) -> Tensor:
+        while len(parts) > 1:
+            parts = [
+                ops.concatenate(parts[i : i + 4], axis=axis)
+                if i + 1 < len(parts)
+                else parts[i]
+                for i in range(0, len(parts), 4)
+            ]
+        return parts[0]
+
+    before = [line(i, i + 1) for i in range(width, 0, -1)]
+    after = [line(-i - 1, -i) for i in range(1, width + 1)]
+    return join([join(before), x, join(after)])
+
+
+def _space_to_depth(kernel: Tensor) -> Tensor:
+    """Turn `[2 k, 2 k, C, F]` for stride 2 into `[k, k, 4 C, F]` for blocks of 2x2."""
+    side, _, channels, filters = kernel.shape
+    half = side // 2
+    split = ops.reshape(kernel, (half, 2, half, 2, channels, filters))
+    split = ops.transpose(split, (0, 2, 1, 3, 4, 5))
+    return ops.reshape(split, (half, half, 4 * channels, filters))

@@ -1,0 +1,55 @@
+"""The optimizer of a pass, and what it takes over from the scale before."""
+
+import keras
+import numpy as np
+
+from nst_tf.optimizers.lbfgs import LBFGS
+from nst_tf.painting.memory import MemoryPlan
+from nst_tf.settings.optimize import OptimizeSettings
+
+_FIRST_CHANGE = (4 / 255, 1 / 255)
+"""Mean change of L-BFGS' first step at the first pass and at the later ones."""
+
+
+def build_optimizer(
+    settings: OptimizeSettings, plan: MemoryPlan, index: int
+) -> keras.optimizers.Optimizer:
+    """Return the optimizer of the pass of an index, from 0."""
+    if settings.optimizer == "adam":
+        return keras.optimizers.Adam(
+            settings.learning_rate or 0.02,
+            beta_2=0.99,
+            use_ema=settings.ema > 0,
+            ema_momentum=settings.ema or None,
+        )
+    return LBFGS(
+        settings.learning_rate or 1.0,
+        history=plan.history,
+        history_dtype=plan.history_dtype,
+        backtracking=settings.backtracking,
+        first_change=_FIRST_CHANGE[min(index, 1)],
+    )
+
+
+def carry_moments(
+    earlier: keras.optimizers.Optimizer, optimizer: keras.optimizers.Optimizer
+) -> None:
+    """Start Adam from the moments of the scale before, resized (as crowsonkb does).
+
+    L-BFGS starts anew: its pairs are differences of another objective's gradient.
+    """
+    for old, new in zip(earlier.variables, optimizer.variables, strict=True):
+        value = np.asarray(old)
+        if len(value.shape) == 4:
+            _, height, width, _ = new.shape
+            planes = [_resize_plane(value[0, ..., k], height, width) for k in range(3)]
+            value = np.stack(planes, axis=-1)[None]
+        new.assign(value)
+
+
+def _resize_plane(plane: np.ndarray, height: int, width: int) -> np.ndarray:
+    # Nearest: no filter may turn a second moment negative.
+    rows = np.arange(height) * plane.shape[0] // height
+    columns = np.arange(width) * plane.shape[1] // width
+    resized: np.ndarray = plane[rows][:, columns]
+    return resized

@@ -1,0 +1,69 @@
+"""The weights of the terms along a run, and the changes made on the way."""
+
+import dataclasses
+
+from nst_tf.optimizers.lbfgs import LBFGS
+from nst_tf.running.callbacks import Plateau, RunCallback
+from nst_tf.running.progress import Progress
+from nst_tf.running.transfer import StyleTransfer
+from nst_tf.settings.checks import InputError
+from nst_tf.settings.loss import TERMS
+from nst_tf.settings.optimize import OptimizeSettings
+from nst_tf.settings.weight_changes import changed, weights_after
+
+
+class TermWeights:
+    """Weights of the terms by the evaluation.
+
+    Args:
+        settings: Of the run; their `weight_changes` are those planned.
+
+    Attributes:
+        changes: The changes so far, planned and noted, in the settings' form.
+    """
+
+    def __init__(self, settings: OptimizeSettings) -> None:
+        self.settings = settings
+        self.changes = settings.weight_changes
+
+    def at(self, evaluations: int) -> tuple[float, ...]:
+        """Return the weights of the next evaluation after so many."""
+        given = self.settings.loss.term_weights
+        return tuple(weights_after(self.changes, evaluations, given).values())
+
+    def note(self, evaluations: int, weights: tuple[float, ...]) -> None:
+        """Let other weights act from the next evaluation on.
+
+        Raises:
+            InputError: They are no weights, or the settings have no weight_changes.
+        """
+        if not self.changes:
+            raise InputError("these settings have no weight_changes")
+        named = dict(zip(TERMS, weights, strict=True))
+        changes = changed(self.changes, evaluations, named)
+        dataclasses.replace(self.settings, weight_changes=changes)  # Checks them.
+        self.changes = changes
+
+
+class Reweigh(RunCallback):
+    """Lets new weights act: losses before do not compare, nor do gradients."""
+
+    def __init__(
+        self,
+        progress: Progress,
+        weights: TermWeights,
+        transfer: StyleTransfer,
+        plateau: Plateau,
+    ) -> None:
+        super().__init__(progress)
+        self.weights, self.transfer, self.plateau = weights, transfer, plateau
+
+    def after_step(self) -> None:
+        """Change the weights of the next evaluation if they are other ones."""
+        before, after = (self.weights.at(self.progress.step - k) for k in (1, 0))
+        if before == after:
+            return
+        self.plateau.forget()
+        self.transfer.targets.weigh(after)
+        if isinstance(self.transfer.optimizer, LBFGS):
+            self.transfer.optimizer.reset()

@@ -1,0 +1,34 @@
+"""A trained network, and its files in every format."""
+
+import pytest
+
+from nst_export.runtime.stylizer import Stylizer, bundled
+from nst_export.settings import ExportSettings
+from tests.helpers import scene
+
+
+@pytest.fixture(scope="session")
+def network():
+    """A network whose norms differ between styles, as after training."""
+    from tests.nst_export.trained import trained_network
+
+    return trained_network()
+
+
+@pytest.fixture(scope="session")
+def exported(network, tmp_path_factory):
+    """Its files in every format, and their card."""
+    from nst_export.export import export_model
+    from tests.nst_export.trained import TRAINED
+
+    folder = tmp_path_factory.mktemp("export") / "out"
+    photos = [scene(48, 64, seed=1), scene(61, 50, seed=2)]
+    settings = ExportSettings(sizes=("32x48",))
+    card = export_model(network, TRAINED, folder, photos, settings)
+    return folder, card
+
+
+@pytest.fixture(scope="module")
+def stylizer():
+    """The bundled gallery."""
+    return Stylizer.load(bundled())

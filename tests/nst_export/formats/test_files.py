@@ -1,0 +1,87 @@
+"""Every exported format against Keras, by its own runtime."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from nst_export.export import export_model
+from nst_export.runtime.stylizer import Stylizer
+from nst_export.settings import ExportSettings
+from tests.helpers import scene
+from tests.nst_export.trained import LIMITS, TRAINED, expected
+
+
+@pytest.mark.parametrize("file", LIMITS)
+@pytest.mark.parametrize("size", [(40, 56), (33, 47)])
+def test_every_file_paints_what_keras_paints(network, exported, file, size):
+    photo, weights = scene(*size, seed=5), [0.2, 0.5, 0.3]
+    stylizer = Stylizer.load(exported[0] / file)
+    got = stylizer(photo, weights)
+    assert got.shape == photo.shape
+    # Both pad odd sizes, but at other places: compare what lies inside.
+    want = expected(network, photo, weights)
+    if size[0] % 4 == 0:
+        assert np.abs(got - want).max() < LIMITS[file]
+    else:
+        assert np.abs(got - want)[:-8, :-8].mean() < 0.05
+    again = stylizer(scene(20, 24, seed=6), weights)  # Another size, the same file.
+    assert again.shape == (20, 24, 3)
+    assert stylizer.styles == ["night", "wave"]
+
+
+def test_onnx_runs_on_both_engines(network, exported):
+    photo, weights = scene(40, 56, seed=5), [0.0, 0.5, 0.5]
+    want = expected(network, photo, weights)
+    for engine, limit in (("onnxruntime", 1e-4), ("openvino", 0.05)):
+        stylizer = Stylizer.load(exported[0] / "pair.onnx", engine=engine, threads=1)
+        assert stylizer.engine == engine
+        assert np.abs(stylizer(photo, weights) - want).max() < limit
+
+
+SERVING = """
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("nst_tf", "nst_training", "nst_export"):
+            raise ImportError(name)
+sys.meta_path.insert(0, Block())
+import numpy as np, tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])
+photo = np.load(sys.argv[2])
+style = tf.constant([[0.0, 1.0, 0.0]])
+signatures = model.signatures
+plain = signatures["serving_default"](image=tf.constant(photo[None]), style=style)
+data = tf.io.encode_png(tf.cast(tf.round(photo * 255), tf.uint8))
+both = tf.tile(style, (2, 1))
+encoded = signatures["bytes"](image_bytes=tf.stack([data, data]), style=both)
+small = signatures["uint8"](image=tf.io.decode_png(data)[None], style=style)
+np.savez(sys.argv[3], plain=plain["picture"], small=small["picture"],
+         png=tf.io.decode_png(encoded["picture_bytes"][1]))
+"""
+
+
+def test_the_saved_model_is_served_without_this_project(network, exported, tmp_path):
+    photo = np.round(scene(37, 50, seed=9) * 255).astype("float32") / 255
+    np.save(tmp_path / "photo.npy", photo)
+    command = [sys.executable, "-W", "ignore", "-c", SERVING]
+    command += [str(exported[0] / "saved_model" / "pair" / "1")]
+    command += [str(tmp_path / "photo.npy"), str(tmp_path / "out.npz")]
+    subprocess.run(command, check=True, cwd=tmp_path, capture_output=True)
+    found = np.load(tmp_path / "out.npz")
+    want = expected(network, photo, [0, 1, 0])
+    np.testing.assert_allclose(found["plain"][0], want, atol=1e-5)
+    for name in ("small", "png"):
+        picture = found[name].reshape(want.shape)
+        assert np.abs(picture / 255.0 - want).max() < 0.6 / 255
+
+
+def test_int8_throughout_is_calibrated_on_photographs(network, tmp_path):
+    settings = ExportSettings(formats=("litert-full-int8",), sizes=("48x32",))
+    photos = [scene(32, 48, seed=k) for k in range(3)]
+    card = export_model(network, TRAINED, tmp_path / "out", photos, settings)
+    for file in card["files"]:
+        assert file["kind"] == "full-int8"
+        assert "QUANTIZE" in file["operations"]
+        assert file["psnr"] > 20

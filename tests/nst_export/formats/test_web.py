@@ -1,0 +1,67 @@
+"""The folder that paints in the browser."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from nst_export.export import export_model
+from nst_export.formats.web import set_size, size_rules
+from nst_export.runtime.mix import mix_weights
+from nst_export.runtime.stylizer import Stylizer, bundled
+from nst_export.settings import ExportSettings
+from nst_tf.cli import main
+from tests.helpers import scene
+from tests.nst_export.trained import TRAINED, expected
+
+
+def test_the_page_is_written_with_a_file_that_was_compared(network, tmp_path):
+    if shutil.which("npm") is None:
+        pytest.skip("npm, which fetches LiteRT.js, is not installed")
+    settings = ExportSettings(formats=("web",))
+    card = export_model(
+        network, TRAINED, tmp_path / "out", [scene(48, 64, seed=1)], settings
+    )
+    (entry,) = card["files"]
+    assert entry["max_difference"] < 1e-3
+    page = tmp_path / "out" / "web"
+    about = json.loads((page / "model.json").read_text("utf-8"))
+    assert [style["name"] for style in about["styles"]] == ["night", "wave"]
+    assert all((page / style["thumbnail"]).is_file() for style in about["styles"])
+    photo, weights = scene(40, 56, seed=5), [0.2, 0.5, 0.3]
+    found = Stylizer.load(page / "model.tflite")(photo, weights)
+    np.testing.assert_allclose(found, expected(network, photo, weights), atol=1e-3)
+    assert (page / "litert/wasm/litert_wasm_internal.wasm").stat().st_size > 1e6
+
+
+def test_a_folder_with_other_things_is_left_alone(tmp_path, capsys):
+    (tmp_path / "own.txt").write_text("mine")
+    command = ["export", "gallery", "--formats", "web", "-o", str(tmp_path)]
+    assert main(command) == 2
+    assert "holds other things" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["own.txt"]
+
+
+def test_a_missing_npm_is_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    command = ["export", "gallery", "--formats", "web", "-o", str(tmp_path / "site")]
+    assert main(command) == 2
+    assert "install Node.js" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_set_to_a_size_paints_as_the_one_for_any_size(tmp_path, stylizer):
+    from ai_edge_litert.interpreter import Interpreter
+
+    model = bundled().read_bytes()
+    fixed = Interpreter(model_content=set_size(model, size_rules(model), 60, 84))
+    fixed.allocate_tensors()
+    photo, weights = scene(60, 84), mix_weights(stylizer.styles, {"udnie": 1.0})
+    for detail in fixed.get_input_details():
+        assert -1 not in detail["shape_signature"]
+        value = photo[None] if len(detail["shape"]) == 4 else [weights]
+        fixed.set_tensor(detail["index"], np.asarray(value, "float32"))
+    fixed.invoke()
+    found = fixed.get_tensor(fixed.get_output_details()[0]["index"])[0]
+    np.testing.assert_allclose(found, stylizer(photo, weights), atol=1e-5)

@@ -1,0 +1,112 @@
+"""Slow, impatient, greedy and many clients."""
+
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from tests.serving import encoded, post, refused, serving
+
+
+def connect(address):
+    host, port = address.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=60)
+
+
+HEAD = (
+    "POST /stylize?style=udnie HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+    "Content-Length: {}\r\n\r\n"
+)
+
+
+def test_an_upload_of_50_megabytes_is_refused_announced_or_not(http):
+    block = bytes(1 << 20)
+
+    def chunks():
+        for _ in range(50):
+            yield block
+
+    headers = {"Content-Type": "image/png"}
+    for content in (block * 50, chunks()):
+        answer = http.post("/stylize?style=udnie", content=content, headers=headers)
+        refused(answer, 413, "larger than 400,000 bytes")
+    refused(http.post("/v1/models/gallery:predict", content=block), 413, "larger than")
+    assert post(http, style="udnie").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["stylize", "v1/models/gallery:predict"])
+def test_a_compressed_body_is_refused(http, path):
+    headers = {"Content-Encoding": "gzip", "Content-Type": "image/png"}
+    refused(http.post(path, content=b"x", headers=headers), 415, "coding gzip")
+
+
+def test_a_slow_upload_is_ended_at_the_deadline(tmp_path):
+    with (
+        serving(tmp_path, "--deadline", "1") as (_, where),
+        connect(where) as slow,
+    ):
+        slow.sendall(HEAD.format(1000).encode() + b"\x89PNG")
+        start = time.monotonic()
+        answer = b"".join(iter(lambda: slow.recv(4000), b"")).decode()
+        assert 0.5 < time.monotonic() - start < 10
+        assert "408" in answer.splitlines()[0]
+        assert "the upload took longer than 1 s" in answer
+        assert httpx.get(f"{where}/healthz").status_code == 200
+
+
+def test_a_head_that_never_ends_is_closed_at_the_deadline(tmp_path):
+    with (
+        serving(tmp_path, "--deadline", "1") as (_, where),
+        connect(where) as slow,
+    ):
+        start = time.monotonic()
+        slow.sendall(b"GET /healthz HTTP/1.1\r\nHost:")
+        assert slow.recv(100) == b""
+        assert 0.5 < time.monotonic() - start < 10
+        assert httpx.get(f"{where}/healthz").status_code == 200
+
+
+def test_clients_that_hang_up_leave_the_server_working(address, http):
+    data = encoded(height=128, width=128)
+    for sent in (data[:100], data):
+        for _ in range(5):
+            with connect(address) as client:
+                client.sendall(HEAD.format(len(data)).encode() + sent)
+    assert post(http, style="udnie").status_code == 200
+    end = time.monotonic() + 30
+    while "nst_workers_busy 0.0" not in http.get("/metrics").text:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert "nst_queue_waiting 0.0" in http.get("/metrics").text
+
+
+def test_a_full_queue_answers_503_with_retry_after(tmp_path):
+    flags = ("--workers", "1", "--queue", "1", "--threads", "1")
+    data = encoded("JPEG", 320, 320)
+    with (
+        serving(tmp_path, *flags) as (_, where),
+        httpx.Client(base_url=where, timeout=60) as client,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        work = [pool.submit(post, client, data, style="udnie") for _ in range(8)]
+        answers = [future.result() for future in work]
+        codes = [answer.status_code for answer in answers]
+        assert set(codes) == {200, 503}
+        assert codes.count(200) >= 2
+        for answer in answers:
+            if answer.status_code == 503:
+                refused(answer, 503, "waiting already")
+                assert int(answer.headers["retry-after"]) >= 1
+        metrics = client.get("/metrics").text
+        line = f'nst_requests_total{{route="/stylize",status="503"}} {codes.count(503)}'
+        assert line in metrics
+
+
+def test_an_answer_that_is_late_is_503(tmp_path):
+    flags = ("--workers", "1", "--deadline", "0.2", "--threads", "1")
+    with serving(tmp_path, *flags) as (_, where):
+        with httpx.Client(base_url=where, timeout=60) as client:
+            answer = post(client, encoded("JPEG", 512, 512), style="udnie")
+        refused(answer, 503, "no answer within 0.2 s")

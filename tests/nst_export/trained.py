@@ -1,0 +1,48 @@
+"""A small network as after training, and its card."""
+
+import keras
+import numpy as np
+
+from nst_tf import NetworkSettings, build_network
+
+STYLES = 2
+TRAINED = {
+    "program": "nst-tf",
+    "name": "pair",
+    "styles": [
+        {"name": "night", "credit": "A. Painter", "licence": "public domain"},
+        {"name": "wave", "credit": "", "licence": ""},
+    ],
+    "recipe": {"width": 0.125},
+    "step": 7,
+    "seconds": 1,
+}
+
+LIMITS = {
+    "pair.tflite": 1e-4,
+    "pair-float16.tflite": 2e-2,
+    "pair-int8.tflite": 0.2,
+    "pair.onnx": 5e-2,  # OpenVINO, in bfloat16 where the processor has it.
+    "saved_model/pair/1": 1e-5,
+}
+"""The files of an export, and how much they may differ from Keras."""
+
+
+def trained_network(width=0.125):
+    """A network whose norms differ between styles, as after training."""
+    keras.utils.set_random_seed(1)
+    network = build_network(NetworkSettings(styles=STYLES, width=width))
+    draw = np.random.default_rng(0)
+    for layer in network.layers:
+        if layer.name.endswith("_norm"):
+            noise = [0.3 * draw.standard_normal(w.shape) for w in layer.get_weights()]
+            layer.set_weights(
+                [w + n for w, n in zip(layer.get_weights(), noise, strict=True)]
+            )
+    return network
+
+
+def expected(network, photo, weights):
+    """Return what Keras paints, float32 `[H, W, 3]`."""
+    inputs = {"image": photo[None], "style": np.asarray([weights], "float32")}
+    return keras.ops.convert_to_numpy(network(inputs))[0]

@@ -1,0 +1,77 @@
+"""Chromium, and the page that it opens: on the server, and alone with LiteRT.js."""
+
+import functools
+import http.server
+import shutil
+import threading
+
+import pytest
+
+from nst_export.formats.web import export_web
+from nst_export.runtime.stylizer import bundled
+from nst_tf.settings.checks import InputError
+from tests.nst_export.web.browser import DESKTOP, FLAGS, opened
+from tests.serving import encoded, serving
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    names = ("chromium", "chromium-headless-shell", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.skip("Chromium is not installed (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The browser-only folder."""
+    path = tmp_path_factory.mktemp("web") / "site"
+    try:
+        export_web(bundled(), path)
+    except InputError as error:
+        if "npm" not in str(error):
+            raise
+        pytest.skip(f"LiteRT.js is not at hand: {error}")
+    return path
+
+
+@pytest.fixture(scope="module", params=["server", "browser"])
+def address(request, chromium, tmp_path_factory):
+    if request.param == "server":
+        with serving(tmp_path_factory.mktemp("serve"), "--max-bytes", "3000000") as (
+            _,
+            where,
+        ):
+            yield where
+        return
+    handler = functools.partial(Quiet, directory=request.getfixturevalue("folder"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def page(chromium, address):
+    """The page at desktop size; it must load nothing from elsewhere, nor fail."""
+    yield from opened(chromium, address, DESKTOP)
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.png"
+    path.write_bytes(encoded(height=97, width=130))
+    return path

@@ -1,0 +1,222 @@
+"""The page in headless Chromium: on the server, and alone with LiteRT.js."""
+
+import base64
+import io
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from nst_export.runtime.mix import mix_weights
+from nst_tf.imaging.color import keep_colors
+from nst_tf.imaging.scene import landscape
+from nst_tf.imaging.write import save_image
+from tests.helpers import scene
+from tests.nst_export.web.browser import (
+    DESKTOP,
+    PHONE,
+    canvas,
+    give,
+    opened,
+    playwright_timeout,
+    sent,
+    settled,
+    slide,
+    until,
+)
+from tests.serving import decoded, psnr, serving
+
+
+def test_the_painting_is_what_python_paints(page, photo, stylizer):
+    give(page, photo)
+    page.get_by_role("radio", name="Udnie").check()
+    settled(page)
+    pixels = decoded(photo.read_bytes())
+    expected = stylizer(pixels, mix_weights(stylizer.styles, {"udnie": 1.0}))
+    found = canvas(page)
+    assert found.shape == (97, 130, 3)
+    assert psnr(found, expected) > 50
+    assert psnr(canvas(page, "#before"), pixels) > 60
+    assert re.match(r"130 . 97, \d", page.inner_text("#figures"))
+
+
+def test_mix_strength_and_kept_colours_are_what_python_paints(page, photo, stylizer):
+    give(page, photo)
+    page.select_option("#second", label="The scream")
+    slide(page, "share", 25)
+    slide(page, "strength", 60)
+    page.check("#keep")
+    settled(page)
+    pixels = decoded(photo.read_bytes())
+    shares = {stylizer.styles[0]: 0.75, "the_scream": 0.25}
+    weights = mix_weights(stylizer.styles, shares, strength=0.6)
+    expected = keep_colors(stylizer(pixels, weights), pixels)
+    assert psnr(canvas(page), expected) > 50
+    assert page.inner_text("#strength-shown") == "60 %"
+    assert page.inner_text("#share-names") == "Share of The scream"
+
+
+def test_every_style_is_shown_on_the_photograph(request, page, photo, stylizer):
+    until(
+        page,
+        "[...document.querySelectorAll('.style canvas')].every((c) => c.width === 288)",
+    )
+    give(page, photo)
+    pixels = decoded(photo.read_bytes())
+    if request.node.callspec.params["address"] == "server":
+        pixels = sent(page, photo)
+    for index, name in enumerate(stylizer.styles):
+        found = canvas(page, f".style:nth-of-type({index + 1}) canvas")
+        expected = stylizer(pixels, mix_weights(stylizer.styles, {name: 1.0}))
+        assert psnr(found, expected) > 22, name
+    names = page.locator(".style b").all_inner_texts()
+    assert [name.lower().replace(" ", "_") for name in names] == stylizer.styles
+
+
+def test_the_keyboard_is_enough(page, photo):
+    give(page, photo)
+    first = canvas(page)
+    page.focus("[name=style]:checked")
+    page.keyboard.press("ArrowRight")
+    settled(page)
+    assert page.eval_on_selector("[name=style]:checked", "(one) => one.value") == "1"
+    assert psnr(canvas(page), first) < 30
+    page.focus("#split")
+    for _ in range(20):
+        page.keyboard.press("ArrowRight")
+    width = page.eval_on_selector("#picture", "(one) => one.style.cssText")
+    assert float(re.search(r"--split:\s*([\d.]+)%", width)[1]) >= 10
+    page.keyboard.press("End")
+    shot = np.asarray(Image.open(io.BytesIO(page.locator("#picture").screenshot())))
+    # The photograph covers the painting; the screen shows it larger.
+    shown = Image.fromarray(shot[..., :3]).resize((130, 97), Image.Resampling.BOX)
+    middle = (slice(10, 30), slice(10, 120))
+    pixels = decoded(photo.read_bytes())
+    assert psnr(np.asarray(shown)[middle] / 255, pixels[middle]) > 20
+    for last in (False, False, True):
+        try:
+            with page.expect_file_chooser(timeout=15_000):
+                page.focus("[data-do=choose]:visible")
+                page.keyboard.press("Enter")
+            break
+        except playwright_timeout():  # A busy machine's Chromium may lose the key.
+            if last:
+                raise
+
+
+def test_the_painting_can_be_kept(page, photo, tmp_path):
+    give(page, photo)
+    page.wait_for_selector("#download[href]")
+    with page.expect_download() as info:
+        page.click("#download")
+    assert info.value.suggested_filename == "photo-starry_night.png"
+    info.value.save_as(tmp_path / "kept.png")
+    kept = decoded((tmp_path / "kept.png").read_bytes())[..., :3]
+    assert psnr(kept, canvas(page)) > 60
+
+
+def test_the_example_is_the_projects_scene_at_the_chosen_size(page):
+    page.click("text=Try the example")
+    page.wait_for_selector("body[data-thumbnails]")
+    settled(page)
+    assert canvas(page).shape == (341, 512, 3)
+    page.select_option("#size", "256")
+    settled(page)
+    assert canvas(page).shape == (171, 256, 3)
+
+
+def test_the_camera_is_painted_live_and_a_frame_can_be_taken(page):
+    page.click("text=Use the camera")
+    until(
+        page,
+        "document.getElementById('figures').textContent.includes('frames a second')",
+    )
+    before = int(page.get_attribute("#after", "data-painted"))
+    until(page, f"document.getElementById('after').dataset.painted > {before + 2}")
+    assert max(canvas(page).shape) == 256
+    page.click("text=Take this picture")
+    page.wait_for_selector("body[data-thumbnails]")
+    settled(page)
+    assert max(canvas(page).shape) == 512
+    assert page.is_hidden("text=Stop the camera")
+
+
+def test_a_file_that_is_no_picture_is_named_and_the_page_goes_on(page, photo, tmp_path):
+    text = tmp_path / "text.png"
+    text.write_text("This is no picture.")
+    page.set_input_files("#file", text)
+    page.wait_for_selector("#error")
+    assert "text.png is not an image that this browser can read" in page.inner_text(
+        "#error"
+    )
+    give(page, photo)
+    assert page.is_hidden("#error")
+
+
+def test_a_photograph_may_be_dropped(page, photo):
+    data = base64.b64encode(photo.read_bytes()).decode()
+    page.evaluate(
+        """(data) => {
+          const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+          const moved = new DataTransfer();
+          moved.items.add(new File([bytes], "dropped.png", { type: "image/png" }));
+          document.getElementById("frame").dispatchEvent(
+            new DragEvent("drop", { bubbles: true, dataTransfer: moved }));
+        }""",
+        data,
+    )
+    page.wait_for_selector("#picture")
+    settled(page)
+    assert canvas(page).shape == (97, 130, 3)
+
+
+def test_a_telephones_width_is_enough(chromium, address, photo):
+    for page in opened(chromium, address, PHONE):
+        give(page, photo)
+        wide = "document.documentElement.scrollWidth <= innerWidth"
+        assert page.evaluate(wide)
+        for button in page.locator("button:visible, a.button:visible").all():
+            assert button.bounding_box()["height"] >= 40
+
+
+def test_pictures_for_the_documentation(request, chromium, address, tmp_path):
+    """Kept in the folder NST_SCREENSHOTS, where it is set."""
+    keep = Path(os.environ.get("NST_SCREENSHOTS", tmp_path))
+    kind = request.node.callspec.params["address"]
+    path = tmp_path / "landscape.png"
+    save_image(path, landscape(480, 720))
+    for name, size in (("desktop", DESKTOP), ("phone", PHONE)):
+        for page in opened(chromium, address, size):
+            give(page, path)
+            page.get_by_role("radio", name="Composition vii").check()
+            settled(page)
+            slide(page, "split", 30)
+            shot = keep / f"page-{kind}-{name}.png"
+            page.screenshot(path=shot)
+            with Image.open(shot) as file:
+                assert file.size == size
+
+
+def test_the_server_s_own_words_are_shown(chromium, tmp_path):
+    with serving(tmp_path, "--max-bytes", "2000") as (_, where):
+        for page in opened(chromium, where, DESKTOP):
+            path = tmp_path / "photo.png"
+            save_image(path, scene(97, 130))
+            page.set_input_files("#file", path)
+            page.wait_for_selector("#error")
+            assert page.inner_text("#error") == "the body is larger than 2,000 bytes"
+
+
+def test_the_documentation_page_lists_every_route(chromium, tmp_path):
+    with serving(tmp_path) as (_, where):
+        page = chromium.new_page()
+        page.goto(f"{where}/docs")
+        page.wait_for_selector("details")
+        said = page.inner_text("#paths")
+        for path in ("/stylize", "/v1/models/{name}:predict", "/v2/health/live"):
+            assert path in said
+        page.click("summary:has-text('/stylize')")
+        assert "keep_colors" in page.inner_text("details[open]")
+        page.close()

@@ -1,0 +1,89 @@
+"""What pictures carry: settings and what the camera wrote."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFile
+
+from nst_tf.imaging.metadata import read_exif, read_settings
+from nst_tf.imaging.read import load_image
+from nst_tf.imaging.write import save_image
+from nst_tf.settings.checks import InputError
+from tests.helpers import scene
+from tests.image_files import HEIGHT, REFUSED, SUFFIXES, WIDTH, fail_to_decode, noise
+
+DESCRIPTION = 0x010E
+SETTINGS = {
+    "program": "nst-tf 0",
+    "settings": {"size": 512, "loss": {"layers": ["block1_conv1"], "rate": None}},
+    "content": {"name": "Mädchen 写真.jpg", "share": 0.1},
+}
+
+
+@pytest.mark.parametrize("name", ["a", "Mädchen mit Perle", "写真 🖼"])
+@pytest.mark.parametrize("suffix", [s for s in SUFFIXES if s != ".bmp"])
+def test_settings_are_read_back_from_the_picture(tmp_path, suffix, name):
+    path = tmp_path / f"{name}{suffix}"
+    save_image(path, scene(HEIGHT, WIDTH), settings=SETTINGS)
+    assert read_settings(path) == SETTINGS
+    assert load_image(path).pixels.shape == (HEIGHT, WIDTH, 3)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp"])
+def test_settings_do_not_change_the_pixels(tmp_path, suffix):
+    picture = noise(HEIGHT, WIDTH, 3) / 255
+    save_image(tmp_path / f"a{suffix}", picture, settings=SETTINGS)
+    read = load_image(tmp_path / f"a{suffix}").pixels
+    np.testing.assert_allclose(read, picture, atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_picture_without_settings_is_refused(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    save_image(path, scene(HEIGHT, WIDTH))
+    with pytest.raises(InputError, match="carries no settings") as caught:
+        read_settings(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["A sunset", "[1, 2]", "3", "null", "[" * 100_000])
+def test_a_description_by_another_program_is_refused(tmp_path, text):
+    path = tmp_path / "a.tif"
+    image = Image.fromarray(noise(HEIGHT, WIDTH, 3))
+    image.save(path, tiffinfo={DESCRIPTION: text})
+    with pytest.raises(InputError, match="carries no settings"):
+        read_settings(path)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_unfit_files_have_no_settings(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(REFUSED[name][0]())
+    with pytest.raises(InputError) as caught:
+        read_settings(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_settings_are_read_without_decoding(tmp_path, monkeypatch, suffix):
+    save_image(tmp_path / f"with{suffix}", scene(HEIGHT, WIDTH), settings=SETTINGS)
+    save_image(tmp_path / f"without{suffix}", scene(HEIGHT, WIDTH))
+    monkeypatch.setattr(ImageFile.ImageFile, "load", fail_to_decode)
+    assert read_settings(tmp_path / f"with{suffix}") == SETTINGS
+    with pytest.raises(InputError, match="carries no settings"):
+        read_settings(tmp_path / f"without{suffix}")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_what_the_camera_wrote_is_kept_but_for_the_orientation(tmp_path, suffix):
+    make, orientation = 0x010F, 0x0112
+    taken = Image.Exif()
+    taken[make], taken[orientation] = "Camera", 6
+    image = Image.fromarray(noise(HEIGHT, WIDTH, 3))
+    image.save(tmp_path / f"taken{suffix}", exif=taken)
+    exif, path = read_exif(tmp_path / f"taken{suffix}"), tmp_path / f"a{suffix}"
+    save_image(path, scene(HEIGHT, WIDTH), settings=SETTINGS, exif=exif)
+    with Image.open(path) as file:
+        kept = file.getexif()
+    assert kept[make] == "Camera"
+    assert orientation not in kept
+    assert read_settings(path) == SETTINGS

@@ -1,0 +1,46 @@
+"""Pictures from the bytes of a file, reduced while they are read."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nst_tf.imaging.formats import FormatError, SizeError
+from nst_tf.imaging.read import decode_image
+from nst_tf.imaging.resize import resize
+from tests.image_files import HEIGHT, WIDTH, noise, noise_file
+
+
+def rgba():
+    """Return pixels with alpha, and a PNG of them."""
+    values, stream = noise(HEIGHT, WIDTH, 4), io.BytesIO()
+    Image.fromarray(values).save(stream, "PNG")
+    return (values / 255).astype("float32"), stream.getvalue()
+
+
+def test_a_large_picture_is_reduced_with_its_alpha():
+    values, data = rgba()
+    color, alpha = values[..., :3], values[..., 3:]
+    found = decode_image(data, size=16)
+    shown = color * alpha + 1 - alpha
+    np.testing.assert_allclose(found.pixels, resize(shown, 16, 10), atol=1e-6)
+    expected = resize(np.ascontiguousarray(alpha[..., 0]), 16, 10)
+    np.testing.assert_allclose(found.alpha, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [None, WIDTH, 1000])
+def test_a_small_picture_keeps_its_size(size):
+    values, data = rgba()
+    found = decode_image(data, size=size)
+    assert found.pixels.shape == (HEIGHT, WIDTH, 3)
+    np.testing.assert_allclose(found.alpha, values[..., 3], atol=1e-6)
+
+
+def test_bytes_are_refused_for_what_they_are():
+    with pytest.raises(FormatError, match=r"the photo is empty \(0 bytes\)"):
+        decode_image(b"", name="the photo")
+    with pytest.raises(FormatError, match="the photo is not an image"):
+        decode_image(b"text", name="the photo")
+    with pytest.raises(SizeError, match="64x64 = 0 megapixels"):
+        decode_image(noise_file("PNG"), max_pixels=4095)

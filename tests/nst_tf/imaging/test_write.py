@@ -1,0 +1,193 @@
+"""Pictures to files: what comes back, and that they are whole or not there."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nst_tf.imaging.read import load_image
+from nst_tf.imaging.write import check_output, save_image, to_bytes
+from nst_tf.settings.checks import InputError
+from tests.helpers import scene
+from tests.image_files import HEIGHT, SUFFIXES, WIDTH, noise
+
+
+def files_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".tiff", ".bmp", ".PNG"])
+def test_lossless_formats_keep_every_one_of_the_256_values(tmp_path, suffix):
+    values = noise(HEIGHT, WIDTH, 3)
+    values.flat[:256] = np.arange(256)
+    save_image(tmp_path / f"a{suffix}", (values / 255).astype("float32"))
+    read = load_image(tmp_path / f"a{suffix}")
+    np.testing.assert_allclose(read.pixels, values / 255, atol=1e-6)
+    assert read.pixels.dtype == np.float32
+    assert read.alpha is None
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".webp", ".JPG"])
+def test_lossy_formats_come_back_close(tmp_path, suffix):
+    y, x = np.mgrid[0:48, 0:64] / 64
+    picture = np.stack([x, y, 1 - x], axis=-1).astype("float32")
+    save_image(tmp_path / f"a{suffix}", picture)
+    read = load_image(tmp_path / f"a{suffix}").pixels
+    assert np.abs(read - picture).mean() < 1.5 / 255
+    assert np.abs(read - picture).max() < 12 / 255
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind"),
+    [
+        (".png", "PNG"),
+        (".jpg", "JPEG"),
+        (".webp", "WEBP"),
+        (".tiff", "TIFF"),
+        (".bmp", "BMP"),
+    ],
+)
+def test_the_file_has_the_format_of_its_ending(tmp_path, suffix, kind):
+    save_image(tmp_path / f"a{suffix}", scene(HEIGHT, WIDTH))
+    with Image.open(tmp_path / f"a{suffix}") as file:
+        assert file.format == kind
+
+
+def test_colour_is_not_subsampled_in_a_jpeg(tmp_path):
+    save_image(tmp_path / "a.jpg", scene(HEIGHT, WIDTH))
+    with Image.open(tmp_path / "a.jpg") as file:
+        assert {component[1:3] for component in file.layer} == {(1, 1)}
+
+
+def test_values_are_clipped_and_rounded_to_the_nearest_byte():
+    given = np.array([-0.2, 0.0, 100.4 / 255, 100.6 / 255, 1.0, 1.7], "float32")
+    np.testing.assert_array_equal(to_bytes(given), [0, 0, 100, 101, 255, 255])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
+def test_alpha_is_written_and_read_back(tmp_path, suffix):
+    alpha = noise(HEIGHT, WIDTH) / 255
+    save_image(tmp_path / f"a{suffix}", scene(HEIGHT, WIDTH), alpha=alpha)
+    read = load_image(tmp_path / f"a{suffix}")
+    np.testing.assert_allclose(read.alpha, alpha, atol=1e-6)
+    assert read.alpha.dtype == np.float32
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".bmp"])
+def test_formats_without_alpha_keep_the_colours(tmp_path, suffix):
+    picture = np.full((HEIGHT, WIDTH, 3), 0.4, "float32")
+    save_image(tmp_path / f"a{suffix}", picture, alpha=np.zeros((HEIGHT, WIDTH)))
+    read = load_image(tmp_path / f"a{suffix}")
+    np.testing.assert_allclose(read.pixels, picture, atol=1.01 / 255)
+    assert read.alpha is None
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("failure", [OSError(28, "No space left"), ValueError("no")])
+def test_a_failing_write_leaves_the_old_file(tmp_path, monkeypatch, suffix, failure):
+    path = tmp_path / f"a{suffix}"
+    save_image(path, scene(HEIGHT, WIDTH))
+    before = path.read_bytes()
+    break_off(monkeypatch, failure)
+    with pytest.raises(InputError, match="can't write") as caught:
+        save_image(path, scene(HEIGHT, WIDTH, seed=3))
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == before
+    assert files_in(tmp_path) == [path.name]
+
+
+def break_off(monkeypatch, failure):
+    def save(self, target, **_):
+        Path(target).write_bytes(self.tobytes()[: HEIGHT * WIDTH])
+        raise failure
+
+    monkeypatch.setattr(Image.Image, "save", save)
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
+    save_image(tmp_path / "a.png", scene(HEIGHT, WIDTH))
+    before = (tmp_path / "a.png").read_bytes()
+    break_off(monkeypatch, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        save_image(tmp_path / "a.png", scene(HEIGHT, WIDTH, seed=3))
+    assert (tmp_path / "a.png").read_bytes() == before
+    assert files_in(tmp_path) == ["a.png"]
+
+
+def test_a_failing_first_write_leaves_nothing(tmp_path, monkeypatch):
+    break_off(monkeypatch, OSError(28, "No space left"))
+    with pytest.raises(InputError, match="No space left"):
+        save_image(tmp_path / "a.png", scene(HEIGHT, WIDTH))
+    assert files_in(tmp_path) == []
+
+
+def test_a_write_replaces_the_old_file_and_leaves_no_other(tmp_path):
+    values = noise(HEIGHT, WIDTH, 3)
+    save_image(tmp_path / "a.png", scene(HEIGHT, WIDTH))
+    save_image(tmp_path / "a.png", values / 255)
+    read = load_image(tmp_path / "a.png").pixels
+    np.testing.assert_allclose(read, values / 255, atol=1e-6)
+    assert files_in(tmp_path) == ["a.png"]
+
+
+def test_a_picture_too_long_for_webp_is_refused(tmp_path):
+    with pytest.raises(InputError, match="16383"):
+        save_image(tmp_path / "a.webp", np.zeros((16, 16384, 3), "float32"))
+    assert files_in(tmp_path) == []
+
+
+def test_a_write_below_a_regular_file_is_refused(tmp_path):
+    (tmp_path / "a.txt").write_text("text")
+    with pytest.raises(InputError, match="can't write"):
+        save_image(tmp_path / "a.txt" / "b.png", scene(HEIGHT, WIDTH))
+
+
+def test_a_write_with_an_unknown_ending_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"must end in one of \.jpg"):
+        save_image(tmp_path / "a.gif", scene(HEIGHT, WIDTH))
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_output_in_missing_folders_makes_them_and_nothing_else(tmp_path, suffix):
+    check_output(tmp_path / "new" / "newer" / f"a{suffix}")
+    assert (tmp_path / "new" / "newer").is_dir()
+    assert files_in(tmp_path / "new" / "newer") == []
+
+
+def test_checking_an_output_leaves_an_old_file_alone(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"old")
+    check_output(tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes() == b"old"
+    assert files_in(tmp_path) == ["a.png"]
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a", ".png", "a.png.txt", "a.svg"])
+def test_an_output_with_an_unknown_ending_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match=r"must end in one of \.jpg") as caught:
+        check_output(tmp_path / "new" / name)
+    assert str(tmp_path / "new" / name) in str(caught.value)
+    assert files_in(tmp_path) == []
+
+
+def test_an_output_that_is_a_folder_is_refused(tmp_path):
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        check_output(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("folder", ["file.txt", "file.txt/deeper", "n" * 300])
+def test_an_output_that_can_not_be_written_is_refused(tmp_path, folder):
+    (tmp_path / "file.txt").write_text("text")
+    with pytest.raises(InputError, match="can't write") as caught:
+        check_output(tmp_path / folder / "a.png")
+    assert "a.png" in str(caught.value)
+    assert files_in(tmp_path) == ["file.txt"]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
+def test_an_output_where_even_root_can_not_write_is_refused():
+    for path in (Path("/proc/nope/a.png"), Path("/proc/a.png")):
+        with pytest.raises(InputError, match="can't write"):
+            check_output(path)

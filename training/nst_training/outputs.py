@@ -1,0 +1,119 @@
+"""What a training writes besides its state: the model, its card, previews."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from nst_tf import __version__
+from nst_tf.files import replacing, sha256
+from nst_tf.imaging.contact_sheet import arrange
+from nst_tf.imaging.write import check_output, save_image
+from nst_tf.network.trained import CARD, MODEL, PREVIEWS
+from nst_tf.running.progress import Progress
+from nst_tf.settings.codec import to_plain
+from nst_training.data import Batches, Source
+from nst_training.growing import Base
+from nst_training.settings import StyleSettings, TrainSettings
+
+
+class Outputs:
+    """The files of a training.
+
+    Args:
+        folder: Where they go.
+        settings: Of the training.
+        base: What it started from.
+    """
+
+    def __init__(
+        self, folder: Path, settings: TrainSettings, base: Base | None
+    ) -> None:
+        self.folder, self.settings, self.base = folder, settings, base
+
+    def averaged(self, model: keras.Model, *, average: bool = True) -> keras.Model:
+        """Return a float32 network with the moving average of the weights.
+
+        Args:
+            model: The `StyleTransfer` that is trained.
+            average: Whether there is one: not before the first step.
+        """
+        network, optimizer = model.generator, model.optimizer
+        kept = network.get_weights()
+        if self.settings.ema and average:
+            optimizer.finalize_variable_values(network.trainable_variables)
+        copy = network.rebuilt(dtype="float32")
+        network.set_weights(kept)
+        if self.base is not None:
+            self.base.keep(copy)
+        return copy
+
+    def preview(self, network: keras.Model, source: Source, step: int) -> np.ndarray:
+        """Write a sheet: two photographs, each in every style."""
+        count = len(self.settings.styles)
+        batches = Batches(
+            source,
+            size=self.settings.size,
+            batch=2,
+            styles=count,
+            seed=self.settings.seed + 1,
+        )
+        stream = batches.open(0)
+        photos = next(stream)["image"]
+        stream.close()
+        images = []
+        for photo in photos:
+            images.append(photo)
+            for weight in np.eye(count + 1, dtype="float32"):
+                inputs = {"image": photo[None], "style": weight[None]}
+                images.append(keras.ops.convert_to_numpy(network(inputs))[0])
+        path = self.folder / PREVIEWS / f"{step:06d}.png"
+        check_output(path)
+        sheet = arrange(images, columns=count + 2)
+        save_image(path, sheet)
+        return sheet
+
+    def write(self, network: keras.Model, progress: Progress) -> None:
+        """Write the model and its card, each whole or not at all."""
+        with replacing(self.folder / MODEL) as part:
+            network.save(part)
+        text = json.dumps(self._card(progress), indent=2, ensure_ascii=False) + "\n"
+        with replacing(self.folder / CARD) as part:
+            part.write_text(text, "utf-8")
+
+    def _card(self, progress: Progress) -> dict[str, Any]:
+        recipe = to_plain(self.settings)
+        recipe["extractor"].pop("vgg_weights")
+        for style in recipe["styles"]:
+            style["image"] = Path(style["image"]).name
+        card: dict[str, Any] = {
+            "program": f"nst-tf {__version__}",
+            "name": self.settings.name,
+            "styles": self._styles(),
+            "recipe": recipe,
+            "step": progress.step,
+            "loss": progress.loss.flat(),
+            "seconds": round(progress.seconds),
+        }
+        if self.base is not None:
+            kept = self.base.model.card
+            card["base"] = {key: kept[key] for key in ("name", "step")}
+        return card
+
+    def _styles(self) -> list[dict[str, Any]]:
+        """Return names, credits and hashes; of a growing model's own, its card's."""
+        if self.base is not None and self.base.grows:
+            new = _credit(self.settings.styles[-1])
+            return [*self.base.model.card["styles"], new]
+        return [_credit(style) for style in self.settings.styles]
+
+
+def _credit(style: StyleSettings) -> dict[str, str]:
+    return {
+        "name": style.name,
+        "credit": style.credit,
+        "licence": style.licence,
+        "sha256": sha256(style.image),
+    }
