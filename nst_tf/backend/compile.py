@@ -74,6 +74,26 @@ def gradient(function: Callable[[Any], Any], at: Any) -> Any:
     return tape.gradient(value, at, unconnected_gradients="zero")
 
 
+def gradient_and_rest(function: Callable[[Any], Any], at: Any) -> tuple[Any, Any]:
+    """Return the gradient of a function of a tensor or a dict, and what else it gives.
+
+    Args:
+        function: Returns a scalar and anything; itself may take gradients.
+        at: Where.
+    """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        (_, rest), slope = jax.value_and_grad(function, has_aux=True)(at)
+        return slope, rest
+    import tensorflow as tf
+
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(at)
+        value, rest = function(at)
+    return tape.gradient(value, at, unconnected_gradients="zero"), rest
+
+
 def untaped(function: Callable[..., Any], *inputs: Any) -> Any:
     """Call `function` where no gradient tape of TensorFlow's sees it.
 

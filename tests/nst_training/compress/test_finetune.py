@@ -1,0 +1,206 @@
+"""Training of a compressed network on the pictures of runs."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from nst_tf.backend.compile import compiled, gradient_and_rest
+from nst_tf.imaging.write import save_image
+from nst_tf.loss.objective import Objective
+from nst_tf.loss.vgg import build_extractor
+from nst_tf.loss.vgg_weights import layer_shapes
+from nst_tf.settings.checks import InputError
+from nst_tf.settings.loss import ExtractorSettings, LossSettings
+from nst_training.compress import matching
+from nst_training.compress.finetune import Finetuning, begin, moved, rate_at, rates_of
+from nst_training.compress.forward import exact_numbers, numbers_of
+from nst_training.compress.pictures import Pictures, variety
+from nst_training.compress.regression import compress
+from nst_training.compress.runs import Adaptive, Quasi, Runs
+from nst_training.compress.settings import CompressSettings
+from tests.helpers import random_weights, scene
+
+NAMES = list(layer_shapes("vgg19"))[:3]
+TINY = CompressSettings(crop=32, steps=3, batch=2, runs=2, crops=3)
+
+
+@pytest.fixture
+def shallow(monkeypatch):
+    """Compare the first three layers alone, which is quick."""
+    monkeypatch.setattr(matching, "STYLE", ("block1_conv1", "block2_conv1"))
+    monkeypatch.setattr(matching, "CONTENT", "block2_conv1")
+
+
+@pytest.fixture(scope="module")
+def networks():
+    """Return the numbers of VGG's first layers, their compressed form and errors."""
+    weights = random_weights()
+    crops = np.stack([scene(32, 32, seed=k) for k in range(3)])
+    made = compress(weights, dict.fromkeys(NAMES[1:], 8), crops)
+    return exact_numbers(weights, NAMES), numbers_of(made.layers), made.errors
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for k in range(3):
+        save_image(tmp_path / f"{k}.png", scene(40, 48, seed=k))
+    return Pictures(sorted(tmp_path.glob("*.png")))
+
+
+def batch(count=2, side=32):
+    parts = {
+        "pictures": np.stack([scene(side, side, seed=k) for k in range(count)]),
+        "photos": np.stack([scene(side, side, seed=k + 20) for k in range(count)]),
+        "style": scene(side, side, seed=11)[None],
+        "others": scene(side, side, seed=12)[None],
+        "absolute": np.ones(count, "float32"),
+        "content": np.ones(count, "float32"),
+        "weight": np.full(count, 100.0, "float32"),
+    }
+    return {key: ops.convert_to_tensor(value) for key, value in parts.items()}
+
+
+@pytest.mark.parametrize("convention", ["gatys-notebook", "relative"])
+def test_the_loss_is_that_of_the_optimiser(shallow, networks, random_vgg, convention):
+    parts = batch(1)
+    absolute = float(convention == "gatys-notebook")
+    parts["absolute"] = ops.convert_to_tensor([absolute])
+    goal = matching.goal_of(
+        networks[0], parts["photos"], parts["style"], dtype="float32"
+    )
+    weights = matching.term_weights(goal, parts)
+    maps = matching.features(parts["pictures"], networks[0])
+    got = matching.style_transfer_loss(maps, goal, weights)
+    settings = LossSettings(
+        convention=convention,
+        content_layers=(matching.CONTENT,),
+        style_layers=matching.STYLE,
+        style_layer_weights=None if convention == "gatys-notebook" else (1 / 2, 1 / 2),
+        tv_weight=0.0,
+    )
+    extractor = build_extractor(
+        settings.layers, settings=ExtractorSettings(vgg_weights=random_vgg)
+    )
+    objective = Objective(extractor, settings)
+    targets = objective.targets(parts["photos"], parts["style"])
+    wanted = objective(parts["pictures"], targets).total
+    np.testing.assert_allclose(got, wanted, rtol=1e-3)
+
+
+def test_vgg_matches_itself(shallow, networks):
+    total, match = matching.mismatch(networks[0], networks[0], batch())
+    assert float(total) == pytest.approx(0.0, abs=1e-4)
+    np.testing.assert_allclose(match.cosines, 1.0, atol=1e-5)
+
+
+def test_the_mismatch_has_the_gradient_of_finite_differences(shallow, networks):
+    exact, numbers, _ = networks
+    key = "block2_conv1/mix"
+    parts = batch(1, 16)
+
+    def loss(values):
+        return matching.mismatch({**numbers, key: values}, exact, parts)[0], None
+
+    at = ops.convert_to_tensor(numbers[key])
+    slope = np.asarray(gradient_and_rest(loss, at)[0])
+    way = slope / np.linalg.norm(slope)
+    step = 1e-2 * np.linalg.norm(numbers[key])
+    ends = [float(loss(at + sign * step * way)[0]) for sign in (1, -1)]
+    wanted = (ends[0] - ends[1]) / (2 * step)
+    assert np.linalg.norm(slope) == pytest.approx(wanted, rel=0.1)
+
+
+def test_training_lowers_the_mismatch_of_its_batch(shallow, networks):
+    exact, numbers, errors = networks
+    parts, state = batch(), begin(networks[1])
+    rates = {k: 0.005 * v for k, v in rates_of(numbers, errors).items()}
+
+    def step(state, count):
+        def loss(values):
+            total = matching.mismatch(values, exact, parts)[0]
+            return total, total
+
+        slopes, total = gradient_and_rest(loss, state["numbers"])
+        return moved(state, slopes, rates, count), total
+
+    step, totals = compiled(step), []
+    for count in range(1, 13):
+        state, total = step(state, np.float32(count))
+        totals.append(float(total))
+    assert totals[-1] < 0.95 * totals[0]
+    np.testing.assert_array_equal(
+        state["numbers"]["block1_conv1/kernel"], numbers["block1_conv1/kernel"]
+    )
+
+
+def test_rates_rise_and_fall_to_nothing():
+    settings = CompressSettings(steps=200, rate=1.0)
+    rates = [rate_at(settings, step) for step in range(1, 201)]
+    assert rates[0] < rates[14] < rates[29]
+    assert rates[99] == pytest.approx(0.5)
+    assert rates[-1] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_stopped_training_goes_on_from_its_state(shallow, networks, folder, tmp_path):
+    exact, numbers, errors = networks
+    state = tmp_path / "state"
+    seen = []
+
+    def training(steps_wanted):
+        return Finetuning(
+            *(TINY, numbers, errors, exact, folder, folder),
+            identity={"seed": steps_wanted},
+        )
+
+    first = training(0)
+    first(state, observer=lambda step: seen.append(step) or step.step == 1)
+    second = training(0)
+    second.resume(state)
+    for part, values in first.state.items():
+        for key, value in values.items():
+            np.testing.assert_array_equal(second.state[part][key], value)
+    averages = second(state, observer=lambda step: seen.append(step) and None)
+    assert [step.step for step in seen] == [1, 2, 3]
+    assert all(np.isfinite(step.loss) and -1 <= step.cosine <= 1 for step in seen)
+    assert all(np.isfinite(value).all() for value in averages.values())
+    with pytest.raises(InputError, match="another"):
+        training(1).resume(state)
+
+
+def test_an_lbfgs_walker_finds_the_bottom_of_a_bowl():
+    draw = np.random.default_rng(0)
+    bottom = draw.uniform(0.2, 0.8, (6, 6, 3)).astype("float32")
+    steep = draw.uniform(1.0, 40.0, (6, 6, 3)).astype("float32")
+    for walker, steps in (
+        (Quasi(bottom * 0 + 0.5), 40),
+        (Adaptive(bottom * 0 + 0.5, 0.02), 200),
+    ):
+        for _ in range(steps):
+            walker.advance(steep * (walker.picture - bottom))
+        np.testing.assert_allclose(walker.picture, bottom, atol=0.02)
+
+
+def test_pixels_of_walkers_stay_in_range():
+    for walker in (Quasi(scene(8, 8)), Adaptive(scene(8, 8), 0.5)):
+        for sign in (1.0, -1.0, 1.0):
+            walker.advance(np.full((8, 8, 3), sign * 100.0, "float32"))
+            assert walker.picture.min() >= 0
+            assert walker.picture.max() <= 1
+
+
+def test_runs_end_and_begin_anew(folder):
+    runs = Runs(np.random.default_rng(0), folder, folder, size=32, count=2)
+    runs.life = 2
+    flat = np.zeros((2, 32, 32, 3), "float32")
+    assert [runs.advance(flat) for _ in range(3)] == [False, False, True]
+    assert runs.age == 0
+    assert runs.advance(np.full_like(flat, np.nan))
+
+
+def test_every_kind_of_picture_is_in_range(folder):
+    draw = np.random.default_rng(0)
+    for _ in range(30):
+        made = variety(draw, folder, folder, 32)
+        assert made.shape == (32, 32, 3)
+        assert made.dtype == np.float32
+        assert 0 <= made.min() <= made.max() <= 1
