@@ -138,8 +138,37 @@ def _vgg(network: Network, convolutions: tuple[int, ...]) -> Geometry:
     return Geometry(network, tuple(itertools.chain(*blocks)))
 
 
+def _lite(ranks: Mapping[str, int]) -> Geometry:
+    """Return VGG-19 as far as it is compressed, with the channels in between."""
+    layers = [
+        dataclasses.replace(layer, inner=(ranks[layer.name],))
+        if layer.name in ranks
+        else layer
+        for layer in _vgg("vgg19", (2, 2, 4, 4, 4)).layers
+    ]
+    return Geometry("lite", tuple(layers)).upto(ranks)
+
+
+_RANKS: Mapping[str, int] = {
+    "block1_conv2": 24,
+    "block2_conv1": 48,
+    "block2_conv2": 56,
+    "block3_conv1": 96,
+    "block3_conv2": 80,
+    "block3_conv3": 64,
+    "block3_conv4": 64,
+    "block4_conv1": 120,
+    "block4_conv2": 144,
+    "block4_conv3": 176,
+    "block4_conv4": 208,
+    "block5_conv1": 256,
+}
+"""Channels between the two convolutions of a layer of lite, which ships."""
+
+
 GEOMETRIES: Mapping[Network, Geometry] = {
     "vgg19": _vgg("vgg19", (2, 2, 4, 4, 4)),
     "vgg16": _vgg("vgg16", (2, 2, 3, 3, 3)),
+    "lite": _lite(_RANKS),
 }
 """The loss networks of the settings."""

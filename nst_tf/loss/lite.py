@@ -1,101 +1,69 @@
 """The compressed loss network: images in, approximate VGG features out, faster.
 
 Every convolution of VGG is two: 3x3 to a few channels, and 1x1 back to all of them. A
-response of VGG lies close to a space of so many dimensions (Zhang et al. 2015).
+response of VGG lies close to a space of so many dimensions (Zhang et al. 2015). Layers
+have the names and the channels of VGG's, and their units are about those of VGG.
 
 References:
     Zhang et al. 2015, https://arxiv.org/abs/1505.06798
     Simonyan, Zisserman 2014, https://arxiv.org/abs/1409.1556
 """
 
-from collections.abc import Sequence
-from typing import Any
-
 import keras
+import numpy as np
 
-from nst_tf.loss.lite_weights import Factors, LiteWeights
-from nst_tf.loss.vgg import BorderPadding, CenteredInput, _first_kernel
+from nst_tf.loss.choice import LITE
+from nst_tf.loss.geometry import Geometry
+from nst_tf.loss.lite_weights import Factors, read_lite
+from nst_tf.loss.vgg import BorderPadding, center, first_kernel_of
 from nst_tf.settings.checks import InputError
-from nst_tf.settings.loss import Padding
-
-Tensor = Any
-
-
-def check_lite_layers(weights: LiteWeights, layers: Sequence[str]) -> None:
-    """Refuse layers that a compressed network does not have."""
-    unknown = [name for name in layers if name not in weights.layers]
-    if unknown:
-        raise InputError(
-            f"the compressed network has no layers {unknown}; it has"
-            f" {', '.join(weights.layers)}"
-        )
-    if not layers:
-        raise InputError("the extractor needs at least one layer")
+from nst_tf.settings.loss import ExtractorSettings, Padding
 
 
 def build_lite(
-    layers: Sequence[str],
-    weights: LiteWeights,
-    *,
-    padding: Padding = "zero",
-    dtype: str = "float32",
-) -> keras.Model:
-    """Build the compressed network up to the deepest of `layers`.
-
-    It is trained for max pooling and has no other.
+    geometry: Geometry, settings: ExtractorSettings, dtype: str
+) -> tuple[dict[str, list[keras.layers.Layer]], dict[str, list[np.ndarray]]]:
+    """Make the Keras layers of the compressed network, and read its numbers.
 
     Args:
-        layers: Keras names of VGG's convolutions; their output is taken after the ReLU.
-        weights: From `read_lite`.
-        padding: What lies beyond the border.
-        dtype: Compute dtype and weight dtype, `"float32"` or `"bfloat16"`.
+        geometry: The network, up to the deepest layer that is wanted.
+        settings: Padding, and another file than the one that ships, if any.
+        dtype: Compute dtype and weight dtype.
 
     Returns:
-        A model from float32 `[B, H, W, 3]` RGB 0..1 to `dict[layer, [B, h, w, C]]`,
-        with the channels of VGG.
+        The Keras layers that make the features of every layer of those of the layer
+        before, and their weights; both by name.
 
     Raises:
-        InputError: An unknown layer.
+        InputError: Another pooling than max, or no usable file.
     """
-    check_lite_layers(weights, layers)
-    deepest = max(layers, key=list(weights.layers).index)
-    inputs = keras.Input((None, None, 3), dtype="float32", name="image")
-    x = CenteredInput(dtype=keras.DTypePolicy(dtype), autocast=False)(inputs)
-    outputs = {}
-    for name, factors in weights.layers.items():
-        if name.endswith("_conv1") and _block(name) > 1:
-            x = keras.layers.MaxPooling2D(2, dtype=dtype)(x)
-        if padding != "zero":
-            x = BorderPadding(padding, dtype=dtype, autocast=False)(x)
-        x = _convolution(name, factors, padding, dtype)(x)
-        if factors.mix is not None:
-            x = keras.layers.Conv2D(
-                factors.channels, 1, activation="relu", name=name, dtype=dtype
-            )(x)
-        if name in layers:
-            outputs[name] = x
-        if name == deepest:
-            break
-    model = keras.Model(inputs, outputs, name="lite")
-    for name, factors in weights.layers.items():
-        _set(model, name, factors)
-        if name == deepest:
-            break
-    model.trainable = False
-    return model
+    if settings.pooling != "max":
+        raise InputError(
+            f"lite is made for max pooling, not {settings.pooling}: use --network vgg19"
+        )
+    given = read_lite(settings.lite_weights or LITE).layers
+    missing = [name for name in geometry.names if name not in given]
+    if missing:
+        raise InputError(f"this compressed network has no layer {missing[0]}")
+    steps: dict[str, list[keras.layers.Layer]] = {}
+    weights: dict[str, list[np.ndarray]] = {}
+    for index, name in enumerate(geometry.names):
+        factors = given[name]
+        steps[name] = _layers(name, factors, settings.padding, dtype)
+        if index == 0:
+            kernel = first_kernel_of(factors.kernel, dtype)
+            factors = factors._replace(kernel=kernel)
+            steps[name].insert(0, center(dtype))
+        weights |= _weights(name, factors)
+    return steps, weights
 
 
-def _block(name: str) -> int:
-    """Return the number of the block that a layer belongs to, from 1."""
-    return int(name[5])
-
-
-def _convolution(
+def _layers(
     name: str, factors: Factors, padding: Padding, dtype: str
-) -> keras.layers.Layer:
-    """Return the 3x3 convolution of a layer: all of it, or what its 1x1 mixes."""
+) -> list[keras.layers.Layer]:
+    """Return the Keras layers of one layer."""
     whole = factors.mix is None
-    return keras.layers.Conv2D(
+    spatial = keras.layers.Conv2D(
         factors.kernel.shape[-1],
         3,
         padding="same" if padding == "zero" else "valid",
@@ -104,16 +72,23 @@ def _convolution(
         name=name if whole else f"{name}_narrow",
         dtype=dtype,
     )
+    layers: list[keras.layers.Layer] = [spatial]
+    if padding != "zero":
+        layers.insert(0, BorderPadding(padding, dtype=dtype, autocast=False))
+    if not whole:
+        layers.append(
+            keras.layers.Conv2D(
+                factors.channels, 1, activation="relu", name=name, dtype=dtype
+            )
+        )
+    return layers
 
 
-def _set(model: keras.Model, name: str, factors: Factors) -> None:
-    """Put the numbers of a layer into the model."""
-    spatial = model.get_layer(name if factors.mix is None else f"{name}_narrow")
-    kernel = factors.kernel
-    if name == "block1_conv1":
-        kernel = _first_kernel(kernel, spatial.kernel.shape[2])
+def _weights(name: str, factors: Factors) -> dict[str, list[np.ndarray]]:
+    """Return the numbers of one layer by the names of its Keras layers."""
     if factors.mix is None:
-        spatial.set_weights([kernel, factors.bias])
-        return
-    spatial.set_weights([kernel])
-    model.get_layer(name).set_weights([factors.mix[None, None], factors.bias])
+        return {name: [factors.kernel, factors.bias]}
+    return {
+        f"{name}_narrow": [factors.kernel],
+        name: [factors.mix[None, None], factors.bias],
+    }

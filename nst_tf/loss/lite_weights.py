@@ -6,16 +6,17 @@ has a `LAYER/kernel/scale` or `LAYER/mix/scale`, one number for each channel of 
 axis. `card` is JSON in UTF-8.
 """
 
+import contextlib
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nst_tf.loss.vgg_weights import layer_shapes
+from nst_tf.loss.weights import layer_shapes
 from nst_tf.settings.checks import InputError
 
 FORMAT = "nst-tf lite"
@@ -95,31 +96,52 @@ def read_lite(path: Path) -> LiteWeights:
         InputError: No such file, not a compressed loss network, damaged, or of a
             version to come.
     """
+    with _opened(path) as file:
+        card = _card(path, file)
+        arrays = {key: file[key] for key in file.files if key != "card"}
+    return LiteWeights(_layers(path, arrays, str(card.get("network"))), card)
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Read the card of such a file alone.
+
+    Raises:
+        InputError: As `read_lite`, but for damage to the rest.
+    """
+    with _opened(path) as file:
+        return _card(path, file)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     if not path.is_file():
         raise InputError(f"there is no compressed loss network {path}")
-    foreign = f"{path} is not a compressed loss network of nst-tf"
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            if "card" not in file.files:
-                raise InputError(foreign)
-            arrays = {key: file[key] for key in file.files}
-        card = json.loads(arrays.pop("card").tobytes())
-        known = card["format"] == FORMAT
-        version = int(card["version"])
+            yield file
+    except InputError:
+        raise
     except (
         *(AttributeError, EOFError, KeyError, OSError, TypeError, ValueError),
         *(zipfile.BadZipFile, zlib.error),
     ) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{foreign}, or it is damaged: {error}") from error
-    if not known:
-        raise InputError(foreign)
-    if version > VERSION:
         raise InputError(
-            f"{path} is of version {version}; this nst-tf reads up to {VERSION}"
+            f"{path} is not a compressed loss network of nst-tf, or it is damaged:"
+            f" {error}"
+        ) from error
+
+
+def _card(path: Path, file: Any) -> dict[str, Any]:
+    card: dict[str, Any] = {}
+    if "card" in file.files:
+        card = json.loads(file["card"].tobytes())
+    if card.get("format") != FORMAT:
+        raise InputError(f"{path} is not a compressed loss network of nst-tf")
+    if int(card["version"]) > VERSION:
+        raise InputError(
+            f"{path} is of version {card['version']}; this nst-tf reads up to {VERSION}"
         )
-    return LiteWeights(_layers(path, arrays, str(card.get("network"))), card)
+    return card
 
 
 def _layers(path: Path, arrays: Mapping[str, np.ndarray], network: str) -> Any:

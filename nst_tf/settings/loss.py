@@ -41,6 +41,8 @@ class ExtractorSettings:
     vgg_weights: Path | None = None
     """An HDF5 weight file of a VGG; without it NST_VGG19_WEIGHTS (NST_VGG16_WEIGHTS),
     else what Keras has in its cache or downloads."""
+    lite_weights: Path | None = None
+    """A compressed network that nst compress wrote; without it the one that ships."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
