@@ -18,6 +18,7 @@ from nst_tf.commands.renamed import renamed
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import from_dict, to_dict
+from nst_tf.settings.loss import TERMS
 from nst_tf.settings.optimize import OptimizeSettings
 from nst_tf.settings.recipes import RECIPES
 
@@ -124,8 +125,8 @@ GROUPS = {
     ),
     "color": ("linear_light",),
     "loss": (
-        *("convention", "content_weight", "tv_weight", "style_loss"),
-        *("content_layers", "style_layers", "style_layer_weights"),
+        *("convention", *(f"{name}_weight" for name in TERMS if name != "style")),
+        *("style_loss", "content_layers", "style_layers", "style_layer_weights"),
         *("style_layer_ratio", "border"),
     ),
     "loss network": ("network", "pooling", "padding", "vgg_weights"),
