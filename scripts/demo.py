@@ -1,24 +1,35 @@
-"""The demo: a drawn scene, or photographs, in every style that ships.
+"""The demo: the three jobs, on a drawn scene or on photographs, without a download.
 
-Then, where the weights of VGG-19 are at hand, the first of them is optimised like a
-drawn piece of brushwork, or like the second file.
+The gallery paints them in one pass; the first of them is optimised like a drawn piece
+of brushwork, or like the second file; and that becomes a style of the gallery's
+network, which is trained, exported, and paints from the file.
 """
 
+import dataclasses
+import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from nst_export.commands import export, stylize
 from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer, bundled
+from nst_export.settings import ExportSettings
 from nst_tf import InputError, OptimizeSettings, load_image, save_image
-from nst_tf.commands.optimize import Job, optimize
+from nst_tf.commands import optimize
 from nst_tf.imaging.contact_sheet import arrange, on_square
 from nst_tf.imaging.resize import reduce
 from nst_tf.imaging.scene import landscape, noise
+from nst_tf.network.trained import read_card
+from nst_training.commands import train
+from nst_training.settings import with_style
 
-OUT = Path("out")
+OUT, GALLERY = Path("out"), Path("training/models/gallery")
+STEPS = 80
+"""Of the training: enough to see the style."""
 SETTINGS = OptimizeSettings(size=320, steps=120, coarse_steps=100)
 SIDE, CELL = 768, 256
 """Long side in pixels of what the gallery paints, and of a cell of its sheet."""
@@ -86,8 +97,72 @@ def gallery(photos: list[Path]) -> None:
     )
 
 
+def scenes(count: int = 12) -> list[np.ndarray]:
+    """Draw scenes to train on: the landscape in other lights, and coloured clouds."""
+    drawn = []
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        if seed % 3:
+            gain = rng.uniform(0.6, 1.2, 3) * rng.uniform(0.8, 1.1)
+            picture = landscape(240, 320) ** rng.uniform(0.6, 1.6) * gain
+            picture = picture[:, :: int(rng.choice([-1, 1]))]
+        else:
+            planes = [noise(240, 320, 100 * seed + k) for k in range(3)]
+            picture = 0.5 + 0.6 * np.stack(planes, -1)
+        drawn.append(np.clip(picture, 0, 1).astype("float32"))
+    return drawn
+
+
+def optimized(content: Path, style: Path) -> int:
+    """Optimise a picture; return the exit code."""
+    output = OUT / f"{content.stem}-{style.stem}.png"
+    job = optimize.Job(content=content, style=style, output=output)
+    job.checkpoint_path.unlink(missing_ok=True)
+    return optimize.optimize(job, SETTINGS)
+
+
+def trained(content: Path, style: Path, photos: list[Path]) -> int:
+    """Add a style to the gallery's network, export it, paint; return the exit code."""
+    folder, model, files = OUT / "photographs", OUT / "model", OUT / "files"
+    for old in (folder, model, files):
+        shutil.rmtree(old, ignore_errors=True)
+    folder.mkdir()
+    for index, picture in enumerate(scenes()):
+        save_image(folder / f"scene{index:02}.png", picture)
+    for path in photos:
+        shutil.copy(path, folder / path.name)
+    name = "".join(c if c.isalnum() else "_" for c in style.stem.lower()).strip("_")
+    settings = with_style(read_card(GALLERY), name, style)
+    settings = dataclasses.replace(settings, steps=STEPS, size=192, warmup_steps=10)
+    job = train.Job(photos=str(folder), output=model, base=GALLERY, preview_every=0)
+    if code := train.train(job, settings):
+        return code
+    chosen = ExportSettings(formats=("litert",))
+    if code := export.export(
+        export.Job(model=model, output=files, photos=folder), chosen
+    ):
+        return code
+    return stylize.stylize(
+        stylize.Job(
+            photos=(content,),
+            output=OUT / f"{content.stem}-{name}-one-pass.png",
+            model=files / f"{settings.name}.tflite",
+            style=name,
+        )
+    )
+
+
+def step(text: str, work: Callable[[], int | None]) -> int:
+    """Say what is done, do it, say what it took; return the exit code."""
+    print(f"\n{text}", flush=True)
+    start = time.perf_counter()
+    code = work() or 0
+    print(f"({time.perf_counter() - start:.0f} s)", flush=True)
+    return code
+
+
 def run(arguments: list[str]) -> int:
-    """Paint the given photographs, or the drawn scene."""
+    """Do the three jobs with the given files, or with the drawn scene."""
     OUT.mkdir(exist_ok=True)
     files = [Path(name) for name in arguments]
     content, style = OUT / "scene.png", OUT / "brushwork.png"
@@ -96,21 +171,20 @@ def run(arguments: list[str]) -> int:
     if not files:
         save_image(content, landscape())
         print(f"Drew {content} and {style}.")
-    gallery(files or [content])
-    if files:
-        content = files[0]
-    if len(files) > 1:
-        style = files[1]
-    output = OUT / f"{content.stem}-{style.stem}.png"
-    job = Job(content=content, style=style, output=output)
-    job.checkpoint_path.unlink(missing_ok=True)
-    try:
-        return optimize(job, SETTINGS)
-    except InputError as error:
-        if "weights" not in str(error):
-            raise
-        print(f"Left out the optimisation of {content}: {error}", file=sys.stderr)
-        return 0
+    photos = files or [content]
+    content, style = (*files, content)[0], (*files[1:], style)[0]
+    return (
+        step("1. One pass each in the styles that ship", lambda: gallery(photos))
+        or step(
+            f"2. {content.name} optimised in the manner of {style.name}",
+            lambda: optimized(content, style),
+        )
+        or step(
+            f"3. {style.name} as a style of the network: {STEPS} steps of training,"
+            " export, one pass with the file",
+            lambda: trained(content, style, files),
+        )
+    )
 
 
 if __name__ == "__main__":
