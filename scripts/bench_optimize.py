@@ -22,6 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
+from nst_tf.settings.loss import Network
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 PUBLISHED = 368_494
@@ -41,10 +43,11 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512, help="short side in pixels")
     parser.add_argument("--torch-python", default=sys.executable)
     parser.add_argument("--parts", default="step,loss,memory")
-    parser.add_argument("--memory-child", nargs=2, type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--memory-child", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.memory_child:
-        memory_child(*given.memory_child)
+        height, width, network = given.memory_child
+        memory_child(int(height), int(width), network)
         return
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs")
     parts = given.parts.split(",")
@@ -54,6 +57,8 @@ def main() -> None:
         memory(1024, 1365)
     if "loss" in parts:
         time_to_loss(given)
+    if "lite" in parts:
+        lite(given)
 
 
 def noise(height: int, width: int) -> np.ndarray:
@@ -141,19 +146,27 @@ def step(height: int, width: int, rounds: int = 12) -> None:
 
 def memory(height: int, width: int) -> None:
     """Measure the peak of a process of its own."""
+    peak = peak_of(height, width, "vgg19")
+    print(f"\n3. Peak memory at {height}x{width}: {peak:.2f} GiB  (< 5)", flush=True)
+
+
+def peak_of(height: int, width: int, network: str) -> float:
+    """Return the peak in GiB of a run of a few steps."""
     command = [sys.executable, __file__, "--memory-child", str(height), str(width)]
-    peak = int(subprocess.run(command, check=True, capture_output=True).stdout)
-    print(
-        f"\n3. Peak memory at {height}x{width}: {peak / 2**20:.2f} GiB  (< 5)",
-        flush=True,
-    )
+    done = subprocess.run([*command, network], check=True, capture_output=True)
+    return int(done.stdout) / 2**20
 
 
-def memory_child(height: int, width: int) -> None:
+def memory_child(height: int, width: int, network: Network) -> None:
     """Optimise a few steps and print the peak in KiB."""
-    from nst_tf import OptimizeSettings, measure_loss, optimize_image
+    from nst_tf import ExtractorSettings, OptimizeSettings, measure_loss, optimize_image
 
-    settings = OptimizeSettings(size=max(height, width), steps=24, coarse_steps=3)
+    settings = OptimizeSettings(
+        size=max(height, width),
+        steps=24,
+        coarse_steps=3,
+        extractor=ExtractorSettings(network=network),
+    )
     image, style = noise(height, width), noise(height, height)
     result = optimize_image(image, style, settings)
     measure_loss(result.pixels, image, style, settings)
@@ -164,6 +177,7 @@ def time_to_loss(given: argparse.Namespace) -> None:
     """Time both programs to the published loss, each with its own method."""
     from nst_tf import (
         RECIPES,
+        ExtractorSettings,
         Step,
         load_image,
         measure_loss,
@@ -181,6 +195,7 @@ def time_to_loss(given: argparse.Namespace) -> None:
         steps=200,
         schedule="deep-last=30,0.8",
         history=50,
+        extractor=ExtractorSettings(network="vgg19"),
     )
     seen: list[Step] = []
 
@@ -222,6 +237,93 @@ def time_to_loss(given: argparse.Namespace) -> None:
     )
     sign = "=" if torch["reached"] else ">"
     print(f"   ratio {sign} {torch['seconds'] / seconds:.2f}  (>= 4)")
+
+
+def lite(given: argparse.Namespace) -> None:
+    """Compare lite with VGG-19: an evaluation, memory, and runs of the default recipe."""
+    from nst_tf import (
+        ExtractorSettings,
+        OptimizeSettings,
+        load_image,
+        measure_loss,
+        optimize_image,
+    )
+
+    vgg19, lite = (evaluation(512, 683, name) for name in ("vgg19", "lite"))
+    times: list[tuple[float, float]] = []
+    for count in range(14):
+        pair = timed(vgg19), timed(lite)
+        times += [pair] if count > 2 else []
+    medians = np.median(times, axis=0)
+    ratio = float(np.median([b / a for a, b in times]))
+    print(f"\n4. One evaluation at 512x683: VGG-19 {medians[0]:.3f} s,")
+    print(f"   lite {medians[1]:.3f} s, lite / VGG-19 = {ratio:.3f}  (<= 0.42)")
+    peaks = [peak_of(512, 683, name) for name in ("vgg19", "lite")]
+    print(
+        f"   peak memory {peaks[0]:.2f} and {peaks[1]:.2f} GiB, lite / VGG-19 ="
+        f" {peaks[1] / peaks[0]:.2f}  (<= 0.8)",
+        flush=True,
+    )
+    images = [load_image(path).pixels for path in (given.content, given.style)]
+    found = {}
+    for name in ("vgg19", "lite-vgg19", "lite"):
+        settings = OptimizeSettings(
+            size=given.size, extractor=ExtractorSettings(network=name)
+        )
+        start = time.monotonic()
+        result = optimize_image(*images, settings)
+        seconds = time.monotonic() - start
+        exact = dataclasses.replace(
+            settings, extractor=ExtractorSettings(network="vgg19")
+        )
+        loss = measure_loss(result.pixels, *images, exact).total
+        found[name] = seconds, loss
+        base = found["vgg19"]
+        print(
+            f"   default recipe with {name}: {seconds:.0f} s, true loss {loss:,.0f};"
+            f" {seconds / base[0]:.2f} of the time, {loss / base[1]:.3f} of the loss",
+            flush=True,
+        )
+
+
+def evaluation(height: int, width: int, network: Network) -> Callable[[], object]:
+    """Return one evaluation of the default loss on a picture of noise."""
+    import tensorflow as tf
+
+    from nst_tf import (
+        LBFGS,
+        ExtractorSettings,
+        Objective,
+        OptimizeSettings,
+        PixelImage,
+        StyleTransfer,
+        build_extractor,
+    )
+    from nst_tf.backend.precision import resolve_precision
+
+    settings = OptimizeSettings()
+    image = noise(height, width)
+    extractor = build_extractor(
+        settings.loss.layers,
+        settings=ExtractorSettings(network=network),
+        dtype=resolve_precision("auto"),
+    )
+    objective = Objective(extractor, settings.loss)
+    targets = objective.targets(image[None], noise(512, 512)[None])
+    model = StyleTransfer(PixelImage(image), objective, targets)
+    model.compile(
+        optimizer=LBFGS(history=settings.history, first_change=0.01), jit_compile=False
+    )
+    model.make_train_function()
+    data = iter(tf.data.Dataset.from_tensors(np.zeros((1, 1), "float32")).repeat())
+    return lambda: np.asarray(model.train_function(data)["total"])
+
+
+def timed(run: Callable[[], object]) -> float:
+    """Return the seconds of a call."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
 
 
 if __name__ == "__main__":
