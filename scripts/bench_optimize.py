@@ -240,7 +240,7 @@ def time_to_loss(given: argparse.Namespace) -> None:
 
 
 def lite(given: argparse.Namespace) -> None:
-    """Compare lite with VGG-19: an evaluation, memory, and runs of the default recipe."""
+    """Compare lite with VGG-19: an evaluation, memory, runs of the default recipe."""
     from nst_tf import (
         ExtractorSettings,
         OptimizeSettings,
