@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from nst_tf.loss.geometry import GEOMETRIES, Geometry
+from nst_tf.loss.lite import build_lite
 from nst_tf.loss.tiles import Part, Tile, cut
 from nst_tf.loss.vgg import build_vgg
 from nst_tf.settings.checks import InputError
@@ -22,7 +23,11 @@ Builder = Callable[
 """Makes the Keras layers of a network, up to the deepest of a geometry, for a dtype,
 and gives their weights by the Keras layers' names."""
 
-_BUILDERS: dict[Network, Builder] = {"vgg19": build_vgg, "vgg16": build_vgg}
+_BUILDERS: dict[Network, Builder] = {
+    "vgg19": build_vgg,
+    "vgg16": build_vgg,
+    "lite": build_lite,
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -138,8 +138,33 @@ def _vgg(network: Network, convolutions: tuple[int, ...]) -> Geometry:
     return Geometry(network, tuple(itertools.chain(*blocks)))
 
 
+def _lite(whole: Geometry) -> Geometry:
+    """Return VGG as far as it is compressed: every layer but the first in two steps."""
+    first, *others = whole.upto(LITE_RANKS).layers
+    factored = (
+        dataclasses.replace(layer, inner=(LITE_RANKS[layer.name],)) for layer in others
+    )
+    return Geometry("lite", (first, *factored))
+
+
+LITE_RANKS: Mapping[str, int] = {
+    "block1_conv2": 24,
+    "block2_conv1": 48,
+    "block2_conv2": 56,
+    "block3_conv1": 96,
+    "block3_conv2": 80,
+    "block3_conv3": 64,
+    "block3_conv4": 64,
+    "block4_conv1": 120,
+    "block4_conv2": 144,
+    "block4_conv3": 176,
+    "block4_conv4": 208,
+    "block5_conv1": 256,
+}
+"""Channels between the two steps of every layer of the network that is shipped."""
 GEOMETRIES: Mapping[Network, Geometry] = {
     "vgg19": _vgg("vgg19", (2, 2, 4, 4, 4)),
     "vgg16": _vgg("vgg16", (2, 2, 3, 3, 3)),
+    "lite": _lite(_vgg("vgg19", (2, 2, 4, 4, 4))),
 }
 """The loss networks of the settings."""

@@ -1,4 +1,4 @@
-"""The compressed loss network: images in, approximate VGG features out, faster.
+"""The compressed loss network: approximate VGG features for a fraction of the work.
 
 Every convolution of VGG is two: 3x3 to a few channels, and 1x1 back to all of them. A
 response of VGG lies close to a space of so many dimensions (Zhang et al. 2015).
@@ -8,112 +8,111 @@ References:
     Simonyan, Zisserman 2014, https://arxiv.org/abs/1409.1556
 """
 
-from collections.abc import Sequence
+import os
+from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
-from nst_tf.loss.lite_weights import Factors, LiteWeights
-from nst_tf.loss.vgg import BorderPadding, CenteredInput, _first_kernel
+from nst_tf.loss.geometry import FeatureLayer, Geometry
+from nst_tf.loss.lite_weights import Factors, LiteWeights, read_lite
+from nst_tf.loss.vgg import BorderPadding, centered_input, first_kernel
 from nst_tf.settings.checks import InputError
-from nst_tf.settings.loss import Padding
+from nst_tf.settings.loss import ExtractorSettings, Padding
 
 Tensor = Any
+SHIPPED = Path(__file__).with_name("lite.npz")
+"""The compressed VGG-19 of this package."""
+_VARIABLE = "NST_LITE_WEIGHTS"
 
 
-def check_lite_layers(weights: LiteWeights, layers: Sequence[str]) -> None:
-    """Refuse layers that a compressed network does not have."""
-    unknown = [name for name in layers if name not in weights.layers]
-    if unknown:
-        raise InputError(
-            f"the compressed network has no layers {unknown}; it has"
-            f" {', '.join(weights.layers)}"
-        )
-    if not layers:
-        raise InputError("the extractor needs at least one layer")
+def load_lite(settings: ExtractorSettings) -> LiteWeights:
+    """Return the network of the given file, the environment or the package.
+
+    Raises:
+        InputError: The file is none that `nst compress` writes.
+    """
+    given = settings.vgg_weights or os.environ.get(_VARIABLE)
+    return read_lite(Path(given) if given else SHIPPED)
 
 
 def build_lite(
-    layers: Sequence[str],
-    weights: LiteWeights,
-    *,
-    padding: Padding = "zero",
-    dtype: str = "float32",
-) -> keras.Model:
-    """Build the compressed network up to the deepest of `layers`.
-
-    It is trained for max pooling and has no other.
+    geometry: Geometry, settings: ExtractorSettings, dtype: str
+) -> tuple[dict[str, list[keras.layers.Layer]], dict[str, list[np.ndarray]]]:
+    """Make the Keras layers of the compressed network, and read their weights.
 
     Args:
-        layers: Keras names of VGG's convolutions; their output is taken after the ReLU.
-        weights: From `read_lite`.
-        padding: What lies beyond the border.
-        dtype: Compute dtype and weight dtype, `"float32"` or `"bfloat16"`.
+        geometry: The network, up to the deepest layer that is wanted.
+        settings: Padding and where the weights are.
+        dtype: Compute dtype and weight dtype.
 
     Returns:
-        A model from float32 `[B, H, W, 3]` RGB 0..1 to `dict[layer, [B, h, w, C]]`,
-        with the channels of VGG.
+        The Keras layers that make the features of every layer of those of the layer
+        before, and the arrays of every convolution; both by name.
 
     Raises:
-        InputError: An unknown layer.
+        InputError: No usable weights, or another pooling than the one it is made for.
     """
-    check_lite_layers(weights, layers)
-    deepest = max(layers, key=list(weights.layers).index)
-    inputs = keras.Input((None, None, 3), dtype="float32", name="image")
-    x = CenteredInput(dtype=keras.DTypePolicy(dtype), autocast=False)(inputs)
-    outputs = {}
-    for name, factors in weights.layers.items():
-        if name.endswith("_conv1") and _block(name) > 1:
-            x = keras.layers.MaxPooling2D(2, dtype=dtype)(x)
-        if padding != "zero":
-            x = BorderPadding(padding, dtype=dtype, autocast=False)(x)
-        x = _convolution(name, factors, padding, dtype)(x)
-        if factors.mix is not None:
-            x = keras.layers.Conv2D(
-                factors.channels, 1, activation="relu", name=name, dtype=dtype
-            )(x)
-        if name in layers:
-            outputs[name] = x
-        if name == deepest:
-            break
-    model = keras.Model(inputs, outputs, name="lite")
-    for name, factors in weights.layers.items():
-        _set(model, name, factors)
-        if name == deepest:
-            break
-    model.trainable = False
-    return model
+    if settings.pooling != "max":
+        raise InputError(
+            "the compressed network is fitted to max pooling: choose pooling max, or"
+            " network vgg19"
+        )
+    given = load_lite(settings).layers
+    missing = [name for name in geometry.names if name not in given]
+    if missing:
+        raise InputError(
+            f"the compressed network of this file has no layers {missing}; it has"
+            f" {', '.join(given)}"
+        )
+    steps: dict[str, list[keras.layers.Layer]] = {}
+    weights: dict[str, list[np.ndarray]] = {}
+    for layer in geometry.layers:
+        steps[layer.name] = _steps(layer, given[layer.name], settings.padding, dtype)
+        weights |= _arrays(layer.name, given[layer.name])
+    first = geometry.names[0]
+    steps[first].insert(0, centered_input(dtype))
+    weights[first][0] = first_kernel(weights[first][0], dtype)
+    return steps, weights
 
 
-def _block(name: str) -> int:
-    """Return the number of the block that a layer belongs to, from 1."""
-    return int(name[5])
-
-
-def _convolution(
-    name: str, factors: Factors, padding: Padding, dtype: str
-) -> keras.layers.Layer:
-    """Return the 3x3 convolution of a layer: all of it, or what its 1x1 mixes."""
+def _steps(
+    layer: FeatureLayer, factors: Factors, padding: Padding, dtype: str
+) -> list[keras.layers.Layer]:
+    """Return the Keras layers of one layer: the border, 3x3, 1x1."""
     whole = factors.mix is None
-    return keras.layers.Conv2D(
-        factors.kernel.shape[-1],
-        3,
-        padding="same" if padding == "zero" else "valid",
-        use_bias=whole,
-        activation="relu" if whole else None,
-        name=name if whole else f"{name}_narrow",
-        dtype=dtype,
-    )
+    steps: list[keras.layers.Layer] = [
+        keras.layers.Conv2D(
+            factors.kernel.shape[-1],
+            3,
+            padding="same" if padding == "zero" else "valid",
+            use_bias=whole,
+            activation="relu" if whole else None,
+            name=layer.name if whole else _narrow(layer.name),
+            dtype=dtype,
+        )
+    ]
+    if padding != "zero":
+        steps.insert(0, BorderPadding(padding, dtype=dtype, autocast=False))
+    if not whole:
+        steps.append(
+            keras.layers.Conv2D(
+                layer.channels, 1, activation="relu", name=layer.name, dtype=dtype
+            )
+        )
+    return steps
 
 
-def _set(model: keras.Model, name: str, factors: Factors) -> None:
-    """Put the numbers of a layer into the model."""
-    spatial = model.get_layer(name if factors.mix is None else f"{name}_narrow")
-    kernel = factors.kernel
-    if name == "block1_conv1":
-        kernel = _first_kernel(kernel, spatial.kernel.shape[2])
+def _arrays(name: str, factors: Factors) -> dict[str, list[np.ndarray]]:
+    """Return the weights of the Keras layers of one layer, by their names."""
     if factors.mix is None:
-        spatial.set_weights([kernel, factors.bias])
-        return
-    spatial.set_weights([kernel])
-    model.get_layer(name).set_weights([factors.mix[None, None], factors.bias])
+        return {name: [factors.kernel, factors.bias]}
+    return {
+        _narrow(name): [factors.kernel],
+        name: [factors.mix[None, None], factors.bias],
+    }
+
+
+def _narrow(name: str) -> str:
+    return f"{name}_narrow"

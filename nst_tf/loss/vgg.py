@@ -98,11 +98,9 @@ def build_vgg(
             border = BorderPadding(settings.padding, dtype=dtype, autocast=False)
             steps[layer.name].insert(0, border)
     first = geometry.names[0]
-    steps[first].insert(
-        0, CenteredInput(dtype=keras.DTypePolicy(dtype), autocast=False)
-    )
+    steps[first].insert(0, centered_input(dtype))
     weights = {name: list(given[name]) for name in geometry.names}
-    weights[first][0] = _first_kernel(weights[first][0], 1 if dtype == "float32" else 2)
+    weights[first][0] = first_kernel(weights[first][0], dtype)
     return steps, weights
 
 
@@ -119,7 +117,12 @@ def _convolution(
     )
 
 
-def _first_kernel(kernel: np.ndarray, triples: int) -> np.ndarray:
-    """Take BGR 0..255 to RGB 0..1 in a kernel `[h, w, 3, C]`, once per triple."""
+def centered_input(dtype: str) -> CenteredInput:
+    """Return the Keras layer that every network of the family begins with."""
+    return CenteredInput(dtype=keras.DTypePolicy(dtype), autocast=False)
+
+
+def first_kernel(kernel: np.ndarray, dtype: str) -> np.ndarray:
+    """Take BGR 0..255 to what `CenteredInput` gives in a kernel `[h, w, 3, C]`."""
     rgb = 255.0 * kernel[:, :, ::-1]
-    return np.concatenate([rgb] * triples, axis=2)
+    return rgb if dtype == "float32" else np.concatenate([rgb] * 2, axis=2)

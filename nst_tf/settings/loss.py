@@ -8,7 +8,7 @@ from typing import Literal
 
 from nst_tf.settings.checks import exceeds, finite, reject, within
 
-Network = Literal["vgg19", "vgg16"]
+Network = Literal["vgg19", "vgg16", "lite"]
 Pooling = Literal["max", "average"]
 Convention = Literal["gatys-notebook", "gatys-2015", "ng-course", "johnson", "relative"]
 Border = Literal["whole", "inner"]
@@ -29,15 +29,17 @@ class ExtractorSettings:
     """Which network the features come from."""
 
     network: Network = "vgg19"
-    """The ImageNet classifier whose layers are compared."""
+    """The ImageNet classifier whose layers are compared, or lite, VGG-19 compressed to
+    4 MB and shipped with this program."""
     pooling: Pooling = "max"
     """Max pooling as trained, or average pooling as in the paper of 2015."""
     padding: Padding = "zero"
     """What lies beyond the border: zeros as trained, or the image mirrored or its edge
     repeated, against frames painted along the border."""
     vgg_weights: Path | None = None
-    """An HDF5 weight file; without it NST_VGG19_WEIGHTS (or NST_VGG16_WEIGHTS), else
-    the Keras download."""
+    """An HDF5 weight file, or for lite one of nst compress; without it
+    NST_VGG19_WEIGHTS (NST_VGG16_WEIGHTS, NST_LITE_WEIGHTS), else the Keras download, or
+    what is shipped."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
