@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from nst_tf import __version__
-from nst_tf.commands import INTERRUPTED, PROGRAM
-from nst_tf.commands.console import (
-    fingerprint,
-    import_quietly,
-    interruptible,
-    progress,
-    short,
-)
-from nst_tf.commands.flags import read_flags
+from nst_tf.commands import INTERRUPTED, PROGRAM, console
+from nst_tf.commands.flags import program
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import StyleLoss
 from nst_tf.settings.optimize import OptimizeSettings
@@ -49,17 +42,6 @@ class Job:
     """Draw no progress and print nothing."""
 
 
-def main(arguments: list[str]) -> int:
-    """Run `nst explore`; return the exit code."""
-    given = read_flags(
-        Job,
-        arguments,
-        command="explore",
-        description="Paint small pictures at many settings, on one sheet.",
-    )
-    return explore(given)
-
-
 def explore(job: Job) -> int:
     """Run `nst explore`; return the exit code."""
     from nst_tf.imaging.read import load_image
@@ -68,7 +50,7 @@ def explore(job: Job) -> int:
     base = OptimizeSettings(size=job.size, steps=job.steps, scales=1, schedule="whole")
     check_output(job.output)
     content, style = (load_image(path).pixels for path in (job.content, job.style))
-    import_quietly()
+    console.import_quietly()
     from nst_tf.imaging.contact_sheet import Cell, draw_sheet
     from nst_tf.inspection.explore import plan_trials, run_trials
 
@@ -76,8 +58,8 @@ def explore(job: Job) -> int:
     shared = f"--size {job.size} --steps {job.steps} --scales 1 --schedule whole"
     cells: list[Cell] = []
     with (
-        interruptible() as stop,
-        progress(
+        console.interruptible() as stop,
+        console.progress(
             len(trials) * job.steps, 0, fields=("trial", "loss"), quiet=job.quiet
         ) as show,
     ):
@@ -87,7 +69,7 @@ def explore(job: Job) -> int:
             label = trial.label.replace("\n", ", ")
 
             def observe(step: "Step") -> bool:
-                loss = short(step.loss.total)
+                loss = console.short(step.loss.total)
                 show(before + step.evaluation, trial=label, loss=loss)
                 return stop.is_set
 
@@ -103,8 +85,8 @@ def explore(job: Job) -> int:
     flags = [f"{shared} {trial.flags}" for trial in trials]
     facts = {
         "program": f"nst-tf {__version__}",
-        "content": fingerprint(job.content),
-        "style": fingerprint(job.style),
+        "content": console.fingerprint(job.content),
+        "style": console.fingerprint(job.style),
         "cells": flags,
     }
     save_image(job.output, sheet, settings=facts)
@@ -112,3 +94,11 @@ def explore(job: Job) -> int:
         print(f"{job.output}: row by row, flags of {PROGRAM} optimize")
         print(*flags, sep="\n")
     return 0
+
+
+main = program(
+    explore,
+    Job,
+    command="explore",
+    description="Paint small pictures at many settings, on one sheet.",
+)

@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from nst_tf import __version__
-from nst_tf.commands import INTERRUPTED
-from nst_tf.commands.console import (
-    fingerprint,
-    import_quietly,
-    interruptible,
-    progress,
-    short,
-)
-from nst_tf.commands.flags import read_flags
+from nst_tf.commands import INTERRUPTED, console
+from nst_tf.commands.flags import program
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_dict
 from nst_tf.settings.loss import ExtractorSettings, Part
@@ -73,18 +66,6 @@ class Job:
             raise InputError("; ".join(problems))
 
 
-def main(arguments: list[str]) -> int:
-    """Run `nst features`; return the exit code."""
-    given = read_flags(
-        Job,
-        arguments,
-        command="features",
-        description="Show what a layer of the network sees in a picture.",
-        settings=ExtractorSettings(),
-    )
-    return features(*given)
-
-
 def features(job: Job, settings: ExtractorSettings) -> int:
     """Run `nst features`; return the exit code."""
     from nst_tf.imaging.folder import Folder
@@ -94,7 +75,7 @@ def features(job: Job, settings: ExtractorSettings) -> int:
     check_output(job.output / f"{job.layer}.png")
     image = load_image(job.image).pixels
     photos = Folder(job.photos).files if job.photos else []
-    import_quietly()
+    console.import_quietly()
     from nst_tf.backend.precision import resolve_precision
     from nst_tf.inspection.features import (
         check_units,
@@ -145,11 +126,12 @@ def _draw_maps(
     cells = [Cell(_sized(image, job.size), "the picture")]
     for unit in strongest_units(found, job.maps):
         plane = found[..., unit]
-        label = f"unit {unit}: mean {short(plane.mean())}, max {short(plane.max())}"
+        mean, most = console.short(plane.mean()), console.short(plane.max())
+        label = f"unit {unit}: mean {mean}, max {most}"
         cells.append(Cell(plane / max(plane.max(), 1e-6), label))
     title = f"{settings.network} {job.layer}: {channels} maps of {width}x{height}"
     sheet = draw_sheet(cells, columns=_COLUMNS, side=_SIDE, title=title)
-    _save(job, "maps", sheet, {"image": fingerprint(job.image)})
+    _save(job, "maps", sheet, {"image": console.fingerprint(job.image)})
 
 
 def _draw_patches(
@@ -164,7 +146,7 @@ def _draw_patches(
     from nst_tf.imaging.read import load_image
     from nst_tf.inspection.features import find_patches
 
-    with progress(len(photos), 0, fields=("photo",), quiet=job.quiet) as show:
+    with console.progress(len(photos), 0, fields=("photo",), quiet=job.quiet) as show:
         done = 0
 
         def loaded() -> Iterator[tuple[str, "np.ndarray"]]:
@@ -182,7 +164,9 @@ def _draw_patches(
             raise InputError(
                 f"no photograph of {job.photos} excites unit {unit} of {job.layer}"
             )
-        cells = [Cell(p.pixels, f"{short(p.activation)} {p.photo}") for p in best]
+        cells = [
+            Cell(p.pixels, f"{console.short(p.activation)} {p.photo}") for p in best
+        ]
         title = f"{settings.network} {job.layer}, unit {unit}"
         sheet = draw_sheet(cells, columns=3, side=_PATCH, title=title)
         places = [dict(zip(p._fields[:-1], p[:-1], strict=True)) for p in best]
@@ -205,16 +189,27 @@ def _rebuild(
         extractor=extractor,
     )
     with (
-        interruptible() as stop,
-        progress(job.steps, 0, fields=("part", "loss"), quiet=job.quiet) as show,
+        console.interruptible() as stop,
+        console.progress(
+            job.steps, 0, fields=("part", "loss"), quiet=job.quiet
+        ) as show,
     ):
 
         def observe(step: "Step") -> bool:
-            show(step.evaluation, part=part, loss=short(step.loss.total))
+            show(step.evaluation, part=part, loss=console.short(step.loss.total))
             return stop.is_set
 
         result = optimize_image(image, image, settings, observer=observe)
-    source = fingerprint(job.image)
+    source = console.fingerprint(job.image)
     facts = {"settings": to_dict(settings), "content": source, "style": source}
     _save(job, part, result.pixels, facts)
     return result.reason != "stopped"
+
+
+main = program(
+    features,
+    Job,
+    command="features",
+    description="Show what a layer of the network sees in a picture.",
+    settings=ExtractorSettings(),
+)

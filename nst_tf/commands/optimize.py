@@ -1,4 +1,4 @@
-"""`nst optimize`: flags from the settings, progress, files."""
+"""`nst optimize`: flags from the settings, console.progress, files."""
 
 import contextlib
 import dataclasses
@@ -11,21 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from nst_tf import __version__
-from nst_tf.commands import INTERRUPTED
-from nst_tf.commands.console import (
-    fingerprint,
-    import_quietly,
-    interruptible,
-    precise,
-    progress,
-    resuming,
-    short,
-)
+from nst_tf.commands import INTERRUPTED, console
+from nst_tf.commands.console import resuming
 from nst_tf.commands.flags import read_flags
 from nst_tf.commands.renamed import renamed
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import from_dict, to_dict
+from nst_tf.settings.loss import TERMS
 from nst_tf.settings.optimize import OptimizeSettings
 from nst_tf.settings.recipes import RECIPES
 
@@ -132,8 +125,8 @@ GROUPS = {
     ),
     "color": ("linear_light",),
     "loss": (
-        *("convention", "content_weight", "tv_weight", "style_loss"),
-        *("content_layers", "style_layers", "style_layer_weights"),
+        *("convention", *(f"{name}_weight" for name in TERMS if name != "style")),
+        *("style_loss", "content_layers", "style_layers", "style_layer_weights"),
         *("style_layer_ratio", "border"),
     ),
     "loss network": ("network", "pooling", "padding", "vgg_weights"),
@@ -242,7 +235,7 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
         # TensorFlow's own allocator keeps what is freed, in pieces: twice as much and
         # more. Without it a step takes 3 % longer. It is read when TensorFlow starts.
         os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
-    import_quietly()
+    console.import_quietly()
     from nst_tf.painting.run import optimize_image
     from nst_tf.painting.schedule import plan_passes
 
@@ -258,8 +251,8 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
     total = sum(stage.steps for stage in stages)
     with (
         Log(job.log_path, keep=done, key="evaluation") as log,
-        interruptible() as stop,
-        progress(
+        console.interruptible() as stop,
+        console.progress(
             total, done, fields=("size", "loss", "speed"), quiet=job.quiet
         ) as show,
         _viewed(job, settings, total, log) as view,
@@ -268,7 +261,7 @@ def optimize(job: Job, settings: OptimizeSettings) -> int:
 
         def observe(step: "Step") -> bool:
             nonlocal last
-            log.write(_line(step))
+            log.step(step.loss, step.seconds, **_place(step))
             show(step.evaluation, **_texts(step, step.seconds - last))
             last = step.seconds
             if job.preview_every and step.evaluation % job.preview_every == 0:
@@ -343,15 +336,15 @@ def _finish(
     facts = {
         "program": f"nst-tf {__version__}",
         "settings": to_dict(settings),
-        "content": fingerprint(job.content),
-        "style": fingerprint(job.style),
+        "content": console.fingerprint(job.content),
+        "style": console.fingerprint(job.style),
         "evaluations": result.evaluations,
     }
     for name in ("styles", "masks", "style_masks", "style_maps"):
         if getattr(job, name):
-            facts[name] = [fingerprint(path) for path in getattr(job, name)]
+            facts[name] = [console.fingerprint(path) for path in getattr(job, name)]
     if job.map:
-        facts["map"] = fingerprint(job.map)
+        facts["map"] = console.fingerprint(job.map)
     _save(job.output, result.pixels, content, facts)
     if result.reason == "not finite":
         raise InputError(
@@ -390,24 +383,20 @@ def _finish(
         print(
             f"{job.output}: {width}x{height}, {result.evaluations} evaluations in "
             f"{result.seconds:.0f} s ({result.reason}); loss in float32"
-            f" {precise(exact.total)}, of the saved file {precise(saved.total)}"
+            f" {console.precise(exact.total)}, of the saved file"
+            f" {console.precise(saved.total)}"
         )
     return 0
 
 
-def _line(step: "Step") -> dict[str, Any]:
-    """Return the log's line of one step."""
-    parts = step.loss
+def _place(step: "Step") -> dict[str, Any]:
+    """Return where in the run a step is, as the log says it."""
     return {
         "stage": step.stage,
         "depth": step.depth,
-        "width": step.size.width,
-        "height": step.size.height,
+        **step.size._asdict(),
         "step": step.step,
         "evaluation": step.evaluation,
-        "loss": parts.total,
-        **parts.terms,
-        "seconds": round(step.seconds, 3),
     }
 
 
@@ -430,6 +419,6 @@ def _texts(step: "Step", took: float) -> dict[str, str]:
     """Return what the progress bar says of a step."""
     return {
         "size": f"{step.size.width}x{step.size.height}",
-        "loss": step.loss.text(short),
+        "loss": step.loss.text(console.short),
         "speed": f"{took:.2f} s" if step.step > 1 else "",
     }

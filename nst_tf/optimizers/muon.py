@@ -18,7 +18,7 @@ _ITERATIONS = 5
 _TINY = 1e-7
 
 
-@keras.saving.register_keras_serializable("nst_training")
+@keras.saving.register_keras_serializable("nst_tf")
 class Muon(keras.optimizers.Optimizer):
     """Steps of convolution kernels with equal singular values; Adam for the rest.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from nst_tf.files import replacing
+from nst_tf.loss.parts import LossParts
 from nst_tf.settings.checks import InputError
 
 
@@ -58,3 +59,8 @@ class Log:
             self._file = self._open()
         self._file.write(json.dumps(values) + "\n")
         self._file.flush()
+
+    def step(self, loss: LossParts, seconds: float, **facts: Any) -> None:
+        """Write the line of a step: its facts, its loss, the time since the start."""
+        parts = {"loss": loss.total, **loss.terms}
+        self.write({**facts, **parts, "seconds": round(seconds, 3)})

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from nst_tf.settings.checks import InputError, reject
+from nst_tf.settings.loss import TERMS
 from nst_tf.settings.optimize import OptimizeSettings
 from nst_tf.settings.schedule import name_schedule
+from nst_tf.settings.weight_changes import filled
 
 Settings = TypeVar("Settings")
 
@@ -164,17 +166,22 @@ def from_dict(values: Any) -> OptimizeSettings:
         InputError: A name or a value is not one of this version's settings.
     """
     try:
-        return from_plain(OptimizeSettings, _without_old_names(values))
+        return from_plain(OptimizeSettings, _brought_up(values))
     except InputError as error:
         raise InputError(f"these settings do not fit this version: {error}") from error
 
 
-def _without_old_names(values: Any) -> Any:
-    """Give the settings of earlier versions their names of today."""
+def _brought_up(values: Any) -> Any:
+    """Give the settings of earlier versions the names and the terms of today."""
     if not isinstance(values, Mapping):
         return values
     kept = dict(values)
     if "shallow_steps" in kept or "middle_share" in kept:
         old = kept.pop("shallow_steps", None), kept.pop("middle_share", None)
         kept.setdefault("schedule", name_schedule(*old))
+    changes, loss = kept.get("weight_changes"), kept.get("loss")
+    if isinstance(changes, list) and isinstance(loss, Mapping):
+        terms = [name for name in TERMS if f"{name}_weight" in loss]
+        if len(terms) < len(TERMS) and len(changes) % (1 + len(terms)) == 0:
+            kept["weight_changes"] = filled(changes, terms)
     return kept

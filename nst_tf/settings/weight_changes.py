@@ -3,14 +3,14 @@
 Settings, files and flags hold them as records, one after the other: the evaluation
 after which they act (0: from the start) and the weight of every term in the order of
 `TERMS`. A term more makes them longer: where settings are read, those of an older file,
-whose `loss` has no weight of that term, are to be filled up with its default. Nothing
-but this module counts numbers.
+whose `loss` has no weight of that term, are filled up with its default. Nothing but
+this module counts numbers.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from nst_tf.settings.checks import finite
-from nst_tf.settings.loss import TERMS, paints
+from nst_tf.settings.loss import TERMS, LossSettings, paints
 
 _RECORD = 1 + len(TERMS)
 
@@ -53,6 +53,22 @@ def changed(
         for value in (after, *before.values())
     ]
     return (*earlier, float(evaluations), *(weights[name] for name in TERMS))
+
+
+def filled(changes: Sequence[float], terms: Sequence[str]) -> tuple[float, ...]:
+    """Return changes of an older version with the default weights of newer terms.
+
+    Args:
+        changes: As many whole records as there are.
+        terms: Names of the terms that the version had, in its order.
+    """
+    default, width = LossSettings().term_weights, 1 + len(terms)
+    found: list[float] = []
+    for start in range(0, len(changes), width):
+        after, *weights = changes[start : start + width]
+        given = default | dict(zip(terms, weights, strict=True))
+        found += [after, *given.values()]
+    return tuple(found)
 
 
 def problems(changes: tuple[float, ...]) -> list[str]:

@@ -48,7 +48,7 @@ class TfdsStream:
             import tensorflow_datasets as tfds
         except ImportError as error:
             raise InputError(
-                "tfds: needs the package tensorflow-datasets; install nst-tf[train]"
+                "tfds: needs the package tensorflow-datasets; install nst-tf[tf]"
             ) from error
         self.name, _, split = name.partition(":")
         split = split or "train"

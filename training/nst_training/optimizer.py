@@ -5,6 +5,9 @@ import keras
 from nst_tf.optimizers.muon import Muon
 from nst_training.settings import RATES, TrainSettings
 
+# The name under which files of version 0.1 know it.
+keras.saving.get_custom_objects()["nst_training>Muon"] = Muon
+
 
 def build_optimizer(
     settings: TrainSettings, lowered: int

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import tyro
 
 from nst_export.settings import ExportSettings
-from nst_tf.commands.console import import_quietly, silence
-from nst_tf.commands.flags import read_flags
+from nst_tf.commands import console
+from nst_tf.commands.flags import program
 from nst_tf.commands.needs import check_extra
 from nst_tf.settings.checks import InputError
 
@@ -37,18 +37,6 @@ class Job:
     """Print nothing."""
 
 
-def main(arguments: list[str]) -> int:
-    """Run `nst export`; return the exit code."""
-    given = read_flags(
-        Job,
-        arguments,
-        command="export",
-        description="Write a trained model as SavedModel, LiteRT and ONNX files.",
-        settings=ExportSettings(),
-    )
-    return export(*given)
-
-
 def export(job: Job, settings: ExportSettings) -> int:
     """Run `nst export`; return the exit code."""
     if settings.formats == ("web",) and not job.model.is_dir():
@@ -56,7 +44,7 @@ def export(job: Job, settings: ExportSettings) -> int:
     if job.photos is None:
         raise InputError("give --photos, to compare the files on")
     check_extra("tf", command="export")
-    import_quietly()
+    console.import_quietly()
     from nst_tf.imaging.folder import Folder
     from nst_tf.imaging.read import load_image
     from nst_tf.imaging.resize import reduce
@@ -91,7 +79,7 @@ def export(job: Job, settings: ExportSettings) -> int:
 
     model = load_model(folder)
     trained = model.card | _scorecard(folder)
-    with silence():
+    with console.silence():
         export_model(
             model.network,
             trained,
@@ -112,7 +100,7 @@ def _web(job: Job) -> int:
     from nst_export.runtime.stylizer import bundled
 
     model = bundled() if _is_gallery(job.model) else job.model
-    with silence():
+    with console.silence():
         export_web(model, job.output)
     if not job.quiet:
         print(f"{job.output}: any static server will do, such as python -m http.server")
@@ -143,3 +131,12 @@ def _scorecard(folder: Path) -> dict[str, Any]:
         return {"scorecard": {key: values[key] for key in ("size", "evaluations")}}
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"can't read the scorecard {file}: {error}") from error
+
+
+main = program(
+    export,
+    Job,
+    command="export",
+    description="Write a trained model as SavedModel, LiteRT and ONNX files.",
+    settings=ExportSettings(),
+)

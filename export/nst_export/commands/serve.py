@@ -8,7 +8,7 @@ import tyro
 
 from nst_export.runtime.stylizer import bundled
 from nst_export.server.settings import ServeSettings
-from nst_tf.commands.flags import read_flags
+from nst_tf.commands.flags import program
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -19,18 +19,6 @@ class Job:
     """.tflite or .onnx files or SavedModel folders; without any the bundled gallery."""
     quiet: bool = False
     """Print nothing but warnings."""
-
-
-def main(arguments: list[str]) -> int:
-    """Run `nst serve`; return the exit code."""
-    given = read_flags(
-        Job,
-        arguments,
-        command="serve",
-        description="Serve exported models over HTTP, with a page to try them.",
-        settings=ServeSettings(),
-    )
-    return serve(*given)
 
 
 def serve(job: Job, settings: ServeSettings) -> int:
@@ -51,3 +39,12 @@ def serve(job: Job, settings: ServeSettings) -> int:
 
     run.serve(paths, settings, ready=ready)
     return 0
+
+
+main = program(
+    serve,
+    Job,
+    command="serve",
+    description="Serve exported models over HTTP, with a page to try them.",
+    settings=ServeSettings(),
+)

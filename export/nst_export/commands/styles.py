@@ -5,8 +5,8 @@ from pathlib import Path
 
 from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer, bundled
-from nst_tf.commands.console import silence
-from nst_tf.commands.flags import read_flags
+from nst_tf.commands import console
+from nst_tf.commands.flags import program
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,21 +21,10 @@ class Job:
     """Write a contact sheet too: each style on a drawn scene."""
 
 
-def main(arguments: list[str]) -> int:
-    """Run `nst styles`; return the exit code."""
-    given = read_flags(
-        Job,
-        arguments,
-        command="styles",
-        description="List the styles of an exported model.",
-    )
-    return styles(given)
-
-
 def styles(job: Job) -> int:
     """Run `nst styles`; return the exit code."""
     path = job.model or bundled()
-    with silence():
+    with console.silence():
         model = Stylizer.load(path)
     if job.sheet is not None:
         _sheet(job.sheet, model)
@@ -53,9 +42,17 @@ def _sheet(path: Path, model: Stylizer) -> None:
 
     check_output(path)
     scene = landscape()
-    with silence():
+    with console.silence():
         cells = [scene] + [
             model(scene, mix_weights(model.styles, {name: 1.0}))
             for name in model.styles
         ]
     save_image(path, arrange(cells, columns=4))
+
+
+main = program(
+    styles,
+    Job,
+    command="styles",
+    description="List the styles of an exported model.",
+)

@@ -14,9 +14,8 @@ import tyro
 from nst_export.runtime.engines.choose import Engine
 from nst_export.runtime.mix import mix_weights, parse_mix
 from nst_export.runtime.stylizer import Stylizer, bundled
-from nst_tf.commands import INTERRUPTED, PROGRAM
-from nst_tf.commands.console import interruptible, progress, silence
-from nst_tf.commands.flags import read_flags
+from nst_tf.commands import INTERRUPTED, PROGRAM, console
+from nst_tf.commands.flags import program
 from nst_tf.imaging.color import keep_colors
 from nst_tf.settings.checks import MIN_SIDE, InputError
 
@@ -51,17 +50,6 @@ class Job:
     """Print nothing."""
 
 
-def main(arguments: list[str]) -> int:
-    """Run `nst stylize`; return the exit code."""
-    given = read_flags(
-        Job,
-        arguments,
-        command="stylize",
-        description="Paint photographs with an exported model, in one pass each.",
-    )
-    return stylize(given)
-
-
 def stylize(job: Job) -> int:
     """Run `nst stylize`; return the exit code: 2 if a photograph was left out."""
     from nst_tf.imaging.write import check_output
@@ -79,20 +67,20 @@ def stylize(job: Job) -> int:
     path, threads = job.model or bundled(), job.threads or max(1, cores // jobs)
 
     def load() -> Stylizer:
-        with silence():
+        with console.silence():
             return Stylizer.load(path, engine=job.engine, threads=threads)
 
     model = load()
     weights = mix_weights(model.styles, _mix(job, model), strength=job.strength)
     if len(pairs) == 1:
-        with silence():
+        with console.silence():
             _paint(job, model, weights, *pairs[0])
         if not job.quiet:
             print(pairs[0][1])
         return 0
     # An interpreter is no two threads' at once.
     models = [model, *(load() for _ in range(jobs - 1))]
-    with silence():  # What LiteRT says of its first pass would break the bar.
+    with console.silence():  # What LiteRT says of its first pass would break the bar.
         model(np.zeros((MIN_SIDE, MIN_SIDE, 3), "float32"), weights)
     return _paint_all(job, models, weights, pairs)
 
@@ -135,8 +123,8 @@ def _paint_all(
 
     done = 0
     with (
-        interruptible() as stop,
-        progress(len(pairs), 0, fields=("photo",), quiet=job.quiet) as show,
+        console.interruptible() as stop,
+        console.progress(len(pairs), 0, fields=("photo",), quiet=job.quiet) as show,
         concurrent.futures.ThreadPoolExecutor(len(models)) as pool,
     ):
         futures = {pool.submit(paint, pair): pair for pair in pairs}
@@ -202,3 +190,11 @@ def _mix(job: Job, model: Stylizer) -> dict[str, float]:
         return {job.style: 1.0}
     assert job.mix is not None
     return parse_mix(job.mix)
+
+
+main = program(
+    stylize,
+    Job,
+    command="stylize",
+    description="Paint photographs with an exported model, in one pass each.",
+)

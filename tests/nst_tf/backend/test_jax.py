@@ -38,6 +38,10 @@ def on_jax(*command):
     return on_backend("jax", *command)
 
 
+def tested_on_jax(file, *flags):
+    return on_jax("-m", "pytest", "-q", f"tests/nst_tf/{file}", *flags)
+
+
 def on_backend(backend, *command):
     environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
@@ -108,16 +112,16 @@ def test_regions_strength_and_style_losses_on_jax_follow_tensorflow(
 
 
 def test_losses_pass_their_tests_on_jax():
-    assert "passed" in on_jax("-m", "pytest", "-q", "tests/test_losses.py")
+    assert "passed" in tested_on_jax("loss/test_terms.py")
     names = "scipys or agree or finite or matched or deviations"
-    out = on_jax("-m", "pytest", "-q", "tests/test_style_losses.py", "-k", names)
+    out = tested_on_jax("loss/style/test_style_losses.py", "-k", names)
     assert "passed" in out
 
 
 def test_lbfgs_trains_keras_models_on_jax():
     # Compiled by fit; step by step without it JAX compiles each operation anew.
     names = "trains_any or equal_bits or configuration or refused"
-    out = on_jax("-m", "pytest", "-q", "tests/test_lbfgs.py", "-k", names)
+    out = tested_on_jax("optimizers/test_lbfgs.py", "-k", names)
     assert "passed" in out
 
 
@@ -158,7 +162,7 @@ def test_the_training_step_on_jax_agrees_with_that_on_tensorflow(tmp_path, rando
 
 def test_the_network_passes_its_tests_on_jax():
     names = "padding or upsampling or normalisation or lowerings or johnsons"
-    out = on_jax("-m", "pytest", "-q", "tests/test_network.py", "-k", names)
+    out = tested_on_jax("network/test_transform.py", "-k", names)
     assert "passed" in out
 
 

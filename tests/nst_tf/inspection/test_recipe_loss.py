@@ -27,8 +27,7 @@ def test_a_recipes_loss_is_the_optimisations_with_its_strengths(random_vgg, pair
             size=56,
             style_size=48,
             scales=1,
-            shallow_steps=0,
-            middle_share=0.0,
+            schedule="whole",
             loss=dataclasses.replace(recipe.loss, style_weight=weight),
         )
         art = load_image(painting).pixels

@@ -77,3 +77,13 @@ def test_it_is_rebuilt_from_its_configuration():
     optimizer = Muon(0.05, momentum=0.8, adam_ratio=0.3, global_clipnorm=1.0)
     copy = Muon.from_config(optimizer.get_config())
     assert copy.get_config() == optimizer.get_config()
+
+
+def test_files_that_know_it_by_its_former_name_load():
+    import nst_training.optimizer  # noqa: F401  Registers the name.
+
+    config = keras.saving.serialize_keras_object(Muon(0.03, momentum=0.9))
+    old = {**config, "registered_name": "nst_training>Muon", "module": None}
+    found = keras.saving.deserialize_keras_object(old)
+    assert isinstance(found, Muon)
+    assert found.momentum == 0.9

@@ -2,7 +2,8 @@
 
 import pytest
 
-from nst_tf import LossSettings, OptimizeSettings
+from nst_tf import InputError, LossSettings, OptimizeSettings
+from nst_tf.settings.codec import from_dict, to_dict
 from nst_tf.settings.loss import REFERENCE_STYLE, TERMS
 from nst_tf.settings.weight_changes import changed, records, weights_after
 
@@ -42,3 +43,15 @@ def test_strength_is_a_budget_of_content_and_style():
     weights = loss.term_weights
     assert weights["content"] == 1.5**2
     assert weights["style"] == REFERENCE_STYLE["wasserstein"] * 0.5**2
+
+
+def test_changes_of_a_version_without_a_term_get_its_default_weight():
+    settings = to_dict(OptimizeSettings(loss=LossSettings(tv_weight=0.0)))
+    del settings["loss"]["tv_weight"]
+    settings["weight_changes"] = [0.0, 1.0, 100.0, 4.0, 1.0, 40.0]
+    usual = LossSettings().tv_weight
+    expected = (0.0, 1.0, 100.0, usual, 4.0, 1.0, 40.0, usual)
+    assert from_dict(settings).weight_changes == expected
+    settings["weight_changes"].pop()
+    with pytest.raises(InputError, match="needs four numbers a change, got 5"):
+        from_dict(settings)

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from nst_tf.cli import main
+from nst_tf.commands.flags import read_flags
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
-from nst_training.commands.train import parse
+from nst_training.commands.train import FLAGS, Job
 from tests.helpers import RECIPE, ROOT, scene, write_recipe
 
 pytestmark = pytest.mark.usefixtures("random_vgg")
@@ -202,7 +203,7 @@ def test_recipes_that_do_not_work_are_refused(
 def test_the_recipe_may_stand_anywhere(recipe, tmp_path, place):
     words = ["--photos", "dir.png", "--quiet", "-o", "out", "--style-layers", "a", "b"]
     words.insert(place, str(recipe))
-    job, settings = parse(words)
+    job, settings = read_flags(Job, words, **FLAGS)
     assert job.recipe == recipe
     assert job.photos == "dir.png"
     assert settings.name == "tiny"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from nst_tf.commands.console import import_quietly, short
-from nst_tf.commands.flags import read_flags
+from nst_tf.commands import console
+from nst_tf.commands.flags import program
 from nst_tf.settings.checks import InputError
 
 if TYPE_CHECKING:
@@ -37,17 +37,6 @@ class Job:
     """Print nothing."""
 
 
-def main(arguments: list[str]) -> int:
-    """Run `nst evaluate`; return the exit code."""
-    given = read_flags(
-        Job,
-        arguments,
-        command="evaluate",
-        description="Score a trained network on photographs it has not seen.",
-    )
-    return evaluate(given)
-
-
 def evaluate(job: Job) -> int:
     """Run `nst evaluate`; return the exit code."""
     from nst_tf.files import replacing
@@ -64,7 +53,7 @@ def evaluate(job: Job) -> int:
     check_output(sheet)
     photos = Folder(job.photos).files
     recipe = read_recipe(job.recipe)
-    import_quietly()
+    console.import_quietly()
     from nst_training.evaluate import evaluate as run
 
     def show(found: "Score") -> None:
@@ -74,7 +63,7 @@ def evaluate(job: Job) -> int:
                 for name, value in found.artefacts._asdict().items()
             )
             print(
-                f"{found.photo} {found.style}: loss {short(found.loss.total)} ="
+                f"{found.photo} {found.style}: loss {console.short(found.loss.total)} ="
                 f" {found.evaluations} evaluations of L-BFGS; {faults}",
                 flush=True,
             )
@@ -100,3 +89,11 @@ def evaluate(job: Job) -> int:
             f" {low:g} and {high:g}); {sheet}"
         )
     return 0
+
+
+main = program(
+    evaluate,
+    Job,
+    command="evaluate",
+    description="Score a trained network on photographs it has not seen.",
+)

@@ -1,4 +1,4 @@
-"""`nst train`: flags over a recipe, progress, files."""
+"""`nst train`: flags over a recipe, console.progress, files."""
 
 import contextlib
 import dataclasses
@@ -9,15 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from nst_tf.commands import INTERRUPTED
-from nst_tf.commands.console import (
-    import_quietly,
-    interruptible,
-    progress,
-    resuming,
-    short,
-)
-from nst_tf.commands.flags import read_flags
+from nst_tf.commands import INTERRUPTED, console
+from nst_tf.commands.console import resuming
+from nst_tf.commands.flags import program
+from nst_tf.imaging.formats import SUFFIXES
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
 from nst_training.settings import (
@@ -30,8 +25,6 @@ from nst_training.settings import (
 
 if TYPE_CHECKING:
     from nst_training.events import TrainStep
-
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,29 +70,6 @@ class Job:
                 raise InputError(f"{name} must be at least {least}")
 
 
-def main(arguments: list[str]) -> int:
-    """Run `nst train`; return the exit code."""
-    return train(*parse(arguments))
-
-
-def parse(arguments: list[str]) -> tuple[Job, TrainSettings]:
-    """Read the flags of `nst train`.
-
-    Raises:
-        SystemExit: With code 2, after a message, for flags that do not fit; with 0
-            after `--help`.
-        InputError: The recipe can't be used.
-    """
-    return read_flags(
-        Job,
-        arguments,
-        command="train",
-        description="Train a network that paints photographs in one pass.",
-        settings=TrainSettings(styles=(StyleSettings(name="style", image=Path()),)),
-        base=_base,
-    )
-
-
 def _base(given: Mapping[str, Any]) -> TrainSettings:
     """Find the settings that the flags change: those of the recipe."""
     recipe, factors = given.get("recipe"), given.get("sweep", ())
@@ -107,7 +77,7 @@ def _base(given: Mapping[str, Any]) -> TrainSettings:
         return _added(given)
     if recipe is None:
         raise InputError("give a recipe, a painting, or --add-style with --base")
-    if recipe.suffix.lower() in _PICTURES:
+    if recipe.suffix.lower() in SUFFIXES:
         name = recipe.stem.lower().replace(" ", "_")
         style = StyleSettings(name=name, image=recipe)
         settings = TrainSettings(name=name, styles=(style,))
@@ -125,7 +95,7 @@ def _added(given: Mapping[str, Any]) -> TrainSettings:
         raise InputError("--add-style takes the recipe of --base: give no other")
     if given.get("base") is None:
         raise InputError("--add-style needs --base, the folder of a trained model")
-    import_quietly()
+    console.import_quietly()
     from nst_tf.network.trained import read_card
 
     return with_style(read_card(given["base"]), name, Path(image))
@@ -146,9 +116,9 @@ def train(job: Job, settings: TrainSettings) -> int:
         raise InputError(f"{folder} holds a model already: name another folder with -o")
     if not job.photos.startswith("tfds:"):
         source = open_source(job.photos)
-        import_quietly()
+        console.import_quietly()
     else:
-        import_quietly()
+        console.import_quietly()
         source = open_source(job.photos, data_dir=job.data_dir)
     from nst_training.train import train as run
 
@@ -162,8 +132,8 @@ def train(job: Job, settings: TrainSettings) -> int:
         if not job.tensorboard
         else open_board(folder / "tensorboard", done=done) as board,
         Log(folder / "log.jsonl", keep=done, key="step") as log,
-        interruptible() as stop,
-        progress(
+        console.interruptible() as stop,
+        console.progress(
             settings.steps, done, fields=("loss", "speed"), quiet=job.quiet
         ) as show,
     ):
@@ -179,7 +149,14 @@ def train(job: Job, settings: TrainSettings) -> int:
                 )
             due = now.step % job.log_every == 0 or now.step in (1, settings.steps)
             if due:
-                log.write(_line(now))
+                log.step(
+                    now.loss,
+                    now.seconds,
+                    step=now.step,
+                    rate=now.rate,
+                    lowered=now.lowered,
+                    broken=len(now.broken),
+                )
             if board is not None and (due or now.preview is not None):
                 board(now)
             show(now.step, **_texts(now, settings, now.seconds - last))
@@ -212,28 +189,24 @@ def train(job: Job, settings: TrainSettings) -> int:
     if not job.quiet:
         print(
             f"{folder / 'model.keras'}: {trained.step} steps, loss"
-            f" {short(trained.loss.total)}"
+            f" {console.short(trained.loss.total)}"
         )
     return 0
-
-
-def _line(now: "TrainStep") -> dict[str, Any]:
-    """Return the log's line of one step."""
-    parts = now.loss
-    return {
-        "step": now.step,
-        "loss": parts.total,
-        **parts.terms,
-        "rate": now.rate,
-        "lowered": now.lowered,
-        "broken": len(now.broken),
-        "seconds": round(now.seconds, 3),
-    }
 
 
 def _texts(now: "TrainStep", settings: TrainSettings, took: float) -> dict[str, str]:
     """Return what the progress bar says of a step."""
     return {
-        "loss": now.loss.text(short),
+        "loss": now.loss.text(console.short),
         "speed": f"{settings.batch / took:.2f} images/s" if took > 0 else "",
     }
+
+
+FLAGS: dict[str, Any] = {
+    "command": "train",
+    "description": "Train a network that paints photographs in one pass.",
+    "settings": TrainSettings(styles=(StyleSettings(name="style", image=Path()),)),
+    "base": _base,
+}
+"""How the flags of `nst train` are read, for `read_flags`."""
+main = program(train, Job, **FLAGS)

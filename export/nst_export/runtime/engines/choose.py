@@ -59,7 +59,7 @@ ENGINES: Mapping[str, Line] = MappingProxyType(
         "saved_model": Line(
             f"{_HERE}.saved_model:SavedModel",
             "tensorflow",
-            "nst-tf[train]",
+            "nst-tf[tf]",
             (FOLDER,),
             first=(FOLDER,),
         ),
