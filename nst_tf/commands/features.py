@@ -82,8 +82,10 @@ def features(job: Job, settings: ExtractorSettings) -> int:
         compute_features,
         strongest_units,
     )
+    from nst_tf.loss.choice import choose
     from nst_tf.loss.extractor import build_extractor
 
+    settings = choose(settings)
     extractor = build_extractor(
         [job.layer], settings=settings, dtype=resolve_precision("auto")
     )

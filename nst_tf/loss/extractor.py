@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from nst_tf.loss.choice import choose
 from nst_tf.loss.geometry import GEOMETRIES, Geometry
 from nst_tf.loss.lite import build_lite
 from nst_tf.loss.tiles import Part, Tile, cut
@@ -129,7 +130,7 @@ def build_extractor(
         >>> extractor = build_extractor(["block4_conv2"])
         >>> extractor(photo)["block4_conv2"]
     """
-    settings = settings or ExtractorSettings()
+    settings = choose(settings or ExtractorSettings())
     geometry = GEOMETRIES[settings.network]
     geometry.check(layers)
     if not layers:

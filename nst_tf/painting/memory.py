@@ -10,7 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from nst_tf.loss.geometry import GEOMETRIES, Geometry
+from nst_tf.loss.choice import geometry_of
+from nst_tf.loss.geometry import Geometry
 from nst_tf.loss.tiles import split
 from nst_tf.settings.checks import InputError, parse_memory
 from nst_tf.settings.loss import LossSettings
@@ -108,7 +109,7 @@ def plan_memory(
         InputError: No choice fits; the message names the least limit that would do.
     """
     for need in needs:
-        GEOMETRIES[settings.extractor.network].check(need.loss.layers)
+        geometry_of(settings.extractor).check(need.loss.layers)
     choices = _choices(settings)
     fitting = []
     for history, kind in choices:
@@ -197,7 +198,7 @@ class _Model:
 
     def __init__(self, settings: OptimizeSettings, dtype: str, state: float) -> None:
         self.settings, self.item = settings, 2 if dtype == "bfloat16" else 4
-        self.geometry = GEOMETRIES[settings.extractor.network]
+        self.geometry = geometry_of(settings.extractor)
         self.state = state
         memory = settings.memory
         self.limit = math.inf if memory is None else parse_memory(memory)

@@ -19,6 +19,7 @@ from nst_tf.backend.compile import jit_compile
 from nst_tf.backend.precision import resolve_precision
 from nst_tf.imaging.guides import Regions
 from nst_tf.imaging.resize import resize
+from nst_tf.loss.choice import choose
 from nst_tf.loss.objective import Objective
 from nst_tf.loss.term import Targets
 from nst_tf.loss.tiled import tiled
@@ -91,6 +92,7 @@ def optimize_image(
         >>> save_image(Path("out.png"), result.pixels)
     """
     settings = settings or OptimizeSettings()
+    settings = dataclasses.replace(settings, extractor=choose(settings.extractor))
     inputs = prepare(content, style, settings, regions)
     run = _Run(inputs, settings, observer, checkpoint, checkpoint_every, extractor)
     return run(run.file.load() if resume else None)

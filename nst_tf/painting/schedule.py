@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from nst_tf.imaging.resize import fit, fit_within
+from nst_tf.loss.choice import geometry_of
 from nst_tf.loss.conventions import layer_weights
-from nst_tf.loss.geometry import GEOMETRIES, Geometry
+from nst_tf.loss.geometry import Geometry
 from nst_tf.settings.checks import MIN_SIDE, InputError
 from nst_tf.settings.loss import LossSettings
 from nst_tf.settings.optimize import Depth, OptimizeSettings
@@ -68,7 +69,7 @@ def plan_passes(
             layer.
     """
     passes: list[Pass] = []
-    network = GEOMETRIES[settings.extractor.network]
+    network = geometry_of(settings.extractor)
     network.check(settings.loss.layers)
     schedule = parse_schedule(settings.schedule, settings.loss)
     for index in range(settings.scales):
@@ -102,7 +103,7 @@ def _depths(
     if not loss.term_weights["style"] or len(loss.style_layers) < 2:
         return {"whole": steps}
     middle = int(schedule.deep_share * steps) if final else 0
-    network = GEOMETRIES[settings.extractor.network]
+    network = geometry_of(settings.extractor)
     if part_of(loss, "middle", network) == loss:
         middle = 0
     return {

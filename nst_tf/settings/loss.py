@@ -8,7 +8,7 @@ from typing import Literal
 
 from nst_tf.settings.checks import exceeds, finite, reject, within
 
-Network = Literal["vgg19", "vgg16", "lite"]
+Network = Literal["auto", "vgg19", "vgg16", "lite"]
 Pooling = Literal["max", "average"]
 Convention = Literal["gatys-notebook", "gatys-2015", "ng-course", "johnson", "relative"]
 Border = Literal["whole", "inner"]
@@ -28,9 +28,10 @@ REFERENCE_TV = 4e-3
 class ExtractorSettings:
     """Which network the features come from."""
 
-    network: Network = "vgg19"
-    """The ImageNet classifier whose layers are compared, or lite, VGG-19 compressed to
-    4 MB and shipped with this program."""
+    network: Network = "auto"
+    """The ImageNet classifier whose layers are compared, or lite: VGG-19 compressed to
+    a few megabytes that come along. auto is VGG-19 where its weights are at hand, else
+    lite, and downloads nothing."""
     pooling: Pooling = "max"
     """Max pooling as trained, or average pooling as in the paper of 2015."""
     padding: Padding = "zero"

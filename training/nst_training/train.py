@@ -5,6 +5,7 @@ References:
     Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629
 """
 
+import dataclasses
 from pathlib import Path
 
 import keras
@@ -15,6 +16,7 @@ from nst_tf.backend.precision import resolve_precision
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import reduce
 from nst_tf.imaging.write import check_output
+from nst_tf.loss.choice import choose
 from nst_tf.loss.extractor import build_extractor
 from nst_tf.loss.objective import Objective
 from nst_tf.loss.targets import MixedTargets
@@ -76,6 +78,7 @@ def train(
         >>> train(settings, Folder(Path("photographs")), Path("out"))
     """
     check_output(folder / "preview.png")
+    settings = dataclasses.replace(settings, extractor=choose(settings.extractor))
     run = _Run(
         settings, source, folder, observer, checkpoint_every, preview_every, base
     )

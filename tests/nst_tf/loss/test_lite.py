@@ -129,7 +129,7 @@ def test_a_file_gives_back_what_was_written(small, tmp_path):
         for wanted, got in zip(factors, back.layers[name], strict=True):
             if wanted is None:
                 assert got is None
-            else:  # float16 in the first two blocks.
+            else:  # float16 in the first three blocks.
                 np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=1e-6)
 
 
