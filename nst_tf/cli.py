@@ -59,6 +59,11 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             "score a trained network on photographs",
             "tf",
         ),
+        "compress": Command(
+            "nst_training.commands.compress:main",
+            "make a small loss network from a VGG weight file",
+            "tf",
+        ),
         "export": Command(
             "nst_export.commands.export:main",
             "write a trained network as files for apps",

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from nst_tf.loss.geometry import GEOMETRIES, Geometry
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import ExtractorSettings, Network
@@ -50,8 +52,12 @@ def made_lite(path: Path) -> bool:
     kernel = first_kernel(path)
     if kernel is None or not LITE.is_file():
         return False
-    digest = hashlib.sha256(kernel.astype("<f4").tobytes()).hexdigest()
-    return bool(read_card(LITE).get("first_kernel") == digest)
+    return bool(read_card(LITE).get("first_kernel") == hash_kernel(kernel))
+
+
+def hash_kernel(kernel: np.ndarray) -> str:
+    """Return the SHA-256 of a kernel's float32 values, in hexadecimal."""
+    return hashlib.sha256(kernel.astype("<f4").tobytes()).hexdigest()
 
 
 def choose_network(settings: ExtractorSettings) -> ExtractorSettings:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nst_tf.loss.lite import build_lite
+from nst_tf.loss.extractor import build_extractor
 from nst_tf.loss.lite_weights import (
     Factors,
     LiteWeights,
@@ -14,6 +14,7 @@ from nst_tf.loss.lite_weights import (
 )
 from nst_tf.loss.vgg import MEAN_RGB
 from nst_tf.settings.checks import InputError
+from nst_tf.settings.loss import ExtractorSettings
 from tests.helpers import random_weights, scene
 
 RANK = 6
@@ -34,6 +35,19 @@ def small():
     return LiteWeights(layers, {"network": "vgg19"})
 
 
+@pytest.fixture
+def build(small, tmp_path):
+    """Return a function that builds the extractor of the small network."""
+    path = tmp_path / "small.npz"
+    write_lite(path, small)
+
+    def made(layers, dtype="float32", **settings):
+        chosen = ExtractorSettings(network="lite", vgg_weights=path, **settings)
+        return build_extractor(layers, settings=chosen, dtype=dtype)
+
+    return made
+
+
 def by_hand(image, weights):
     """Return the maps by full kernels in float64, from the product of the factors."""
     x = tf.constant((255.0 * image - np.array(MEAN_RGB))[None, ..., ::-1], "float64")
@@ -47,19 +61,21 @@ def by_hand(image, weights):
     return maps
 
 
-def test_a_factored_layer_is_the_convolution_with_the_product_of_its_factors(small):
+def test_a_factored_layer_is_the_convolution_with_the_product_of_its_factors(
+    small, build
+):
     image = scene(20, 26)
     wanted = by_hand(image, small)
-    got = build_lite(list(small.layers), small)(image[None])
+    got = build(list(small.layers))(image[None])
     assert list(got) == list(wanted)
     for name, maps in wanted.items():
-        np.testing.assert_allclose(got[name], maps, atol=1e-4 * maps.max())
+        np.testing.assert_allclose(got[name], maps, atol=2e-3 * maps.max())
 
 
-def test_in_bfloat16_the_features_are_those_of_float32_but_for_rounding(small):
+def test_in_bfloat16_the_features_are_those_of_float32_but_for_rounding(small, build):
     image = scene(20, 26)[None]
-    wanted = build_lite(["block2_conv1"], small)(image)["block2_conv1"]
-    got = build_lite(["block2_conv1"], small, dtype="bfloat16")(image)["block2_conv1"]
+    wanted = build(["block2_conv1"])(image)["block2_conv1"]
+    got = build(["block2_conv1"], "bfloat16")(image)["block2_conv1"]
     assert got.dtype == "bfloat16"
     gap = np.linalg.norm(tf.cast(got, "float32") - wanted)
     assert gap < 0.02 * np.linalg.norm(wanted)
@@ -68,26 +84,31 @@ def test_in_bfloat16_the_features_are_those_of_float32_but_for_rounding(small):
 @pytest.mark.parametrize(
     ("padding", "mode"), [("reflect", "reflect"), ("replicate", "edge")]
 )
-def test_the_border_is_padded_like_that_of_vgg(small, padding, mode):
+def test_the_border_is_padded_like_that_of_vgg(small, build, padding, mode):
     image = scene(16, 18)
-    got = build_lite(["block1_conv1"], small, padding=padding)(image[None])
+    got = build(["block1_conv1"], padding=padding)(image[None])
     wide = np.pad(image, ((1, 1), (1, 1), (0, 0)), mode=mode)
     wanted = by_hand(wide, small)["block1_conv1"][:, 1:-1, 1:-1]
-    np.testing.assert_allclose(got["block1_conv1"], wanted, atol=1e-4 * wanted.max())
+    np.testing.assert_allclose(got["block1_conv1"], wanted, atol=2e-3 * wanted.max())
 
 
-def test_only_the_layers_up_to_the_deepest_are_built(small):
-    model = build_lite(["block1_conv2"], small)
+def test_only_the_layers_up_to_the_deepest_are_built(build):
+    model = build(["block1_conv2"])
     assert [x.name for x in model.layers if "conv" in x.name] == [
         *("block1_conv1", "block1_conv2_narrow", "block1_conv2")
     ]
     assert not model.trainable_weights
 
 
-@pytest.mark.parametrize("layers", [["block5_conv4"], ["conv7"], []])
-def test_layers_that_it_has_not_are_named_with_those_that_it_has(small, layers):
+@pytest.mark.parametrize("layers", [["block5_conv4"], ["block3_conv1"], ["conv7"], []])
+def test_layers_that_it_has_not_are_named_with_those_that_it_has(build, layers):
     with pytest.raises(InputError, match=r"block2_conv1|at least one layer"):
-        build_lite(layers, small)
+        build(layers)
+
+
+def test_average_pooling_is_refused_with_what_can_be_done(build):
+    with pytest.raises(InputError, match="pooling max, or network vgg19"):
+        build(["block1_conv1"], pooling="average")
 
 
 def test_eight_bits_err_by_half_a_level_of_their_channel_at_most():
@@ -108,7 +129,7 @@ def test_a_file_gives_back_what_was_written(small, tmp_path):
         for wanted, got in zip(factors, back.layers[name], strict=True):
             if wanted is None:
                 assert got is None
-            else:  # float16 in the first two blocks.
+            else:  # float16 in the first three blocks.
                 np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=1e-6)
 
 

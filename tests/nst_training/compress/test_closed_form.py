@@ -5,6 +5,7 @@ import pytest
 
 from nst_tf.loss.weights import layer_shapes
 from nst_tf.settings.checks import InputError
+from nst_training.compress import matching
 from nst_training.compress.forward import (
     exact_numbers,
     factors_of,
@@ -12,6 +13,7 @@ from nst_training.compress.forward import (
     max_pool,
     numbers_of,
 )
+from nst_training.compress.importance import importance
 from nst_training.compress.ranks import choose_ranks, size_of
 from nst_training.compress.regression import Moments, compress, energies, factored
 from tests.helpers import random_weights, scene
@@ -45,6 +47,41 @@ def test_a_reduced_rank_fit_is_the_best_one_of_its_rank():
     found = factored(Moments(x.T @ x, x.T @ y), exact, 3)
     got = x[:, :-1] @ found.kernel.reshape(18, 3) @ found.mix + found.bias
     np.testing.assert_allclose(got, wanted, atol=1e-4)
+
+
+def test_with_importance_it_is_the_best_in_that_measure():
+    draw = np.random.default_rng(1)
+    x = np.concatenate([draw.standard_normal((400, 18)), np.ones((400, 1))], axis=1)
+    y = x @ draw.standard_normal((19, 7)) + 0.1 * draw.standard_normal((400, 7))
+    root = np.linalg.cholesky(np.cov(draw.standard_normal((7, 30))))
+    exact = np.linalg.lstsq(x, y, rcond=None)[0]
+    mean = (x @ exact).mean(axis=0)
+    left, values, right = np.linalg.svd((x @ exact - mean) @ root, full_matrices=False)
+    wanted = mean + left[:, :3] * values[:3] @ right[:3] @ np.linalg.inv(root)
+    found = factored(Moments(x.T @ x, x.T @ y), exact, 3, root @ root.T)
+    got = x[:, :-1] @ found.kernel.reshape(18, 3) @ found.mix + found.bias
+    np.testing.assert_allclose(got, wanted, atol=1e-4)
+
+
+def test_importance_is_the_second_moment_of_the_gradient(monkeypatch):
+    monkeypatch.setattr(matching, "STYLE", ("block1_conv1",))
+    weights, crop, style = random_weights(), scene(16, 16), scene(16, 16, seed=3)
+    numbers = exact_numbers(weights, ["block1_conv1"])
+    maps, wanted = (
+        np.asarray(features(x[None], numbers)["block1_conv1"], "float64").reshape(
+            -1, 64
+        )
+        for x in (crop, style)
+    )
+    gram = wanted.T @ wanted / len(wanted)
+    # d/dF of |F'F/P - A|^2, where the ReLU lets through; its length does not count.
+    slope = maps @ (maps.T @ maps / len(maps) - gram) * (maps > 0)
+    moment = slope.T @ slope
+    moment = moment * 64 / np.trace(moment)
+    found = importance(weights, ["block1_conv1"], crop[None], style[None])
+    np.testing.assert_allclose(
+        found["block1_conv1"], (moment + 0.1 * np.eye(64)) / 1.1, atol=1e-3
+    )
 
 
 def test_responses_of_few_dimensions_are_kept_exactly():

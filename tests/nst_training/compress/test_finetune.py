@@ -6,13 +6,21 @@ from keras import ops
 
 from nst_tf.backend.compile import compiled, gradient_and_rest
 from nst_tf.imaging.write import save_image
+from nst_tf.loss.extractor import build_extractor
 from nst_tf.loss.objective import Objective
-from nst_tf.loss.vgg import build_extractor
 from nst_tf.loss.weights import layer_shapes
+from nst_tf.running.identity import RunIdentity
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import ExtractorSettings, LossSettings
 from nst_training.compress import matching
-from nst_training.compress.finetune import Finetuning, begin, moved, rate_at, rates_of
+from nst_training.compress.finetune import (
+    Finetuning,
+    begin,
+    moved,
+    rate_at,
+    rates_of,
+    resumed,
+)
 from nst_training.compress.forward import exact_numbers, numbers_of
 from nst_training.compress.pictures import Pictures, variety
 from nst_training.compress.regression import compress
@@ -112,8 +120,7 @@ def test_the_mismatch_has_the_gradient_of_finite_differences(shallow, networks):
 
 def test_training_lowers_the_mismatch_of_its_batch(shallow, networks):
     exact, numbers, errors = networks
-    parts, state = batch(), begin(networks[1])
-    rates = {k: 0.005 * v for k, v in rates_of(numbers, errors).items()}
+    parts, (state, rates, *_) = batch(), begin(numbers, errors)
 
     def step(state, count):
         def loss(values):
@@ -121,7 +128,7 @@ def test_training_lowers_the_mismatch_of_its_batch(shallow, networks):
             return total, total
 
         slopes, total = gradient_and_rest(loss, state["numbers"])
-        return moved(state, slopes, rates, count), total
+        return moved(state, slopes, rates, 0.005, count), total
 
     step, totals = compiled(step), []
     for count in range(1, 13):
@@ -143,28 +150,28 @@ def test_rates_rise_and_fall_to_nothing():
 
 def test_a_stopped_training_goes_on_from_its_state(shallow, networks, folder, tmp_path):
     exact, numbers, errors = networks
-    state = tmp_path / "state"
-    seen = []
+    path, facts, seen = tmp_path / "state.npz", RunIdentity({"seed": 0}), []
 
-    def training(steps_wanted):
-        return Finetuning(
-            *(TINY, numbers, errors, exact, folder, folder),
-            identity={"seed": steps_wanted},
-        )
+    def training(progress):
+        given = TINY, progress, exact, folder, folder
+        return Finetuning(*given, identity=facts)
 
-    first = training(0)
-    first(state, observer=lambda step: seen.append(step) or step.step == 1)
-    second = training(0)
-    second.resume(state)
+    first = training(begin(numbers, errors, {"closed": 1.5}))
+    first(path, observer=lambda step: seen.append(step) or step.step == 1)
+    progress = resumed(path, facts)
+    assert progress.done == 1
+    assert progress.figures == {"closed": 1.5}
+    for key, value in rates_of(numbers, errors).items():
+        np.testing.assert_array_equal(progress.rates[key], value)
     for part, values in first.state.items():
         for key, value in values.items():
-            np.testing.assert_array_equal(second.state[part][key], value)
-    averages = second(state, observer=lambda step: seen.append(step) and None)
+            np.testing.assert_array_equal(progress.state[part][key], value)
+    averages = training(progress)(path, observer=seen.append)
     assert [step.step for step in seen] == [1, 2, 3]
     assert all(np.isfinite(step.loss) and -1 <= step.cosine <= 1 for step in seen)
     assert all(np.isfinite(value).all() for value in averages.values())
     with pytest.raises(InputError, match="another"):
-        training(1).resume(state)
+        resumed(path, RunIdentity({"seed": 1}))
 
 
 def test_an_lbfgs_walker_finds_the_bottom_of_a_bowl():

@@ -16,7 +16,7 @@ from keras import ops
 from nst_tf.backend.compile import compiled, gradient_and_rest
 from nst_tf.optimizers.muon import orthogonalize
 from nst_tf.running.checkpoint import load_checkpoint, save_checkpoint
-from nst_tf.settings.checks import InputError
+from nst_tf.running.identity import RunIdentity
 from nst_training.compress.forward import Numbers
 from nst_training.compress.matching import Match, mismatch
 from nst_training.compress.pictures import Pictures, variety
@@ -59,38 +59,85 @@ Observer = Callable[[CompressStep], bool | None]
 """Called after every step; returning True ends the training after a checkpoint."""
 
 
-def begin(numbers: Mapping[str, Any]) -> State:
-    """Return the state before the first step."""
+class Progress(NamedTuple):
+    """How far a training is.
+
+    Attributes:
+        state: The numbers and what the optimiser keeps of them.
+        rates: Step length of every array at a rate of 1, one a channel or one for all.
+        done: Steps made.
+        figures: JSON-ready, for the card: what the closed form came to.
+    """
+
+    state: State
+    rates: dict[str, np.ndarray]
+    done: int
+    figures: dict[str, Any]
+
+
+def begin(
+    numbers: Mapping[str, Any],
+    errors: Mapping[str, float],
+    figures: Mapping[str, Any] | None = None,
+) -> Progress:
+    """Return the progress before the first step.
+
+    Args:
+        numbers: Those of the closed form.
+        errors: Its features' errors, by layer.
+        figures: For the card.
+    """
     wide = {key: np.asarray(value, "float32") for key, value in numbers.items()}
     still = {key: np.zeros_like(value) for key, value in wide.items()}
-    return {
+    state = {
         "numbers": wide,
         "average": dict(wide),
         "mean": still,
         "square": dict(still),
     }
+    return Progress(state, rates_of(wide, errors), 0, dict(figures or {}))
+
+
+def resumed(path: Path, identity: RunIdentity) -> Progress:
+    """Return the progress that `Finetuning` saved.
+
+    Raises:
+        InputError: No state, or one of another compression.
+    """
+    saved = load_checkpoint(path)
+    identity.check(saved.meta.get("identity", {}), path)
+    state: State = {}
+    for name, array in saved.arrays.items():
+        part, _, key = name.partition("/")
+        state.setdefault(part, {})[key] = array
+    rates = state.pop("rates")
+    return Progress(state, rates, int(saved.meta["step"]), saved.meta["figures"])
 
 
 def rates_of(
     numbers: Mapping[str, Any], errors: Mapping[str, float]
-) -> dict[str, float]:
+) -> dict[str, np.ndarray]:
     """Return the step length of every array: its root mean square by its layer's error.
 
-    A layer that is all but exact has little to learn and much to lose.
+    A layer that is all but exact has little to learn and much to lose. The 3x3 kernels
+    have one a channel: their channels are principal axes, some a hundred times smaller
+    than others, and steps of one length would drown those.
     """
     worst = max(errors.values())
     rates = {}
     for key, value in numbers.items():
         part = math.sqrt(errors[key.split("/")[0]] / max(worst, 1e-20))
-        size = float(np.sqrt(np.mean(np.square(np.asarray(value)))))
-        rates[key] = 0.0 if key.startswith(_FIXED) else part * size
+        axes = (0, 1, 2) if key.endswith("/kernel") else None
+        size = np.sqrt(np.mean(np.square(np.asarray(value)), axis=axes))
+        rates[key] = np.float32(0.0 if key.startswith(_FIXED) else part) * size
     return rates
 
 
 def moved(
     state: State,
     gradients: Mapping[str, Tensor],
-    rates: Mapping[str, float],
+    rates: Mapping[str, Tensor],
+    rate: Tensor,
     step: Tensor,
 ) -> State:
     """Return the state after one step: Muon for kernels, Adam for biases.
@@ -98,7 +145,8 @@ def moved(
     Args:
         state: That before.
         gradients: By name.
-        rates: Root mean square of the step of every array.
+        rates: Root mean square of the step of every array, or of its channels.
+        rate: What they are multiplied by.
         step: Number of the step, from 1, float32 scalar.
     """
     after: State = {part: {} for part in state}
@@ -115,9 +163,11 @@ def moved(
             spread = ops.sqrt(square / (1 - _SQUARE**step)) + 1e-12
             way = _ADAM * (mean / (1 - _MEAN**step)) / spread
         else:
+            # In units in which all channels of the kernel are of one size.
+            gradient = gradient * rates[key]
             mean = _MOMENTUM * mean + gradient
             way = _even(gradient + _MOMENTUM * mean)
-        new = value - rates[key] * way
+        new = value - rate * rates[key] * way
         after["mean"][key], after["square"][key] = mean, square
         after["numbers"][key] = new
         after["average"][key] = keep * state["average"][key] + (1 - keep) * new
@@ -144,31 +194,29 @@ class Finetuning:
 
     Args:
         settings: All that decides the numbers.
-        numbers: Those of the closed form.
-        errors: Its features' errors, by layer.
-        exact: Those of VGG.
+        progress: Where to begin or to go on; the runs begin anew in any case.
+        exact: The numbers of VGG.
         photos: Photographs.
         paintings: Paintings.
-        identity: JSON-ready facts a state must share to be resumed.
+        identity: What a state must share to be resumed.
         dtype: Compute dtype.
     """
 
     def __init__(
         self,
         settings: CompressSettings,
-        numbers: Numbers,
-        errors: Mapping[str, float],
+        progress: Progress,
         exact: Numbers,
         photos: Pictures,
         paintings: Pictures,
         *,
-        identity: Mapping[str, Any],
+        identity: RunIdentity,
         dtype: str = "float32",
     ) -> None:
-        self.settings, self.identity = settings, dict(identity)
+        self.settings, self.identity = settings, identity
         self.photos, self.paintings = photos, paintings
-        self.state, self.done = begin(numbers), 0
-        rates = rates_of(numbers, errors)
+        self.state, rates, self.done, self.figures = progress
+        self.rates = rates
 
         def step(
             state: State,
@@ -182,35 +230,24 @@ class Finetuning:
                 return total, (total, match)
 
             slopes, (total, match) = gradient_and_rest(loss, state["numbers"])
-            scaled = {key: rate * value for key, value in rates.items()}
-            return moved(state, slopes, scaled, count), total, match
+            return moved(state, slopes, rates, rate, count), total, match
 
         self._step, self._exact = compiled(step), exact
 
-    def resume(self, path: Path) -> None:
-        """Go on from a state; the runs begin anew.
-
-        Raises:
-            InputError: No state, or one of another training.
-        """
-        saved = load_checkpoint(path)
-        if saved.meta.get("identity") != self.identity:
-            raise InputError(f"{path} belongs to another compression")
-        arrays = iter(saved.arrays)
-        self.done = int(saved.meta["step"])
-        self.state = {
-            part: {key: next(arrays) for key in values}
-            for part, values in self.state.items()
-        }
-
     def save(self, path: Path) -> None:
         """Write the state."""
+        parts = {**self.state, "rates": self.rates}
         arrays = (
-            np.asarray(ops.convert_to_numpy(value))
-            for values in self.state.values()
-            for value in values.values()
+            (f"{part}/{key}", np.asarray(ops.convert_to_numpy(value)))
+            for part, values in parts.items()
+            for key, value in values.items()
         )
-        save_checkpoint(path, {"identity": self.identity, "step": self.done}, arrays)
+        meta = {
+            "identity": self.identity.facts,
+            "step": self.done,
+            "figures": self.figures,
+        }
+        save_checkpoint(path, meta, arrays)
 
     def __call__(
         self, path: Path, *, every: int = 100, observer: Observer | None = None

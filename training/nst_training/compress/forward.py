@@ -101,6 +101,7 @@ def features(
     *,
     dtype: str = "float32",
     last: str | None = None,
+    moves: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """Return the feature maps of every layer up to `last`.
 
@@ -109,12 +110,16 @@ def features(
         numbers: Of VGG or of its compressed form.
         dtype: Compute dtype.
         last: The deepest layer wanted; without it all.
+        moves: What is added to every layer's response.
     """
     maps, x = {}, split(images, dtype)
     for name in layers_of(numbers):
         if starts_block(name):
             x = max_pool(x)
-        x = maps[name] = ops.relu(response(x, numbers, name))
+        x = response(x, numbers, name)
+        if moves is not None:
+            x = x + moves[name]
+        x = maps[name] = ops.relu(x)
         if name == last:
             break
     return maps

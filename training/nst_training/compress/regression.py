@@ -54,24 +54,36 @@ def fitted(moments: Moments, exact: np.ndarray) -> np.ndarray:
     return exact + np.linalg.solve(moments.inputs + weight * np.eye(count), gap)
 
 
-def principal(moments: Moments, fit: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return mean `[C]`, variances `[C]`, descending, and axes `[C, C]` of a fit."""
-    positions = moments.inputs[-1, -1]
-    mean = moments.inputs[-1] @ fit / positions
-    spread = fit.T @ moments.inputs @ fit / positions - np.outer(mean, mean)
-    variances, axes = np.linalg.eigh(spread)
-    return mean, np.maximum(variances[::-1], 0.0), axes[:, ::-1]
+def factored(
+    moments: Moments, exact: np.ndarray, rank: int, importance: np.ndarray | None = None
+) -> Factors:
+    """Return the best map of a rank: the fit, projected on its principal axes.
 
-
-def factored(moments: Moments, exact: np.ndarray, rank: int) -> Factors:
-    """Return the best map of a rank: the fit, projected on its principal axes."""
+    Args:
+        moments: Of inputs and responses.
+        exact: The layer itself, `[D + 1, C]`.
+        rank: Channels kept.
+        importance: By what errors of a response are weighed, positive, `[C, C]`; all
+            alike without it.
+    """
     fit = fitted(moments, exact)
-    mean, _, axes = principal(moments, fit)
-    axes = axes[:, :rank]
-    kernel = (fit[:-1] @ axes).reshape(3, 3, -1, rank)
-    bias = mean - (mean - fit[-1]) @ axes @ axes.T
-    arrays = (kernel, axes.T, bias)
+    there, back = _roots(np.eye(fit.shape[1]) if importance is None else importance)
+    mean = moments.inputs[-1] @ fit / moments.inputs[-1, -1]
+    spread = fit.T @ moments.inputs @ fit / moments.inputs[-1, -1]
+    spread = there @ (spread - np.outer(mean, mean)) @ there
+    axes = np.linalg.eigh(spread)[1][:, ::-1][:, :rank]
+    down, up = there @ axes, axes.T @ back
+    kernel = (fit[:-1] @ down).reshape(3, 3, -1, rank)
+    bias = mean - (mean - fit[-1]) @ down @ up
+    arrays = (kernel, up, bias)
     return Factors(*(array.astype("float32") for array in arrays))
+
+
+def _roots(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the root of a symmetric positive matrix and the inverse of the root."""
+    values, axes = np.linalg.eigh(matrix)
+    roots = np.sqrt(np.maximum(values, 1e-12))
+    return (axes * roots) @ axes.T, (axes / roots) @ axes.T
 
 
 class Compression(NamedTuple):
@@ -91,6 +103,7 @@ def compress(
     ranks: Mapping[str, int],
     crops: np.ndarray,
     *,
+    importance: Mapping[str, np.ndarray] | None = None,
     positions: int = 25600,
     seed: int = 0,
     dtype: str = "float32",
@@ -101,6 +114,7 @@ def compress(
         weights: Those of VGG.
         ranks: Channels of every layer but the first, in order.
         crops: float32 `[N, H, W, 3]`, RGB 0..1.
+        importance: Of every layer's response, `[C, C]`, see `importance`.
         positions: Most positions that a layer is fitted on.
         seed: Which positions.
         dtype: Compute dtype of the features; the regression is float64.
@@ -121,7 +135,8 @@ def compress(
         wanted = [response(x, exact, name) for x in true]
         if name in ranks:
             sums = _moments(mine, wanted, positions, draw)
-            layers[name] = factored(sums, _flat(weights[name]), ranks[name])
+            weigh = None if importance is None else importance[name]
+            layers[name] = factored(sums, _flat(weights[name]), ranks[name], weigh)
             ours.update({f"{name}/{k}": v for k, v in layers[name]._asdict().items()})
         mine = [ops.relu(response(x, ours, name)) for x in mine]
         true = [ops.relu(x) for x in wanted]
