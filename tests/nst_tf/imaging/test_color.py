@@ -217,7 +217,7 @@ def test_with_a_matched_style_the_result_has_the_photographs_colours(
 @pytest.mark.usefixtures("random_vgg")
 @pytest.mark.parametrize("color", ["luminance", "match-pca"])
 def test_the_command_keeps_colours_and_like_repeats_it(pair, tmp_path, color):
-    flags = ["--size", "56", "--scales", "1", "--steps", "4", "--shallow-steps", "0"]
+    flags = ["--size", "56", "--scales", "1", "--steps", "4", "--schedule", "auto=0"]
     first, second = tmp_path / "a.png", tmp_path / "b.png"
     command = ["optimize", *map(str, pair), "--quiet"]
     assert main([*command, "-o", str(first), *flags, "--color", color]) == 0

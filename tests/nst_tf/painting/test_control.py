@@ -29,7 +29,7 @@ from tests.helpers import SMALL, Steps, changed, scene
 CONTENT, STYLE, OTHER = scene(40, 56, seed=1), scene(48, 48, seed=7), scene(40, 60)
 MASK = np.clip((np.arange(56, dtype="float32") - 24) / 8, 0, 1)
 MASK = np.broadcast_to(MASK, (40, 56)).copy()
-FLAGS = ["--size", "56", "--scales", "1", "--steps", "4", "--shallow-steps", "0"]
+FLAGS = ["--size", "56", "--scales", "1", "--steps", "4", "--schedule", "auto=0"]
 FLAGS += ["--style-layers", "block1_conv1", "block2_conv1", "--quiet"]
 FLAGS += ["--content-layers", "block2_conv2"]
 
