@@ -106,7 +106,7 @@ def _write(
                 path,
                 samples[pair],
                 kind=chosen.kind,
-                engine=chosen.engine,
+                opened=functools.partial(chosen.stylizer, path, source),
                 size="any" if pair is None else "x".join(map(str, pair)),
                 loss=loss,
             )

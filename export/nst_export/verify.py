@@ -1,5 +1,6 @@
 """Proof that an exported file is the Keras model: numbers, not trust."""
 
+import functools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -8,15 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nst_export.card import extract
-from nst_export.runtime.engines.choose import Engine
-from nst_export.runtime.engines.litert import LiteRTTiles
 from nst_export.runtime.stylizer import Stylizer
 from nst_tf.files import sha256
 from nst_tf.settings.checks import InputError
 
 Loss = Callable[[np.ndarray, np.ndarray, Sequence[float]], float]
 """The loss of a picture, given the photograph and the weights."""
+Opened = Callable[[int | None], Stylizer]
+"""Loads a file for so many threads; None for one a core."""
 
 LIMITS = {"float32": ("max_difference", 1e-3), "float16": ("psnr", 55.0)}
 LIMITS |= {"int8": ("psnr", 32.0), "full-int8": ("psnr", 25.0)}
@@ -66,7 +66,7 @@ def verify(
     samples: Sequence[Sample],
     *,
     kind: str = "float32",
-    engine: Engine = "auto",
+    opened: Opened | None = None,
     size: str = "any",
     loss: Loss | None = None,
 ) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def verify(
         path: The file or SavedModel folder.
         samples: Photographs it was not trained on, as the Keras model paints them.
         kind: float32, float16, int8 or full-int8, which sets the limit.
-        engine: What runs the file.
+        opened: Loads the file; without it the engine that `auto` takes does.
         size: What the card says of the sizes it takes.
         loss: The loss that was trained, to compare both by it too.
 
@@ -84,7 +84,8 @@ def verify(
         InputError: The difference is past the limit: the file must not be used.
     """
     squared, worst, losses = [], 0.0, []
-    stylizer = _load(path, engine)
+    opened = opened or functools.partial(_load, path)
+    stylizer = opened(None)
     for sample in samples:
         picture = stylizer(sample.photo, sample.weights)
         if loss is not None and sample.loss:
@@ -104,7 +105,7 @@ def verify(
         "psnr": round(psnr, 2),
         "max_difference": worst,
         "milliseconds": {
-            str(threads): _milliseconds(path, samples[0], stylizer.engine, threads)
+            str(threads): _milliseconds(opened(threads), samples[0])
             for threads in (1, 2)
         },
         "timed_at": "x".join(str(n) for n in reversed(samples[0].photo.shape[:2])),
@@ -123,30 +124,12 @@ def verify(
     return found
 
 
-class _OneTile:
-    """A model for tiles that paints a whole picture, with its own statistics."""
-
-    takes_style = True
-
-    def __init__(self, path: Path, threads: int) -> None:
-        self.session = LiteRTTiles(path, threads)
-        self.none = np.zeros((1, 3, 1, self.session.channels), "float32")
-
-    def __call__(self, image: np.ndarray, style: np.ndarray) -> np.ndarray:
-        return self.session(image, style, self.none)[0]
+def _load(path: Path, threads: int | None) -> Stylizer:
+    return Stylizer.load(path, threads=threads)
 
 
-def _load(path: Path, engine: Engine, threads: int | None = None) -> Stylizer:
-    if not path.stem.endswith("-tiles"):
-        return Stylizer.load(path, engine=engine, threads=threads)
-    card = extract(path.read_bytes())
-    assert card is not None
-    return Stylizer(_OneTile(path, threads or 1), card, "litert")
-
-
-def _milliseconds(path: Path, sample: Sample, engine: Any, threads: int) -> float:
+def _milliseconds(stylizer: Stylizer, sample: Sample) -> float:
     """Return the least of three runs."""
-    stylizer = _load(path, engine, threads)
     stylizer(sample.photo, sample.weights)
     times = []
     for _ in range(3):

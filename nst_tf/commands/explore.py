@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import tyro
 
@@ -32,7 +32,7 @@ class Job:
     """From left to right."""
     style_scales: tuple[float, ...] = (0.5, 1.0)
     """Sizes of the painting relative to the result's."""
-    style_losses: tuple[StyleLoss, ...] = ("gram", "mean-variance", "wasserstein")
+    style_losses: tuple[StyleLoss, ...] = get_args(StyleLoss)
     """What is compared."""
     size: int = 160
     """Long side of each picture in pixels."""

@@ -51,6 +51,17 @@ class Tile(NamedTuple):
         """Return the crop of `[B, H, W, 3]` that the network must see."""
         return cut(image, self.rows.crop, self.columns.crop)
 
+    def own(self, crop: Tensor, *, below: int = 0, beside: int = 0) -> Tensor:
+        """Return the pixels of a crop that the tile owns.
+
+        Args:
+            crop: `[B, h, w, 3]`, from `crop`.
+            below: Rows of neighbours more, as far as the picture goes.
+            beside: Columns of them, to the right.
+        """
+        (top, bottom), (left, right) = self.rows.owned[0], self.columns.owned[0]
+        return crop[:, top : bottom + below, left : right + beside]
+
     def part(self, level: int, ring: int = 0) -> "Part":
         """Return where the tile's share of a layer's map lies.
 

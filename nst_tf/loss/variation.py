@@ -70,10 +70,9 @@ class Variation(Term):
 def _tile_sums(crop: Tensor, tile: Tile) -> Sums:
     """Return the sums of squared differences of a tile's pixels and their next ones."""
     wide = 255.0 * crop
-    (top, bottom), (left, right) = tile.rows.owned[0], tile.columns.owned[0]
-    below, beside = wide[:, top : bottom + 1], wide[:, :, left : right + 1]
-    down = (below[:, 1:] - below[:, :-1])[:, :, left:right]
-    across = (beside[:, :, 1:] - beside[:, :, :-1])[:, top:bottom]
+    down, across = tile.own(wide, below=1), tile.own(wide, beside=1)
+    down = down[:, 1:] - down[:, :-1]
+    across = across[:, :, 1:] - across[:, :, :-1]
     return {
         "tv/down": ops.sum(ops.square(down)),
         "tv/right": ops.sum(ops.square(across)),

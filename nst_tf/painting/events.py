@@ -15,10 +15,10 @@ class Step(NamedTuple):
     """One evaluation of loss and gradient, as the observer sees it.
 
     Attributes:
-        stage: Index of the stage, from 0.
-        size: Size of the picture at this stage.
-        depth: What counted of the loss, see `Stage`.
-        step: Evaluation within the stage, from 1.
+        stage: Index of the pass, from 0.
+        size: Size of the picture in this pass.
+        depth: What counted of the loss, see `Pass`.
+        step: Evaluation within the pass, from 1.
         evaluation: Evaluation within the run, from 1.
         loss: The parts of the loss of the picture before this step.
         seconds: Time since the start, without that between runs of a resumed one.

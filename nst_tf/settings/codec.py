@@ -182,6 +182,6 @@ def _brought_up(values: Any) -> Any:
     changes, loss = kept.get("weight_changes"), kept.get("loss")
     if isinstance(changes, list) and isinstance(loss, Mapping):
         terms = [name for name in TERMS if f"{name}_weight" in loss]
-        if len(terms) < len(TERMS) and len(changes) % (1 + len(terms)) == 0:
+        if len(terms) < len(TERMS):
             kept["weight_changes"] = filled(changes, terms)
     return kept

@@ -91,9 +91,9 @@ class OptimizeSettings:
     tolerance: float = 0.0
     """Stop a scale when the loss fell by less than this fraction in 20 evaluations."""
     weight_changes: tuple[float, ...] = ()
-    """Weights of the terms that change on the way, four numbers a change: the
-    evaluation after which (0: from the start) and the weights of all terms, in the
-    order of their flags. A live run writes down here what it was told."""
+    """Weights of the terms that change on the way: for each change the evaluation
+    after which (0: from the start) and the weights of all terms, in the order of
+    their flags. A live run writes down here what it was told."""
     precision: Precision = "auto"
     """Arithmetic of the extractor; Gram matrices and losses are always float32."""
     memory: str | None = None

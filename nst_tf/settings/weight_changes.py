@@ -9,7 +9,7 @@ this module counts numbers.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from nst_tf.settings.checks import finite
+from nst_tf.settings.checks import finite, reject
 from nst_tf.settings.loss import TERMS, LossSettings, paints
 
 _RECORD = 1 + len(TERMS)
@@ -59,10 +59,14 @@ def filled(changes: Sequence[float], terms: Sequence[str]) -> tuple[float, ...]:
     """Return changes of an older version with the default weights of newer terms.
 
     Args:
-        changes: As many whole records as there are.
+        changes: Of its settings.
         terms: Names of the terms that the version had, in its order.
+
+    Raises:
+        InputError: They are no records of these terms.
     """
     default, width = LossSettings().term_weights, 1 + len(terms)
+    reject(_broken(changes, width))
     found: list[float] = []
     for start in range(0, len(changes), width):
         after, *weights = changes[start : start + width]
@@ -73,9 +77,8 @@ def filled(changes: Sequence[float], terms: Sequence[str]) -> tuple[float, ...]:
 
 def problems(changes: tuple[float, ...]) -> list[str]:
     """Return what is wrong with changes."""
-    if len(changes) % _RECORD:
-        count = {4: "four", 5: "five"}.get(_RECORD, str(_RECORD))
-        return [f"weight_changes needs {count} numbers a change, got {len(changes)}"]
+    if broken := _broken(changes, _RECORD):
+        return broken
     found, latest = [], -1.0
     for after, weights in records(changes):
         if after != int(after) or after < latest:
@@ -89,3 +92,11 @@ def problems(changes: tuple[float, ...]) -> list[str]:
         if not paints(weights):
             found.append("weight_changes: content and style can't both weigh 0")
     return found
+
+
+def _broken(changes: Sequence[float], width: int) -> list[str]:
+    """Return what is wrong with the number of numbers, if a change has so many."""
+    if len(changes) % width == 0:
+        return []
+    count = {3: "three", 4: "four", 5: "five"}.get(width, str(width))
+    return [f"weight_changes needs {count} numbers a change, got {len(changes)}"]

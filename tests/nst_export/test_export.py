@@ -1,7 +1,10 @@
 """Every exported format against Keras, by its own runtime."""
 
+import dataclasses
+import functools
 import json
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,6 +13,7 @@ from nst_export import export as module
 from nst_export.card import extract
 from nst_export.export import export_model
 from nst_export.formats import litert
+from nst_export.formats.table import Format
 from nst_export.runtime.stylizer import Stylizer
 from nst_export.settings import ExportSettings
 from nst_tf import InputError
@@ -62,6 +66,51 @@ def test_a_file_past_its_limit_leaves_nothing(network, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="differs from the Keras model"):
         export_model(network, TRAINED, tmp_path / "out", photos, settings)
     assert list(tmp_path.iterdir()) == []
+
+
+class Poured:
+    """A network with the weights that an `.npz` holds, which no engine reads."""
+
+    takes_style = True
+
+    def __init__(self, path, network):
+        self.network = keras.models.clone_model(network)
+        with np.load(path) as file:
+            self.network.set_weights([file[key] for key in file])
+
+    def __call__(self, image, style):
+        inputs = {"image": image, "style": style}
+        return keras.ops.convert_to_numpy(self.network(inputs))
+
+
+def write_weights(path, source, factor=1.0):
+    np.savez(path, *(factor * weight for weight in source.network.get_weights()))
+
+
+def test_a_format_that_no_engine_reads_is_compared_and_timed_by_what_it_opens(
+    network, tmp_path, monkeypatch
+):
+    asked = []
+
+    def opened(path, source, threads):
+        asked.append((path.name, threads))
+        return Stylizer(Poured(path, source.network), source.card, "keras")
+
+    form = Format(
+        file="{name}.npz", write=write_weights, lowering="native", opened=opened
+    )
+    monkeypatch.setattr(module, "find_format", lambda name: form)
+    photos, settings = [scene(32, 32, seed=1)], ExportSettings(formats=("litert",))
+    card = export_model(network, TRAINED, tmp_path / "out", photos, settings)
+    (entry,) = card["files"]
+    assert (entry["file"], entry["engine"]) == ("pair.npz", "keras")
+    assert entry["max_difference"] < 1e-5
+    assert entry["milliseconds"].keys() == {"1", "2"}
+    assert asked == [("pair.npz", threads) for threads in (None, 1, 2)]
+    spoilt = functools.partial(write_weights, factor=1.5)
+    form = dataclasses.replace(form, write=spoilt)
+    with pytest.raises(InputError, match=r"pair\.npz differs from the Keras model"):
+        export_model(network, TRAINED, tmp_path / "new", photos, settings)
 
 
 def test_other_peoples_files_are_not_replaced(network, tmp_path):

@@ -1,5 +1,6 @@
 """LiteRT (TensorFlow Lite) files."""
 
+import dataclasses
 import functools
 import tempfile
 import warnings
@@ -14,9 +15,12 @@ from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
 
-from nst_export.card import embed
+from nst_export.card import embed, extract
 from nst_export.formats.table import Format, Source
+from nst_export.runtime.engines.litert import LiteRTTiles
+from nst_export.runtime.stylizer import Stylizer
 from nst_export.verify import Sample
+from nst_tf.settings.checks import InputError
 
 Kind = Literal["float32", "float16", "int8", "full-int8"]
 """float32; float16 weights; int8 weights with float32 activations; int8 throughout,
@@ -95,13 +99,39 @@ def write(path: Path, source: Source, *, kind: Kind = "float32") -> None:
     path.write_bytes(embed(data, source.card))
 
 
-def _format(file: str, kind: Kind, *, tiles: bool = False) -> Format:
+class _OneTile:
+    """A model for tiles that paints a whole picture, with its own statistics."""
+
+    takes_style = True
+
+    def __init__(self, path: Path, threads: int) -> None:
+        self.session = LiteRTTiles(path, threads)
+        self.none = np.zeros((1, 3, 1, self.session.channels), "float32")
+
+    def __call__(self, image: np.ndarray, style: np.ndarray) -> np.ndarray:
+        return self.session(image, style, self.none)[0]
+
+
+def open_tiles(path: Path, threads: int | None) -> Stylizer:
+    """Load a model for tiles as one that paints a picture as a whole."""
+    card = extract(path.read_bytes())
+    if card is None:
+        raise InputError(f"{path} has no card inside")
+    return Stylizer(_OneTile(path, threads or 1), card, "litert")
+
+
+def _format(file: str, kind: Kind) -> Format:
     written = functools.partial(write, kind=kind)
-    return Format(file=file, write=written, kind=kind, tiles=tiles, sized=not tiles)
+    return Format(file=file, write=written, kind=kind, sized=True)
 
 
 FLOAT32 = _format("{name}.tflite", "float32")
 FLOAT16 = _format("{name}-float16.tflite", "float16")
 INT8 = _format("{name}-int8.tflite", "int8")
 FULL_INT8 = _format("{name}-full-int8.tflite", "full-int8")
-TILES = _format("{name}-tiles.tflite", "float16", tiles=True)
+TILES = dataclasses.replace(
+    _format("{name}-tiles.tflite", "float16"),
+    tiles=True,
+    sized=False,
+    opened=lambda path, source, threads: open_tiles(path, threads),
+)

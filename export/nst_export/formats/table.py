@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from nst_export.card import Card
 from nst_export.runtime.engines.choose import Engine
+from nst_export.runtime.stylizer import Stylizer
 from nst_export.verify import Sample
 from nst_tf.settings.network import Lowering
 
@@ -85,6 +86,9 @@ class Format:
     no such file of a style alone."""
     engine: Engine = "auto"
     """What runs the file when it is compared with the network."""
+    opened: Callable[[Path, Source, int | None], Stylizer] | None = None
+    """Loads the file for that, for so many threads (None: one a core), where no engine
+    reads it as it is."""
     sized: bool = False
     """Whether there is one for each of the fixed sizes, too."""
 
@@ -94,6 +98,12 @@ class Format:
         if size is None:
             return path
         return path.with_name(f"{path.stem}-{size[0]}x{size[1]}{path.suffix}")
+
+    def stylizer(self, path: Path, source: Source, threads: int | None) -> Stylizer:
+        """Load a file that was written, to compare it with the network."""
+        if self.opened is not None:
+            return self.opened(path, source, threads)
+        return Stylizer.load(path, engine=self.engine, threads=threads)
 
 
 def find_format(name: str) -> Format:

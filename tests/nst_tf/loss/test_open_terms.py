@@ -1,5 +1,6 @@
 """The table of terms and that of style losses: complete, and open to more."""
 
+import dataclasses
 import typing
 
 import keras
@@ -27,15 +28,21 @@ def test_every_term_and_every_style_loss_of_the_settings_has_its_class():
 
 
 def test_the_total_is_the_sum_of_the_weighted_values_of_the_terms(random_vgg):
-    objective = Objective(build_extractor(SMALL.loss.layers), SMALL.loss)
+    given = {name: 1.0 + index for index, name in enumerate(TERMS)}
+    loss = dataclasses.replace(
+        SMALL.loss, **{f"{name}_weight": weight for name, weight in given.items()}
+    )
+    objective = Objective(build_extractor(loss.layers), loss)
     targets = objective.targets(PHOTO, PAINTING)
     parts = objective(ops.convert_to_tensor(PICTURE), targets)
-    heavy = targets._replace(weights=np.array([2.0, 0.5, 0.0], "float32"))
+    others = dict.fromkeys(TERMS, 3.0) | {"content": 2.0, "style": 0.5, "tv": 0.0}
+    heavy = targets._replace(weights=np.array(list(others.values()), "float32"))
     changed = objective(ops.convert_to_tensor(PICTURE), heavy)
-    given = SMALL.loss.term_weights
+    assert tuple(parts.terms) == TERMS
     assert float(parts.total) == pytest.approx(sum(map(float, parts.terms.values())))
-    for name, weight in zip(TERMS, (2.0, 0.5, 0.0), strict=True):
+    for name, weight in others.items():
         value = float(parts.terms[name]) / given[name]
+        assert value > 0
         assert float(changed.terms[name]) == pytest.approx(weight * value, rel=1e-5)
 
 

@@ -57,6 +57,21 @@ def both_gradients(settings, size, tile, *, extractor=None, seed=1, masks=False)
     return found
 
 
+def test_a_tile_gives_its_own_pixels_and_neighbours_where_the_picture_has_some():
+    image = np.arange(2 * 40 * 56 * 3).reshape(2, 40, 56, 3)
+    seen = np.zeros((40, 56), int)
+    for tile in split(40, 56, 16, (1, 1)):
+        (top, bottom), (left, right) = tile.rows.own, tile.columns.own
+        crop = tile.crop(image)
+        seen[top:bottom, left:right] += 1
+        np.testing.assert_array_equal(tile.own(crop), image[:, top:bottom, left:right])
+        np.testing.assert_array_equal(
+            tile.own(crop, below=1, beside=1),
+            image[:, top : bottom + 1, left : right + 1],
+        )
+    assert (seen == 1).all()
+
+
 def test_the_halo_is_no_wider_than_what_reaches_a_position(random_vgg):
     extractor = build_extractor(["block3_conv1"])
     image = scene(96, 96, seed=1)[None]

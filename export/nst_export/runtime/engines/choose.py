@@ -77,14 +77,11 @@ def choose_engine(path: Path, engine: Engine) -> Engine:
     ending = FOLDER if path.is_dir() else path.suffix.lower()
     able = [name for name, line in ENGINES.items() if ending in line.endings]
     if not able:
-        raise InputError(
-            f"{path} is no model: give a .tflite, an .onnx or a SavedModel folder"
-            " that nst export wrote"
-        )
+        raise InputError(f"{path} is no model: give {_models()} that nst export wrote")
     if ending == FOLDER and not (path / "saved_model.pb").is_file():
         raise InputError(
-            f"{path} is a folder without saved_model.pb: give a .tflite, an .onnx"
-            " or a SavedModel folder that nst export wrote"
+            f"{path} is a folder without saved_model.pb: give {_models()} that nst"
+            " export wrote"
         )
     if engine == "auto":
         *preferred, last = (name for name in able if ending in ENGINES[name].first)
@@ -92,6 +89,19 @@ def choose_engine(path: Path, engine: Engine) -> Engine:
     if engine not in able:
         raise InputError(f"{engine} can't run {path.name}; {' or '.join(able)} can")
     return engine
+
+
+def _models() -> str:
+    """Say which files some engine reads."""
+    endings = dict.fromkeys(end for line in ENGINES.values() for end in line.endings)
+    *names, last = map(_named, endings)
+    return f"{', '.join(names)} or {last}"
+
+
+def _named(ending: str) -> str:
+    if ending == FOLDER:
+        return "a SavedModel folder"
+    return f"{'an' if ending[1] in 'aeio' else 'a'} {ending}"
 
 
 def installed(engine: str) -> bool:
