@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from nst_tf.imaging.resize import fit, fit_within
-from nst_tf.loss.choice import LAST_SHARE, geometry_of, networks_of
+from nst_tf.loss.choice import (
+    LAST_SHARE,
+    geometry_of,
+    networks_of,
+    with_network,
+)
 from nst_tf.loss.conventions import layer_weights
 from nst_tf.loss.geometry import Geometry
 from nst_tf.settings.checks import MIN_SIDE, InputError
@@ -74,6 +79,7 @@ def plan_passes(
         InputError: A picture is too narrow for the chosen size, or there is no such
             layer.
     """
+    settings = with_network(settings)
     passes: list[Pass] = []
     geometry = geometry_of(settings.extractor)
     geometry.check(settings.loss.layers)
