@@ -13,7 +13,8 @@ import numpy as np
 from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf import InputError, OptimizeSettings, load_image, save_image
-from nst_tf.commands.optimize import Job, optimize
+from nst_tf.commands.optimize import Job
+from nst_tf.commands.optimize_run import optimize
 from nst_tf.imaging.contact_sheet import arrange, on_square
 from nst_tf.imaging.resize import reduce
 from nst_tf.imaging.scene import landscape, noise
