@@ -19,7 +19,8 @@ from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_export.settings import ExportSettings
 from nst_tf import InputError, OptimizeSettings, load_image, save_image
-from nst_tf.commands import optimize
+from nst_tf.commands.optimize import Job
+from nst_tf.commands.optimize_run import optimize
 from nst_tf.imaging.contact_sheet import arrange, on_square
 from nst_tf.imaging.resize import reduce
 from nst_tf.imaging.scene import landscape, noise
@@ -116,9 +117,9 @@ def scenes(count: int = 12) -> list[np.ndarray]:
 def optimized(content: Path, style: Path) -> int:
     """Optimise a picture; return the exit code."""
     output = OUT / f"{content.stem}-{style.stem}.png"
-    job = optimize.Job(content=content, style=style, output=output)
+    job = Job(content=content, style=style, output=output)
     job.checkpoint_path.unlink(missing_ok=True)
-    return optimize.optimize(job, SETTINGS)
+    return optimize(job, SETTINGS)
 
 
 def trained(content: Path, style: Path, photos: list[Path]) -> int:

@@ -1,6 +1,5 @@
-"""The live view over HTTP, and weights that change on the way."""
+"""The live view over HTTP."""
 
-import dataclasses
 import http.client
 import io
 import json
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nst_tf import InputError, OptimizeSettings, measure_loss, optimize_image
+from nst_tf import InputError
 from nst_tf.cli import main
 from nst_tf.imaging.metadata import read_settings
 from nst_tf.imaging.read import load_image
@@ -23,13 +22,11 @@ from nst_tf.inspection.live import LiveView
 from nst_tf.loss.parts import LossParts
 from nst_tf.painting.events import Step
 from nst_tf.painting.schedule import Size
-from tests.helpers import ROOT, SMALL, scene
+from tests.helpers import ROOT, scene
 from tests.nst_tf.commands.test_optimize import FLAGS, lines
-from tests.nst_tf.painting.test_tiled_runs import in_tiles
 
 CONTENT, STYLE = scene(40, 56, seed=1), scene(48, 48, seed=7)
 WEIGHTS = (1.0, 100.0, 5.0)
-CHANGED = dataclasses.replace(SMALL, weight_changes=(0, *WEIGHTS))
 
 
 class Client:
@@ -189,112 +186,6 @@ def test_a_pause_ends_with_the_run_and_when_nobody_looks(view, monkeypatch):
     client.ask("pause", {"paused": True})
     view.observe(step(2))
     assert not client.state()["paused"]
-
-
-@pytest.mark.usefixtures("random_vgg")
-def test_changed_weights_act_at_the_next_evaluation():
-    seen = {}
-    for name, changes in (
-        ("same", (0, *WEIGHTS)),
-        ("changed", (0, *WEIGHTS, 5, 2.0, 300.0, 0.0)),
-    ):
-        seen[name] = []
-        optimize_image(
-            CONTENT,
-            STYLE,
-            dataclasses.replace(SMALL, weight_changes=changes),
-            observer=seen[name].append,
-        )
-    same, changed = ([s.loss for s in seen[name]] for name in ("same", "changed"))
-    assert changed[:5] == same[:5]
-    # Evaluation 6 looks at the same picture in both.
-    assert changed[5].content == pytest.approx(2 * same[5].content)
-    assert changed[5].style == pytest.approx(3 * same[5].style)
-    assert changed[5].tv == 0 < same[5].tv
-    assert changed[-1].total < changed[5].total
-
-
-@pytest.mark.usefixtures("random_vgg")
-def test_total_variation_gets_weight_on_the_way():
-    loss = dataclasses.replace(SMALL.loss, tv_weight=0.0)
-    settings = dataclasses.replace(
-        SMALL, loss=loss, steps=4, weight_changes=(0, 1, 100, 0, 2, 1, 100, 5)
-    )
-    seen = []
-    result = optimize_image(CONTENT, STYLE, settings, observer=seen.append)
-    assert seen[1].loss.tv == 0 < seen[2].loss.tv
-    measured = measure_loss(result.pixels, CONTENT, STYLE, settings)
-    # The weights at the end, on the picture after the last step.
-    picture = 255 * result.pixels.astype("float64")
-    steps = (np.diff(picture, axis=axis) for axis in (0, 1))
-    assert measured.tv == pytest.approx(5 * sum(np.square(s).mean() for s in steps))
-
-
-@pytest.mark.usefixtures("random_vgg")
-@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-def test_a_run_that_was_steered_repeats_and_resumes_with_equal_bits(
-    tmp_path, optimizer
-):
-    settings = dataclasses.replace(CHANGED, optimizer=optimizer)
-
-    def steer(stop):
-        def observe(step):
-            if step.evaluation in (4, 8):
-                step.weigh(1.0, 10.0 * step.evaluation, 0.0)
-            return step.evaluation == stop
-
-        return observe
-
-    whole = optimize_image(CONTENT, STYLE, settings, observer=steer(None))
-    expected = (0, *WEIGHTS, 4, 1, 40, 0, 8, 1, 80, 0)
-    assert whole.settings.weight_changes == expected
-    again = optimize_image(CONTENT, STYLE, whole.settings)
-    np.testing.assert_array_equal(again.pixels, whole.pixels)
-    path = tmp_path / "state.npz"
-    optimize_image(CONTENT, STYLE, settings, observer=steer(6), checkpoint=path)
-    resumed = optimize_image(
-        CONTENT, STYLE, settings, observer=steer(None), checkpoint=path, resume=True
-    )
-    np.testing.assert_array_equal(resumed.pixels, whole.pixels)
-    assert resumed.settings == whole.settings
-
-
-@pytest.mark.usefixtures("random_vgg")
-def test_in_tiles_weights_change_and_colours_stay_too(monkeypatch):
-    settings = dataclasses.replace(
-        SMALL, weight_changes=(0, *WEIGHTS, 3, 2, 300, 9), steps=6, color="luminance"
-    )
-    runs = []
-    for tile in (None, 32):
-        seen = []
-        if tile:
-            in_tiles(monkeypatch, tile)
-        result = optimize_image(CONTENT, STYLE, settings, observer=seen.append)
-        losses = [list(step.loss.flat().values()) for step in seen]
-        runs.append((losses, result.pixels))
-    np.testing.assert_allclose(runs[1][0], runs[0][0], rtol=1e-3)
-    assert np.abs(runs[1][1] - runs[0][1]).mean() < 1e-3
-
-
-@pytest.mark.usefixtures("random_vgg")
-def test_weights_of_other_runs_stay():
-    with pytest.raises(InputError, match="no weight_changes"):
-        optimize_image(CONTENT, STYLE, SMALL, observer=lambda step: step.weigh(1, 1, 1))
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ((0.0, 1.0, 1.0), "four numbers a change, got 3"),
-        ((5.0, 1, 1, 1, 4.0, 1, 1, 1), "in order, from 0; got 4 after 5"),
-        ((0.5, 1, 1, 1), "in order"),
-        ((0.0, -1, 1, 1), "the content weight must be a finite number"),
-        ((0.0, 0, 0, 1), "content and style can't both weigh 0"),
-    ],
-)
-def test_changes_that_make_no_sense_are_refused(changes, message):
-    with pytest.raises(InputError, match=message):
-        OptimizeSettings(weight_changes=changes)
 
 
 @pytest.mark.weights

@@ -1,0 +1,270 @@
+"""A run of `nst optimize`: reads pictures, shows progress, saves what it makes."""
+
+import contextlib
+import dataclasses
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nst_tf import __version__
+from nst_tf.commands import INTERRUPTED, console
+from nst_tf.commands.console import resuming
+from nst_tf.running.log import Log
+from nst_tf.settings.checks import InputError
+from nst_tf.settings.codec import to_dict
+from nst_tf.settings.optimize import OptimizeSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nst_tf.commands.optimize import Job
+    from nst_tf.imaging.guides import Regions
+    from nst_tf.imaging.picture import Picture
+    from nst_tf.inspection.live import LiveView
+    from nst_tf.painting.events import Result, Step
+    from nst_tf.painting.schedule import Pass
+
+
+def doodled(settings: OptimizeSettings) -> OptimizeSettings:
+    """Return `settings` for a content that is a map: nothing of it is to be kept."""
+    loss = dataclasses.replace(settings.loss, content_weight=0.0)
+    if loss.strength is not None:
+        loss = dataclasses.replace(loss, strength=1.0)
+    init = "noise" if settings.init == "content" else settings.init
+    return dataclasses.replace(settings, loss=loss, init=init)
+
+
+def _read_inputs(
+    job: "Job", settings: OptimizeSettings
+) -> tuple["Picture", "list[np.ndarray]", "Regions"]:
+    """Read photograph, paintings, and masks or maps."""
+    from nst_tf.imaging.guides import everywhere, from_maps, from_masks
+    from nst_tf.imaging.read import load_image
+
+    content = load_image(job.content)
+    paintings = [load_image(path).pixels for path in job.paintings]
+    shares = settings.style_shares
+    size, *sizes = [
+        (image.shape[1], image.shape[0]) for image in (content.pixels, *paintings)
+    ]
+    masks, style_masks, style_maps = (
+        [load_image(path).pixels for path in paths]
+        for paths in (job.masks, job.style_masks, job.style_maps)
+    )
+    if masks:
+        return content, paintings, from_masks(size, sizes, masks, style_masks, shares)
+    if style_maps:
+        colors = load_image(job.map).pixels if job.map else content.pixels
+        return content, paintings, from_maps(size, sizes, colors, style_maps, shares)
+    return content, paintings, everywhere(len(paintings), shares)
+
+
+def optimize(job: "Job", settings: OptimizeSettings) -> int:
+    """Run `nst optimize`; return the exit code."""
+    from nst_tf.imaging.write import check_output
+
+    if job.doodle:
+        settings = doodled(settings)
+    if job.live and not settings.weight_changes:
+        first = (0.0, *settings.loss.term_weights.values())
+        settings = dataclasses.replace(settings, weight_changes=first)
+    settings = console.choose(settings, quiet=job.quiet)
+    check_output(job.output)
+    if job.preview_every:
+        check_output(job.output.with_suffix(".preview.png"))
+    content, styles, regions = _read_inputs(job, settings)
+    checkpoint = job.checkpoint_path
+    resume = resuming(checkpoint, wanted=job.resume, quiet=job.quiet)
+    if settings.memory is not None:
+        # TensorFlow's own allocator keeps what is freed, in pieces: twice as much and
+        # more. Without it a step takes 3 % longer. It is read when TensorFlow starts.
+        os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
+    console.import_quietly()
+    from nst_tf.painting.run import optimize_image
+    from nst_tf.painting.schedule import plan_passes
+
+    size, *sizes = [(x.shape[1], x.shape[0]) for x in (content.pixels, *styles)]
+    passes = plan_passes(size, sizes, settings)
+    if settings.memory is not None:
+        _announce(passes, settings, regions, quiet=job.quiet)
+    done = 0
+    if resume:
+        from nst_tf.running.checkpoint import steps_made
+
+        done = steps_made(checkpoint)
+    total = sum(one.steps for one in passes)
+    with (
+        Log(job.log_path, keep=done, key="evaluation") as log,
+        console.interruptible() as stop,
+        console.progress(
+            total, done, fields=("size", "loss", "speed"), quiet=job.quiet
+        ) as show,
+        _viewed(job, settings, total, log) as view,
+    ):
+        last = 0.0
+
+        def observe(step: "Step") -> bool:
+            nonlocal last
+            log.step(step.loss, step.seconds, **_place(step))
+            show(step.evaluation, **_texts(step, step.seconds - last))
+            last = step.seconds
+            if job.preview_every and step.evaluation % job.preview_every == 0:
+                _save(job.output.with_suffix(".preview.png"), step.image(), content)
+            if view is not None:
+                view.observe(step, stopped=lambda: stop.is_set)
+            return stop.is_set
+
+        result = optimize_image(
+            content.pixels,
+            styles,
+            settings,
+            regions=regions,
+            observer=observe,
+            checkpoint=checkpoint if job.checkpoint_every else None,
+            checkpoint_every=job.checkpoint_every or 1,
+            resume=resume,
+        )
+        if view is not None:
+            view.finish(result.reason, result.pixels)
+        return _finish(job, result.settings, content, (styles, regions), result, log)
+
+
+@contextlib.contextmanager
+def _viewed(
+    job: "Job", settings: OptimizeSettings, total: int, log: Log
+) -> Iterator["LiveView | None"]:
+    """Serve the live view, if it is wanted, and say where."""
+    if not job.live:
+        yield None
+        return
+    from nst_tf.inspection.live import LiveView
+
+    name = job.output.name
+    weights = tuple(settings.loss.term_weights.values())
+    with LiveView(
+        total=total, weights=weights, name=name, port=job.live_port, note=log.write
+    ) as view:
+        print(f"live view: {view.address}", file=sys.stderr, flush=True)
+        yield view
+
+
+def _announce(
+    passes: "Sequence[Pass]",
+    settings: OptimizeSettings,
+    regions: "Regions",
+    *,
+    quiet: bool,
+) -> None:
+    """Say what the largest pass will take, or refuse it."""
+    from nst_tf.painting.measure import memory_plan, step_seconds
+    from nst_tf.painting.memory import describe
+
+    plan = memory_plan(passes, settings, regions)
+    if not quiet:
+        text = describe(plan, settings, step_seconds(settings))
+        print(text, file=sys.stderr, flush=True)
+
+
+def _finish(
+    job: "Job",
+    settings: OptimizeSettings,
+    content: "Picture",
+    style: "tuple[list[np.ndarray], Regions]",
+    result: "Result",
+    log: Log,
+) -> int:
+    """Save the picture, measure the file, and say what became of the run."""
+    from nst_tf.imaging.read import load_image
+    from nst_tf.painting.measure import measure_losses
+
+    facts = {
+        "program": f"nst-tf {__version__}",
+        "settings": to_dict(settings),
+        "content": console.fingerprint(job.content),
+        "style": console.fingerprint(job.style),
+        "evaluations": result.evaluations,
+    }
+    for name in ("styles", "masks", "style_masks", "style_maps"):
+        if getattr(job, name):
+            facts[name] = [console.fingerprint(path) for path in getattr(job, name)]
+    if job.map:
+        facts["map"] = console.fingerprint(job.map)
+    _save(job.output, result.pixels, content, facts)
+    if result.reason == "not finite":
+        raise InputError(
+            f"the loss stopped being finite at evaluation {result.evaluations}; the"
+            f" last finite picture is in {job.output}. Lower the weights or the"
+            " learning rate"
+        )
+    if result.reason == "stopped":
+        hint = "; add --resume to go on" if job.checkpoint_every else ""
+        print(f"stopped: {job.output} holds the picture so far{hint}", file=sys.stderr)
+        return INTERRUPTED
+    styles, regions = style
+
+    exact, saved = measure_losses(
+        [result.pixels, load_image(job.output).pixels],
+        content.pixels,
+        styles,
+        settings,
+        regions=regions,
+    )
+    log.write(
+        {
+            "event": "saved",
+            "evaluations": result.evaluations,
+            "reason": result.reason,
+            # In float32; the optimiser's own, in half precision, is 2 to 3 % lower.
+            "loss": exact.total,
+            "loss_saved": saved.total,
+            "seconds": round(result.seconds, 3),
+        }
+    )
+    job.checkpoint_path.unlink(missing_ok=True)
+    job.output.with_suffix(".preview.png").unlink(missing_ok=True)
+    if not job.quiet:
+        height, width = result.pixels.shape[:2]
+        print(
+            f"{job.output}: {width}x{height}, {result.evaluations} evaluations in "
+            f"{result.seconds:.0f} s ({result.reason}); loss in float32"
+            f" {console.precise(exact.total)}, of the saved file"
+            f" {console.precise(saved.total)}"
+        )
+    return 0
+
+
+def _place(step: "Step") -> dict[str, Any]:
+    """Return where in the run a step is, as the log says it."""
+    return {
+        "stage": step.stage,
+        "depth": step.depth,
+        **step.size._asdict(),
+        "step": step.step,
+        "evaluation": step.evaluation,
+    }
+
+
+def _save(
+    path: Path,
+    pixels: Any,
+    content: "Picture",
+    facts: dict[str, Any] | None = None,
+) -> None:
+    from nst_tf.imaging.resize import resize
+    from nst_tf.imaging.write import save_image
+
+    alpha = content.alpha
+    if alpha is not None:
+        alpha = resize(alpha, pixels.shape[1], pixels.shape[0])
+    save_image(path, pixels, alpha=alpha, settings=facts)
+
+
+def _texts(step: "Step", took: float) -> dict[str, str]:
+    """Return what the progress bar says of a step."""
+    return {
+        "size": f"{step.size.width}x{step.size.height}",
+        "loss": step.loss.text(console.short),
+        "speed": f"{took:.2f} s" if step.step > 1 else "",
+    }
