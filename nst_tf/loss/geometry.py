@@ -160,8 +160,8 @@ _RANKS: Mapping[str, int] = {
     "block4_conv1": 120,
     "block4_conv2": 144,
     "block4_conv3": 176,
-    "block4_conv4": 208,
-    "block5_conv1": 256,
+    "block4_conv4": 256,
+    "block5_conv1": 384,
 }
 """Channels between the two convolutions of a layer of lite, which ships."""
 

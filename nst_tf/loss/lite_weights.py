@@ -21,7 +21,7 @@ from nst_tf.settings.checks import InputError
 
 FORMAT = "nst-tf lite"
 VERSION = 1
-_EXACT = ("block1", "block2", "block3")
+_EXACT = ("block1", "block2")
 """Blocks kept in float16: few numbers, and every later layer inherits their error."""
 _LEVELS = 127
 
@@ -65,7 +65,7 @@ def quantized(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def write_lite(path: Path, weights: LiteWeights) -> None:
-    """Write a network; blocks 1 to 3 in float16, the kernels of the others in 8 bits.
+    """Write a network; blocks 1 and 2 in float16, the kernels of the others in 8 bits.
 
     Args:
         path: The file, as named.

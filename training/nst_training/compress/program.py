@@ -33,7 +33,7 @@ CREDIT = (
     "Compressed from the {network} weights of Karen Simonyan and Andrew Zisserman,"
     " Visual Geometry Group, University of Oxford, https://arxiv.org/abs/1409.1556,"
     " CC BY 4.0, https://creativecommons.org/licenses/by/4.0/. Changed: every"
-    " convolution but the first is factored, trained and quantised."
+    " convolution but the first is factored, fitted and quantised."
 )
 _DEEPEST = "block5_conv1"
 
