@@ -83,8 +83,15 @@ Settings = TypeVar("Settings", bound=Any)
 
 
 def with_network(settings: Settings) -> Settings:
-    """Return settings of a run whose extractor names its network."""
+    """Return settings of a run whose extractor names its network.
+
+    Where `auto` stands, and the loss looks at a layer that lite has not, it is VGG-19
+    alone, if that is here.
+    """
     chosen = choose_network(settings.extractor)
+    deeper = set(settings.loss.layers).difference(GEOMETRIES["lite"].names)
+    if deeper and settings.extractor.network == "auto" and chosen.network == BOTH:
+        chosen = dataclasses.replace(chosen, network="vgg19")
     return dataclasses.replace(settings, extractor=chosen)
 
 
