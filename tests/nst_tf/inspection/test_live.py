@@ -297,14 +297,11 @@ def test_changes_that_make_no_sense_are_refused(changes, message):
         OptimizeSettings(weight_changes=changes)
 
 
-@pytest.mark.weights
-def test_a_live_run_is_steered_over_http_and_like_repeats_it(
-    pair, tmp_path, real_vgg, monkeypatch
-):
-    monkeypatch.setenv("NST_VGG19_WEIGHTS", str(real_vgg))
+def test_a_live_run_is_steered_over_http_and_like_repeats_it(pair, tmp_path):
     out = tmp_path / "out.png"
     command = [sys.executable, "-m", "nst_tf.cli", "optimize", *map(str, pair)]
     command += ["-o", str(out), *FLAGS, "--steps", "400", "--live", "--quiet"]
+    command += ["--network", "lite"]
     process = subprocess.Popen(
         command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
