@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from nst_tf.imaging.brushwork import brushwork
+from nst_tf.imaging.scene import landscape
 from nst_tf.imaging.write import save_image
 from tests.helpers import random_weights, scene, write_legacy
 
@@ -41,6 +43,21 @@ def shared():
     if not (path / "reference").is_dir():
         pytest.skip("no reference pictures: set NST_SHARED to their folder")
     return path
+
+
+@pytest.fixture
+def bare(tmp_path, monkeypatch):
+    """A machine without VGG weights; return the folder of its Keras cache."""
+    for network in ("VGG19", "VGG16"):
+        monkeypatch.delenv(f"NST_{network}_WEIGHTS", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """The project's own scene and brushwork, float32 `[H, W, 3]`."""
+    return landscape(240, 320), brushwork(200, 240)
 
 
 @pytest.fixture

@@ -56,7 +56,10 @@ def explore(job: Job) -> int:
     from nst_tf.inspection.explore import plan_trials, run_trials
 
     trials = plan_trials(base, job.strengths, job.style_scales, job.style_losses)
-    shared = f"--size {job.size} --steps {job.steps} --scales 1 --schedule whole"
+    shared = (
+        f"--size {job.size} --steps {job.steps} --scales 1 --schedule whole"
+        f" --network {base.extractor.network}"
+    )
     cells: list[Cell] = []
     with (
         console.interruptible() as stop,

@@ -114,7 +114,9 @@ GROUPS = {
         *("style_loss", "content_layers", "style_layers", "style_layer_weights"),
         *("style_layer_ratio", "border"),
     ),
-    "loss network": ("network", "pooling", "padding", "vgg_weights"),
+    "loss network": (
+        *("network", "pooling", "padding", "vgg_weights", "lite_weights"),
+    ),
     "paintings and masks": (
         *("styles", "style_shares", "style_size", "style_scale", "side", "resample"),
         *("masks", "style_masks", "map", "style_maps"),

@@ -91,12 +91,15 @@ Settings = TypeVar("Settings", bound=Any)
 def with_network(settings: Settings) -> Settings:
     """Return settings of a run whose extractor names its network.
 
-    A schedule in which every evaluation counts in full, as in published recipes, has
-    VGG-19 alone if `auto` would be two networks.
+    A run has VGG-19 alone where `auto` would be two networks if its loss looks at a
+    layer that lite has not, or if every evaluation counts in full (schedule whole), as
+    in published recipes.
     """
     chosen = choose_network(settings.extractor)
+    deeper = set(settings.loss.layers).difference(GEOMETRIES["lite"].names)
     whole = getattr(settings, "schedule", None) == "whole"
-    if whole and settings.extractor.network == "auto" and chosen.network == BOTH:
+    both = settings.extractor.network == "auto" and chosen.network == BOTH
+    if both and (deeper or whole):
         chosen = dataclasses.replace(chosen, network="vgg19")
     return dataclasses.replace(settings, extractor=chosen)
 

@@ -41,10 +41,11 @@ def build_lite(
         raise InputError(
             f"lite is made for max pooling, not {settings.pooling}: use --network vgg19"
         )
-    given = read_lite(settings.lite_weights or LITE).layers
+    path = settings.lite_weights or LITE
+    given = read_lite(path).layers
     missing = [name for name in geometry.names if name not in given]
     if missing:
-        raise InputError(f"this compressed network has no layer {missing[0]}")
+        raise InputError(f"{path} has no layer {missing[0]}")
     steps: dict[str, list[keras.layers.Layer]] = {}
     weights: dict[str, list[np.ndarray]] = {}
     for index, name in enumerate(geometry.names):

@@ -99,7 +99,7 @@ def read_lite(path: Path) -> LiteWeights:
     with _opened(path) as file:
         card = _card(path, file)
         arrays = {key: file[key] for key in file.files if key != "card"}
-    return LiteWeights(_layers(path, arrays, str(card.get("network"))), card)
+        return LiteWeights(_layers(path, arrays, str(card.get("network"))), card)
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -149,15 +149,16 @@ def _layers(path: Path, arrays: Mapping[str, np.ndarray], network: str) -> Any:
     layers = {}
     shapes = layer_shapes("vgg16" if network == "vgg16" else "vgg19")
     for name, (_, _, before, channels) in shapes.items():
-        kernel, bias = (_array(arrays, f"{name}/{part}") for part in ("kernel", "bias"))
+        kernel, mix, bias = (
+            _array(path, arrays, f"{name}/{part}") for part in Factors._fields
+        )
         if kernel is None or bias is None:
             break
-        mix = _array(arrays, f"{name}/mix")
-        rank = channels if mix is None else mix.shape[0]
+        rank = (channels,) if mix is None else mix.shape[:1]
         if (
-            kernel.shape != (3, 3, before, rank)
+            kernel.shape != (3, 3, before, *rank)
             or bias.shape != (channels,)
-            or (mix is not None and mix.shape != (rank, channels))
+            or (mix is not None and mix.shape != (*rank, channels))
         ):
             raise InputError(f"{path} is damaged: {name} is of another shape")
         factors = Factors(kernel, mix, bias)
@@ -170,7 +171,7 @@ def _layers(path: Path, arrays: Mapping[str, np.ndarray], network: str) -> Any:
     return layers
 
 
-def _array(arrays: Mapping[str, np.ndarray], key: str) -> np.ndarray | None:
+def _array(path: Path, arrays: Mapping[str, np.ndarray], key: str) -> np.ndarray | None:
     """Return one array in float32, None where the file has none."""
     if key not in arrays:
         return None
@@ -179,5 +180,5 @@ def _array(arrays: Mapping[str, np.ndarray], key: str) -> np.ndarray | None:
     if scale is None:
         return array
     if scale.shape != array.shape[-1:]:
-        raise InputError(f"the scales of {key} are of another shape")
+        raise InputError(f"{path} is damaged: the scales of {key} are of another shape")
     return array * scale

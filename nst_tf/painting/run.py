@@ -144,6 +144,9 @@ class _Run:
         optimizer: keras.optimizers.Optimizer | None = None
         if state is not None:
             first = self._restore_facts(state)
+        # All before the first step: the last one's weights may be unusable.
+        for network in dict.fromkeys(stage.network for stage in self.passes[first:]):
+            self._extractor(network)
         for index in range(first, len(self.passes)):
             stage = self.passes[index]
             photo = self.canvas.photograph(stage)
@@ -206,16 +209,18 @@ class _Run:
     def _objective(self, index: int) -> Objective:
         """Return the loss of a pass, in tiles where the plan says so."""
         stage = self.passes[index]
-        if stage.network not in self.extractors:
-            extractor = dataclasses.replace(
-                self.settings.extractor, network=stage.network
-            )
-            self.extractors[stage.network] = build_extractor(
-                self.settings.loss.layers, settings=extractor, dtype=self.dtype
-            )
         loss = changeable(stage.loss, self.settings)
-        objective = Objective(self.extractors[stage.network], loss)
+        objective = Objective(self._extractor(stage.network), loss)
         return tiled(objective, self.plan.stages[index].tile)
+
+    def _extractor(self, network: Network) -> keras.Model:
+        """Return a loss network, built once."""
+        if network not in self.extractors:
+            chosen = dataclasses.replace(self.settings.extractor, network=network)
+            self.extractors[network] = build_extractor(
+                self.settings.loss.layers, settings=chosen, dtype=self.dtype
+            )
+        return self.extractors[network]
 
     def _shares_targets(self, index: int) -> bool:
         """Tell whether a pass and the next are compared with the same."""

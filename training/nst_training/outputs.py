@@ -85,7 +85,8 @@ class Outputs:
 
     def _card(self, progress: Progress) -> dict[str, Any]:
         recipe = to_plain(self.settings)
-        recipe["extractor"].pop("vgg_weights")
+        for key in ("vgg_weights", "lite_weights"):
+            recipe["extractor"].pop(key)
         for style in recipe["styles"]:
             style["image"] = Path(style["image"]).name
         card: dict[str, Any] = {

@@ -157,10 +157,13 @@ class _Run:
         while True:
             now.reason, self.saved = "finished", False
             network, optimizer = self._start(state)
-            for name, until in self._phases():
-                if now.step < until or until == now.steps:
-                    self.model = self._model(name, network, optimizer)
-                    self._fit(until)
+            phases = self._phases()
+            # All before the first step: the last one's weights may be unusable.
+            judges = [self._judge(name) for name, _ in phases]
+            for judge, (_, until) in zip(judges, phases, strict=True):
+                self.model = StyleTransfer(network, *judge)
+                self.model.compile(optimizer=optimizer, jit_compile=jit_compile())
+                self._fit(until)
                 if now.reason != "finished":
                     break
             if not now.failed:
@@ -173,10 +176,12 @@ class _Run:
         return Trained(self.folder, now.step, now.loss, now.reason)
 
     def _phases(self) -> list[tuple[Network, int]]:
-        """Return the loss networks, and the step up to which each is looked through."""
+        """Return the loss networks to come, and the step up to which each is used."""
         steps = self.settings.steps
         *first, last = networks_of(self.settings.extractor)
         before = steps - math.ceil(LAST_SHARE * steps)
+        if self.progress.step >= before:
+            return [(last, steps)]
         return [*((name, before) for name in first), (last, steps)]
 
     def _start(
@@ -198,13 +203,8 @@ class _Run:
             self.file.restore(state, _variables(network, optimizer))
         return network, optimizer
 
-    def _model(
-        self,
-        name: Network,
-        network: TransformNetwork,
-        optimizer: keras.optimizers.Optimizer,
-    ) -> StyleTransfer:
-        """Return the model that a loss network judges."""
+    def _judge(self, name: Network) -> tuple[Objective, MixedTargets]:
+        """Return the loss in a loss network, and what it compares with."""
         if name not in self.judges:
             settings = self.settings
             chosen = dataclasses.replace(settings.extractor, network=name)
@@ -215,9 +215,7 @@ class _Run:
             strengths = [style.strength for style in settings.styles]
             targets = MixedTargets(objective, self.paintings, strengths)
             self.judges[name] = objective, targets
-        model = StyleTransfer(network, *self.judges[name])
-        model.compile(optimizer=optimizer, jit_compile=jit_compile())
-        return model
+        return self.judges[name]
 
     def _lowered(self, state: Checkpoint | None) -> Checkpoint | None:
         """Count a loss that is not finite; return the state to go on from."""
@@ -250,7 +248,7 @@ class _Run:
             mix=settings.mix,
             only=len(settings.styles) if self.grows else None,
         )
-        preview = _Preview(self)
+        preview, trained = _Preview(self), _Trained(self, until)
         try:
             self.model.fit(
                 dataset_of(batches, now.step),
@@ -263,8 +261,10 @@ class _Run:
                     preview,
                     Report(now, lambda: self._tell(batches, preview.sheet)),
                     SaveState(now, self._save, every=self.checkpoint_every),
+                    trained,
                 ],
             )
+            trained.put_back()
         except Exception as error:
             if batches.problem is not None:  # tf.data wraps it in an error of its own.
                 raise batches.problem from error
@@ -314,6 +314,28 @@ class _Preview(RunCallback):
         if run.preview_every and (now.last or now.step % run.preview_every == 0):
             network = run.outputs.averaged(run.model)
             self.sheet = run.outputs.preview(network, run.source, now.step)
+
+
+class _Trained(RunCallback):
+    """Keeps the weights of the last step, for which `fit` puts in their average.
+
+    Training goes on from them, as it does from a state; models get the average.
+    """
+
+    def __init__(self, run: _Run, until: int) -> None:
+        super().__init__(run.progress)
+        self.run, self.until = run, until
+        self.kept: list[np.ndarray] | None = None
+
+    def after_step(self) -> None:
+        """Keep them, if it is the last."""
+        if self.progress.step == self.until:
+            self.kept = self.run.model.generator.get_weights()
+
+    def put_back(self) -> None:
+        """Put them in, where all steps were made."""
+        if self.kept is not None:
+            self.run.model.generator.set_weights(self.kept)
 
 
 def _variables(

@@ -194,13 +194,9 @@ def test_the_loss_of_a_painted_luminance_is_that_of_the_saved_file():
     assert measured.total == pytest.approx(result.loss.total, rel=0.1)
 
 
-@pytest.mark.weights
-def test_with_a_matched_style_the_result_has_the_photographs_colours(
-    real_vgg, shared, monkeypatch
-):
-    monkeypatch.setenv("NST_VGG19_WEIGHTS", str(real_vgg))
-    photo = load_image(shared / "photos/test/kodim15.png").pixels
-    style = load_image(shared / "styles/starry_night.jpg").pixels
+@pytest.mark.usefixtures("bare")
+def test_with_a_matched_style_the_result_has_the_photographs_colours(reference):
+    photo, style = reference
 
     def gap(color):
         settings = OptimizeSettings(

@@ -45,11 +45,8 @@ def test_axes_that_make_no_sense_are_refused(axes, message):
         plan_trials(OptimizeSettings(), *axes)
 
 
-@pytest.mark.weights
-def test_the_flags_of_a_cell_make_its_picture_again(
-    pair, tmp_path, real_vgg, monkeypatch
-):
-    monkeypatch.setenv("NST_VGG19_WEIGHTS", str(real_vgg))
+@pytest.mark.usefixtures("bare")
+def test_the_flags_of_a_cell_make_its_picture_again(pair, tmp_path):
     sheet, again = tmp_path / "sheet.png", tmp_path / "again.png"
     axes = ["--strengths", "0.2", "0.9", "--style-scales", "1"]
     axes += ["--style-losses", "mean-variance"]

@@ -88,11 +88,8 @@ def test_the_strongest_units_have_the_largest_means():
     assert strongest_units(features, 3) == [2, 1, 3]
 
 
-@pytest.mark.weights
-def test_shallow_content_rebuilds_the_picture_and_style_only_its_texture(
-    real_vgg, monkeypatch
-):
-    monkeypatch.setenv("NST_VGG19_WEIGHTS", str(real_vgg))
+@pytest.mark.usefixtures("bare")
+def test_shallow_content_rebuilds_the_picture_and_style_only_its_texture():
     picture = scene(48, 48, seed=2)
     gaps = {}
     for part in ("content", "style"):

@@ -188,14 +188,11 @@ def test_a_pause_ends_with_the_run_and_when_nobody_looks(view, monkeypatch):
     assert not client.state()["paused"]
 
 
-@pytest.mark.weights
-def test_a_live_run_is_steered_over_http_and_like_repeats_it(
-    pair, tmp_path, real_vgg, monkeypatch
-):
-    monkeypatch.setenv("NST_VGG19_WEIGHTS", str(real_vgg))
+def test_a_live_run_is_steered_over_http_and_like_repeats_it(pair, tmp_path):
     out = tmp_path / "out.png"
     command = [sys.executable, "-m", "nst_tf.cli", "optimize", *map(str, pair)]
     command += ["-o", str(out), *FLAGS, "--steps", "400", "--live", "--quiet"]
+    command += ["--network", "lite"]
     process = subprocess.Popen(
         command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

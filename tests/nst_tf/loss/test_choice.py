@@ -4,26 +4,19 @@ import dataclasses
 
 import pytest
 
-from nst_tf import ExtractorSettings, InputError, OptimizeSettings
+from nst_tf import ExtractorSettings, InputError, LossSettings, OptimizeSettings
+from nst_tf.loss import choice
 from nst_tf.loss.choice import (
     choose_network,
     describe_choice,
     find_weights,
     geometry_of,
+    networks_of,
     with_network,
 )
 
 AUTO = ExtractorSettings()
 CACHED = "models/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
-
-
-@pytest.fixture
-def bare(tmp_path, monkeypatch):
-    """A machine without weights; return the folder of its Keras cache."""
-    for network in ("VGG19", "VGG16"):
-        monkeypatch.delenv(f"NST_{network}_WEIGHTS", raising=False)
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    return tmp_path
 
 
 def test_without_vgg_it_is_lite_and_a_line_says_how_to_get_the_other(bare):
@@ -69,3 +62,36 @@ def test_settings_of_a_run_keep_the_choice_and_all_else(bare):
     assert chosen.extractor.network == "lite"
     assert dataclasses.replace(chosen, extractor=AUTO) == settings
     assert geometry_of(AUTO).network == "lite"
+
+
+@pytest.mark.weights
+def test_with_the_weights_that_lite_was_made_from_it_is_lite_first(real_vgg):
+    given = dataclasses.replace(AUTO, vgg_weights=real_vgg)
+    assert choose_network(given).network == "lite-vgg19"
+    assert networks_of(given) == ("lite", "vgg19")
+    assert geometry_of(given).network == "vgg19"
+    average = dataclasses.replace(given, pooling="average")
+    assert choose_network(average).network == "vgg19"
+
+
+def test_weights_that_lite_was_not_made_from_are_used_alone(random_vgg):
+    assert networks_of(AUTO) == ("vgg19",)
+
+
+@pytest.mark.parametrize(
+    ("network", "layer", "chosen"),
+    [
+        ("auto", "block4_conv2", "lite-vgg19"),
+        ("auto", "block5_conv4", "vgg19"),
+        ("lite-vgg19", "block5_conv4", "lite-vgg19"),
+    ],
+)
+def test_where_the_loss_looks_deeper_than_lite_auto_is_vgg_alone(
+    random_vgg, monkeypatch, network, layer, chosen
+):
+    monkeypatch.setattr(choice, "made_lite", lambda path: True)
+    settings = OptimizeSettings(
+        loss=LossSettings(content_layers=(layer,)),
+        extractor=ExtractorSettings(network=network),
+    )
+    assert with_network(settings).extractor.network == chosen
