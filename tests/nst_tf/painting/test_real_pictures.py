@@ -136,7 +136,7 @@ def test_a_blend_of_two_paintings_lies_between_them(reference):
 
 
 def test_a_doodle_is_painted_by_each_colours_part_of_the_painting(reference):
-    night = reference[1]
+    night = reference[1] * np.array([0.4, 0.5, 0.9], "float32")
     painting = np.concatenate([night, 1.0 - night], axis=1)
     height, width = painting.shape[:2]
     annotation = np.zeros((height, width, 3), "float32")
