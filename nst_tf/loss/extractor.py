@@ -137,6 +137,7 @@ def build_extractor(
     if not layers:
         raise InputError("the extractor needs at least one layer")
     geometry = geometry.upto(layers)
+    settings = dataclasses.replace(settings, network=network)  # Of several the last.
     steps, weights = _BUILDERS[network](geometry, settings, dtype)
     pool = (
         keras.layers.MaxPooling2D(2, dtype=dtype)

@@ -197,6 +197,7 @@ def test_the_loss_of_a_painted_luminance_is_that_of_the_saved_file():
 @pytest.mark.usefixtures("bare")
 def test_with_a_matched_style_the_result_has_the_photographs_colours(reference):
     photo, style = reference
+    style = style[..., ::-1]  # Orange, unlike the photograph.
 
     def gap(color):
         settings = OptimizeSettings(

@@ -189,3 +189,14 @@ def test_without_file_and_network_the_error_says_both_ways_out(monkeypatch):
     with pytest.raises(InputError, match=r"(?s)network.*--vgg-weights") as caught:
         build_extractor(["block1_conv1"])
     assert "NST_VGG19_WEIGHTS" in str(caught.value)
+
+
+def test_of_two_networks_the_extractor_is_the_last(random_vgg):
+    image = scene(16, 24)[None]
+    both, alone = (
+        build_extractor(["block2_conv1"], settings=ExtractorSettings(network=network))(
+            image
+        )["block2_conv1"]
+        for network in ("lite-vgg19", "vgg19")
+    )
+    np.testing.assert_array_equal(both, alone)
