@@ -136,16 +136,17 @@ def _explain(arguments: list[str]) -> int:
     """Show the version or the commands, or ask for one."""
     import argparse
 
+    width = max(map(len, COMMANDS))
+    table = "\n".join(f"  {k:{width}}  {v.help}" for k, v in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Neural style transfer on TensorFlow and Keras 3.",
-        epilog=f"'{PROGRAM} COMMAND --help' lists a command's flags.",
+        epilog=f"commands:\n{table}\n\n'{PROGRAM} COMMAND --help' lists its flags.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     version = f"%(prog)s {__version__}"
     parser.add_argument("--version", action="version", version=version)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, command in COMMANDS.items():
-        commands.add_parser(name, help=command.help)
+    parser.add_argument("command", metavar="COMMAND", help="one of those below")
     parser.parse_args(arguments)
     return 0
 

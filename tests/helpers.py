@@ -10,7 +10,7 @@ import numpy as np
 
 from nst_tf import LossSettings, OptimizeSettings
 from nst_tf.imaging.write import save_image
-from nst_tf.loss.weights import layer_shapes
+from nst_tf.loss.weight_files import layer_shapes
 
 ROOT = Path(__file__).parents[1]
 """The repository."""

@@ -47,7 +47,7 @@ def made_lite(path: Path) -> bool:
     Its card has the hash of the first convolution's kernel.
     """
     from nst_tf.loss.lite_weights import read_card
-    from nst_tf.loss.weights import first_kernel
+    from nst_tf.loss.weight_files import first_kernel
 
     kernel = first_kernel(path)
     if kernel is None or not LITE.is_file():

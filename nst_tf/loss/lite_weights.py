@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nst_tf.loss.weights import layer_shapes
+from nst_tf.loss.weight_files import layer_shapes
 from nst_tf.settings.checks import InputError
 
 FORMAT = "nst-tf lite"

@@ -8,7 +8,7 @@ from keras import ops
 
 from nst_tf import ExtractorSettings, InputError, build_extractor
 from nst_tf.loss.vgg import CenteredInput
-from nst_tf.loss.weights import layer_shapes, read_weights
+from nst_tf.loss.weight_files import layer_shapes, read_weights
 from tests.helpers import random_weights, scene, write_legacy
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nst_tf.loss.weights import layer_shapes
+from nst_tf.loss.weight_files import layer_shapes
 from nst_tf.settings.checks import InputError
 from nst_training.compress import matching
 from nst_training.compress.forward import (

@@ -8,7 +8,7 @@ from nst_tf.backend.compile import compiled, gradient_and_rest
 from nst_tf.imaging.write import save_image
 from nst_tf.loss.extractor import build_extractor
 from nst_tf.loss.objective import Objective
-from nst_tf.loss.weights import layer_shapes
+from nst_tf.loss.weight_files import layer_shapes
 from nst_tf.running.identity import RunIdentity
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import ExtractorSettings, LossSettings

@@ -8,7 +8,7 @@ from keras import ops
 
 from nst_tf.loss.lite_weights import Factors
 from nst_tf.loss.vgg import MEAN_RGB
-from nst_tf.loss.weights import Weights
+from nst_tf.loss.weight_files import Weights
 
 Tensor = Any
 Numbers = dict[str, Any]

@@ -15,7 +15,7 @@ import numpy as np
 from keras import ops
 
 from nst_tf.backend.compile import compiled, gradient_and_rest
-from nst_tf.loss.weights import Weights
+from nst_tf.loss.weight_files import Weights
 from nst_training.compress import matching
 from nst_training.compress.forward import exact_numbers, features, layers_of
 

@@ -13,7 +13,7 @@ from nst_tf.files import replacing, sha256
 from nst_tf.loss.choice import hash_kernel
 from nst_tf.loss.geometry import GEOMETRIES
 from nst_tf.loss.lite_weights import LiteWeights, write_lite
-from nst_tf.loss.weights import Weights, read_weights
+from nst_tf.loss.weight_files import Weights, read_weights
 from nst_tf.running.identity import RunIdentity
 from nst_training.compress.finetune import (
     Finetuning,

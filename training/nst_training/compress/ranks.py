@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nst_tf.loss.weights import layer_shapes
+from nst_tf.loss.weight_files import layer_shapes
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import Network
 

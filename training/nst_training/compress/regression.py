@@ -16,7 +16,7 @@ import numpy as np
 from keras import ops
 
 from nst_tf.loss.lite_weights import Factors
-from nst_tf.loss.weights import Weights
+from nst_tf.loss.weight_files import Weights
 from nst_tf.settings.checks import InputError
 from nst_training.compress.forward import (
     Numbers,
