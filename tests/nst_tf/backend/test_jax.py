@@ -19,7 +19,7 @@ PROGRAM = """
 import json, sys
 import numpy as np
 from nst_tf import optimize_image
-from nst_tf.settings import from_dict
+from nst_tf.settings.codec import from_dict
 content, style = np.load(sys.argv[1]).values()
 losses = []
 result = optimize_image(
@@ -38,7 +38,7 @@ def on_jax(*command):
     return on_backend("jax", *command)
 
 
-def tested_on_jax(file, *flags):
+def suite_on_jax(file, *flags):
     return on_jax("-m", "pytest", "-q", f"tests/nst_tf/{file}", *flags)
 
 
@@ -75,7 +75,7 @@ CONTROL = """
 import json, sys
 import numpy as np
 from nst_tf import LossSettings, ExtractorSettings, OptimizeSettings, optimize_image
-from nst_tf.regions import from_masks
+from nst_tf.imaging.guides import from_masks
 from tests.helpers import scene
 mask = np.zeros((40, 56), "float32")
 mask[:, 30:] = 1.0
@@ -112,16 +112,16 @@ def test_regions_strength_and_style_losses_on_jax_follow_tensorflow(
 
 
 def test_losses_pass_their_tests_on_jax():
-    assert "passed" in tested_on_jax("loss/test_terms.py")
+    assert "passed" in suite_on_jax("loss/test_terms.py")
     names = "scipys or agree or finite or matched or deviations"
-    out = tested_on_jax("loss/style/test_style_losses.py", "-k", names)
+    out = suite_on_jax("loss/style/test_style_losses.py", "-k", names)
     assert "passed" in out
 
 
 def test_lbfgs_trains_keras_models_on_jax():
     # Compiled by fit; step by step without it JAX compiles each operation anew.
     names = "trains_any or equal_bits or configuration or refused"
-    out = tested_on_jax("optimizers/test_lbfgs.py", "-k", names)
+    out = suite_on_jax("optimizers/test_lbfgs.py", "-k", names)
     assert "passed" in out
 
 
@@ -162,7 +162,7 @@ def test_the_training_step_on_jax_agrees_with_that_on_tensorflow(tmp_path, rando
 
 def test_the_network_passes_its_tests_on_jax():
     names = "padding or upsampling or normalisation or lowerings or johnsons"
-    out = tested_on_jax("network/test_transform.py", "-k", names)
+    out = suite_on_jax("network/test_transform.py", "-k", names)
     assert "passed" in out
 
 
