@@ -186,8 +186,9 @@ def test_without_file_and_network_the_error_says_both_ways_out(monkeypatch):
 
     monkeypatch.delenv("NST_VGG19_WEIGHTS", raising=False)
     monkeypatch.setattr(keras.applications, "VGG19", fail)
+    vgg = ExtractorSettings(network="vgg19")
     with pytest.raises(InputError, match=r"(?s)network.*--vgg-weights") as caught:
-        build_extractor(["block1_conv1"])
+        build_extractor(["block1_conv1"], settings=vgg)
     assert "NST_VGG19_WEIGHTS" in str(caught.value)
 
 
