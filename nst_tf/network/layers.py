@@ -156,28 +156,67 @@ class ConditionalInstanceNormalization(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("nst_tf")
 class StyleBlend(keras.layers.Layer):
-    """The ratios of the styles, whatever the share of the photograph."""
+    """The ratios of the styles, whatever the share of the photograph.
+
+    Args:
+        photograph: Whether the photograph's share is kept as a row of its own, from
+            which a network draws with less strength.
+        **kwargs: Passed to `keras.layers.Layer`.
+    """
+
+    def __init__(self, *, photograph: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.photograph = photograph
 
     def call(self, style: Tensor) -> Tensor:
-        """Return `[B, N]` with sum 1 (0 for the photograph alone) of `[B, N + 1]`."""
+        """Return the rows' weights of `[B, N + 1]`.
+
+        Returns:
+            `[B, N]` with sum 1 (0 for the photograph alone); with the photograph's
+            share before them `[B, N + 1]`, with sum 1.
+        """
         painted = style[:, 1:]
-        return painted / ops.maximum(ops.sum(painted, axis=-1, keepdims=True), 1e-6)
+        ratios = painted / ops.maximum(ops.sum(painted, axis=-1, keepdims=True), 1e-6)
+        if not self.photograph:
+            return ratios
+        share = style[:, :1]
+        return ops.concatenate([share, (1.0 - share) * ratios], axis=-1)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Leave out style 0."""
+        """Leave out style 0, unless it is kept."""
         batch, rows = input_shape
-        return batch, rows - 1
+        return batch, rows if self.photograph else rows - 1
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "photograph": self.photograph}
 
 
 @keras.saving.register_keras_serializable("nst_tf")
 class PhotographMix(keras.layers.Layer):
-    """Mix in the photograph by the weight of style 0."""
+    """Mix in the photograph by the weight of style 0.
+
+    Args:
+        late: Mix by the fourth power of the weight: only near the photograph, where a
+            network that knows the weight itself is not exact.
+        **kwargs: Passed to `keras.layers.Layer`.
+    """
+
+    def __init__(self, *, late: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.late = late
 
     def call(self, x: Tensor, image: Tensor, style: Tensor) -> Tensor:
         """Return `[B, H, W, 3]` between `x` and `image`; `style` is `[B, N]`."""
         share = style[:, None, None, :1]
+        if self.late:
+            share = ops.square(ops.square(share))
         return share * image + (1.0 - share) * x
 
     def compute_output_spec(self, x: Any, image: Any, style: Any) -> Any:
         """Keep shape and dtype."""
         return keras.KerasTensor(x.shape, dtype=x.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "late": self.late}

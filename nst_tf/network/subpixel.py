@@ -108,6 +108,85 @@ class UpsamplingConv2D(_Phased):
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
 
+@keras.saving.register_keras_serializable("nst_tf")
+class SubpixelConv2D(keras.layers.Layer):
+    """A convolution to twice the resolution with a kernel for each of the four phases.
+
+    The kernels start alike, as if the map were enlarged: no checkerboard to unlearn.
+
+    Args:
+        filters: Channels of the output.
+        kernel_size: Side of the kernels, odd.
+        lowering: See `nst_tf.network.lowering`.
+        **kwargs: Passed to `keras.layers.Layer`.
+
+    Reference:
+        Aitken et al. 2017 (the start), https://arxiv.org/abs/1707.02937
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int,
+        *,
+        lowering: Lowering = "native",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.filters, self.kernel_size = filters, kernel_size
+        self.lowering = find_lowering(lowering)
+
+    def build(self, input_shape: Any) -> None:
+        """Create the kernels, `[k, k, C, 4 F]`, and the bias, `[F]`."""
+        side = self.kernel_size
+        self.kernel = self.add_weight(
+            shape=(side, side, input_shape[-1], 4 * self.filters),
+            initializer=_four_alike,
+            name="kernel",
+        )
+        self.bias = self.add_weight(
+            shape=(self.filters,), initializer="zeros", name="bias"
+        )
+        self.built = True
+
+    def call(self, x: Tensor, like: Tensor) -> Tensor:
+        """Return `[B, H, W, F]` of a padded `[B, ceil(H/2) + k - 1, ..., C]`.
+
+        Args:
+            x: The features to enlarge.
+            like: `[B, H, W, ...]`, which says how much to cut off.
+        """
+        kernel, bias = ops.convert_to_tensor(self.kernel), self.bias
+        found = ops.conv(x, kernel, padding="valid")
+        found = found + ops.concatenate([ops.convert_to_tensor(bias)] * 4)
+        picture = ops.depth_to_space(found, 2)
+        if self.lowering.in_phases(like):
+            return picture
+        _, height, width, _ = ops.shape(like)
+        return picture[:, :height, :width]
+
+    def compute_output_spec(self, x: Any, like: Any) -> Any:
+        """Take the sides of `like`."""
+        shape = (x.shape[0], *like.shape[1:3], self.filters)
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "lowering": self.lowering.name,
+        }
+
+
+def _four_alike(shape: Any, dtype: Any = None) -> Tensor:
+    """Return Glorot's random kernel, the same for each of four phases."""
+    *first, filters = shape
+    one = keras.initializers.GlorotUniform()((*first, filters // 4), dtype=dtype)
+    return ops.concatenate([one] * 4, axis=-1)
+
+
 def _by_phases(kernel: Tensor) -> Tensor:
     """Turn `[k, k, C, F]` into `[k + 1, k + 1, C, 4 F]`, for stride 2."""
     moved = [

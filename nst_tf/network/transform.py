@@ -1,28 +1,25 @@
 """The transform network: a photograph and style weights in, the stylised picture out.
 
+Its architectures are in `nst_tf.network.hourglass` and `nst_tf.network.johnson`.
+
 References:
-    Johnson et al. 2016 (supplement: the layers), https://arxiv.org/abs/1603.08155
+    Johnson et al. 2016, https://arxiv.org/abs/1603.08155
     Ulyanov et al. 2016 (instance normalisation), https://arxiv.org/abs/1607.08022
     Dumoulin et al. 2017 (conditional instance normalisation),
     https://arxiv.org/abs/1610.07629
-    Odena et al. 2016 (resize-convolution), https://distill.pub/2016/deconv-checkerboard
-    Chaurasia and Culurciello 2017 (additive skips), https://arxiv.org/abs/1707.03718
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
-from keras import ops
 
-from nst_tf.network.layers import (
-    ConditionalInstanceNormalization,
-    PhotographMix,
-    ReflectionPadding,
-    StyleBlend,
-)
-from nst_tf.network.subpixel import PhasedConv2D, UpsamplingConv2D
-from nst_tf.settings.network import Lowering, NetworkSettings
+from nst_tf.network.blocks import Blocks
+from nst_tf.network.hourglass import hourglass
+from nst_tf.network.johnson import johnson
+from nst_tf.network.layers import PhotographMix
+from nst_tf.settings.network import Architecture, Lowering, NetworkSettings
 
 Tensor = Any
 
@@ -88,22 +85,17 @@ class TransformNetwork(keras.Model):
 def build_network(
     settings: NetworkSettings, *, tiles: bool = False
 ) -> TransformNetwork:
-    """Build Johnson's network with conditional instance normalisation.
+    """Build a network with conditional instance normalisation.
 
-    Differs from the paper: what either stride takes away is added again at its size on
-    the way up (additive skips: the photograph's outlines stay, and cost nothing),
-    reflection padding before every convolution, nearest
-    upsampling and convolution instead of transposed convolutions (no checkerboard),
-    instance normalisation, a sigmoid at the end. Instance normalisation takes away
-    what a photograph's mean and contrast are, so no weights would give it back: the
-    share of style 0 is mixed in from the input itself, and strength 0 is exact. The
-    other weights set the blend; only their ratios count.
+    Instance normalisation takes away what a photograph's mean and contrast are, so no
+    weights would give it back: the share of style 0 is mixed in from the input itself,
+    and strength 0 is exact. The other weights set the blend; only their ratios count.
 
     Any height and width from 16 pixels; with the native lowering the output has the
-    input's size, with the others both sides must be multiples of 4.
+    input's size, with the others both sides must be multiples of `settings.multiple`.
 
     Args:
-        settings: Styles, width, lowering and compute dtype.
+        settings: Styles, architecture, width, lowering and compute dtype.
         tiles: Whether the statistics of the normalisations are an input, too, and an
             output, so that the parts of a picture can share those of the whole.
 
@@ -121,75 +113,20 @@ def build_network(
     return TransformNetwork(settings, tiles=tiles)
 
 
+_ARCHITECTURES: dict[Architecture, Callable[[Blocks], Tensor]] = {
+    "hourglass": hourglass,
+    "johnson": johnson,
+}
+
+
 def _graph(
     settings: NetworkSettings, *, tiles: bool
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Return the symbolic inputs and outputs of `build_network`."""
-    lowering = settings.lowering
-    policy = settings.dtype
-    narrow, middle, wide = (max(1, round(settings.width * n)) for n in (32, 64, 128))
-
-    image = keras.Input((None, None, 3), dtype="float32", name="image")
-    style = keras.Input((settings.styles + 1,), dtype="float32", name="style")
-    inputs = {"image": image, "style": style}
-    blend = StyleBlend(dtype="float32", name="blend")(style)
-    if tiles:
-        channels = 2 * narrow + 2 * middle + 11 * wide + 3
-        inputs["statistics"] = keras.Input((3, 1, channels), name="statistics")
-    own: list[Tensor] = []
-
-    def normalize(x: Tensor, name: str) -> Tensor:
-        normalization = ConditionalInstanceNormalization(
-            settings.styles, lowering=lowering, dtype=policy, name=f"{name}_norm"
-        )
-        if not tiles:
-            return normalization(x, blend)
-        first = sum(part.shape[-1] for part in own)
-        given = inputs["statistics"][..., first : first + x.shape[-1]]
-        x, statistics = normalization(x, blend, given)
-        own.append(statistics)
-        return x
-
-    def convolve(x: Tensor, filters: int, size: int, name: str, stride: int = 1) -> Any:
-        padding = ReflectionPadding(
-            size // 2, lowering=lowering, dtype=policy, name=f"{name}_padding"
-        )
-        if size > 3:
-            convolution = PhasedConv2D(
-                filters, size, lowering=lowering, dtype=policy, name=name
-            )
-        else:
-            convolution = keras.layers.Conv2D(
-                filters, size, strides=stride, use_bias=False, dtype=policy, name=name
-            )
-        return normalize(convolution(padding(x)), name)
-
-    def relu(x: Tensor, name: str) -> Tensor:
-        return keras.layers.ReLU(dtype=policy, name=f"{name}_relu")(x)
-
-    x = keras.layers.Rescaling(2.0, offset=-1.0, dtype=policy, name="center")(image)
-    skips: list[Tensor] = []
-    for name, filters, size, stride in (
-        ("down1", narrow, 9, 1),
-        ("down2", middle, 3, 2),
-        ("down3", wide, 3, 2),
-    ):
-        x = relu(convolve(x, filters, size, name, stride), name)
-        skips.append(x)
-    for block in range(1, 6):
-        inside = relu(convolve(x, wide, 3, f"res{block}a"), f"res{block}a")
-        inside = convolve(inside, wide, 3, f"res{block}b")
-        x = keras.layers.Add(dtype=policy, name=f"res{block}_add")([x, inside])
-    skips.pop()  # The last is x itself.
-    for name, filters in (("up1", middle), ("up2", narrow)):
-        skip = skips.pop()
-        up = UpsamplingConv2D(filters, 3, lowering=lowering, dtype=policy, name=name)
-        x = relu(normalize(up(x, skip), name), name)
-        x = keras.layers.Add(dtype=policy, name=f"{name}_add")([x, skip])
-    x = convolve(x, 3, 9, "out")
+    blocks = Blocks(settings, tiles=tiles)
+    x = _ARCHITECTURES[settings.architecture](blocks)
     # float32: half precision would quantise the picture to fewer than 256 levels.
     x = keras.layers.Activation("sigmoid", dtype="float32", name="picture")(x)
-    x = PhotographMix(dtype="float32", name="mix")(x, image, style)
-    if tiles:
-        x = {"picture": x, "statistics": ops.concatenate(own, axis=-1)}
-    return inputs, x
+    mix = PhotographMix(late=blocks.trained_strength, dtype="float32", name="mix")
+    x = mix(x, blocks.image, blocks.style)
+    return blocks.inputs, blocks.with_statistics(x)

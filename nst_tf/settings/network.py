@@ -1,14 +1,21 @@
 """Settings of the transform network."""
 
 import dataclasses
+import types
+from collections.abc import Mapping
 from typing import Literal
 
 from nst_tf.settings.checks import at_least, reject, within
 
+Architecture = Literal["hourglass", "johnson"]
 Lowering = Literal["native", "multiples", "slices"]
-MULTIPLE = 4
-"""The network's two strides: what both sides of a picture must be multiples of with
-other lowerings than native."""
+MULTIPLES: Mapping[Architecture, int] = types.MappingProxyType(
+    {"hourglass": 8, "johnson": 4}
+)
+"""The strides of a network, one after the other: what both sides of a picture must be
+multiples of with other lowerings than native."""
+MULTIPLE = MULTIPLES["johnson"]
+"""What they are for models whose card does not say."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -17,13 +24,22 @@ class NetworkSettings:
 
     styles: int = 1
     """Number of styles besides the photograph itself, which is style 0."""
+    architecture: Architecture = "johnson"
+    """hourglass: half to an eighth of the photograph's resolution, a trained strength;
+    johnson: Johnson's, at full to a quarter of it."""
     width: float = 1.0
-    """Multiplier of the channels: 1 is Johnson's network, 0.5 and 0.25 are faster."""
+    """Multiplier of the channels: 0.5 and 0.25 are faster."""
     lowering: Lowering = "native"
     """How layers are written: native for any size; multiples for sides that are
-    multiples of 4; slices for these too, in the form LiteRT's kernels take whole."""
+    multiples of 4 (hourglass: 8); slices for these too, in the form LiteRT's
+    kernels take whole."""
     dtype: str = "float32"
     """A Keras dtype policy: float32, or mixed_bfloat16 for training."""
+
+    @property
+    def multiple(self) -> int:
+        """What both sides must be multiples of with other lowerings than native."""
+        return MULTIPLES[self.architecture]
 
     def __post_init__(self) -> None:
         problems = at_least("styles", self.styles, 1)

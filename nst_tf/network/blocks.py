@@ -1,0 +1,140 @@
+"""What the architectures of the transform network are put together from."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from nst_tf.network.layers import (
+    ConditionalInstanceNormalization,
+    ReflectionPadding,
+    StyleBlend,
+)
+from nst_tf.network.subpixel import PhasedConv2D, UpsamplingConv2D
+from nst_tf.settings.network import NetworkSettings
+
+Tensor = Any
+
+
+class Blocks:
+    """Inputs of a network under construction, and layers on what comes of them.
+
+    Args:
+        settings: Styles, architecture, width, lowering and compute dtype.
+        tiles: Whether the statistics of the normalisations are an input, too.
+
+    Attributes:
+        image: The photograph, symbolic float32 `[B, H, W, 3]`.
+        style: The styles' weights, symbolic float32 `[B, N + 1]`.
+        trained_strength: Whether the normalisations know the photograph's share.
+        narrow: Channels of the maps of the highest resolution.
+        middle: Those of the next.
+        wide: Those of the lowest.
+    """
+
+    def __init__(self, settings: NetworkSettings, *, tiles: bool) -> None:
+        self.settings, self.tiles = settings, tiles
+        self.lowering, self.policy = settings.lowering, settings.dtype
+        self.trained_strength = settings.architecture == "hourglass"
+        self.narrow, self.middle, self.wide = (
+            max(1, round(settings.width * channels)) for channels in (32, 64, 128)
+        )
+        self.image = keras.Input((None, None, 3), dtype="float32", name="image")
+        rows = settings.styles + 1
+        self.style = keras.Input((rows,), dtype="float32", name="style")
+        self._rows = rows if self.trained_strength else settings.styles
+        self._blend = StyleBlend(
+            photograph=self.trained_strength, dtype="float32", name="blend"
+        )(self.style)
+        self._own: list[Tensor] = []
+        self._given: Any = None
+
+    @property
+    def inputs(self) -> dict[str, Tensor]:
+        """The symbolic inputs by name."""
+        inputs = {"image": self.image, "style": self.style}
+        return inputs | ({"statistics": self._given} if self.tiles else {})
+
+    def expect(self, channels: int) -> None:
+        """Declare over how many channels the network will normalise in all."""
+        if self.tiles:
+            self._given = keras.Input((3, 1, channels), name="statistics")
+
+    def with_statistics(self, picture: Tensor) -> Tensor:
+        """Return the network's output: the picture, with tiles the statistics too."""
+        if not self.tiles:
+            return picture
+        statistics = ops.concatenate(self._own, axis=-1)
+        return {"picture": picture, "statistics": statistics}
+
+    def centered(self) -> Tensor:
+        """Return the photograph in -1..1."""
+        center = keras.layers.Rescaling(
+            2.0, offset=-1.0, dtype=self.policy, name="center"
+        )
+        return center(self.image)
+
+    def normalize(self, x: Tensor, name: str) -> Tensor:
+        """Normalise in the manner of the styles."""
+        normalization = ConditionalInstanceNormalization(
+            self._rows, lowering=self.lowering, dtype=self.policy, name=f"{name}_norm"
+        )
+        if not self.tiles:
+            return normalization(x, self._blend)
+        first = sum(part.shape[-1] for part in self._own)
+        given = self._given[..., first : first + x.shape[-1]]
+        x, statistics = normalization(x, self._blend, given)
+        self._own.append(statistics)
+        return x
+
+    def relu(self, x: Tensor, name: str) -> Tensor:
+        """Rectify."""
+        return keras.layers.ReLU(dtype=self.policy, name=f"{name}_relu")(x)
+
+    def pad(self, x: Tensor, width: int, name: str) -> Tensor:
+        """Mirror the border."""
+        padding = ReflectionPadding(
+            width, lowering=self.lowering, dtype=self.policy, name=f"{name}_padding"
+        )
+        return padding(x)
+
+    def convolve(
+        self, x: Tensor, filters: int, size: int, name: str, *, stride: int = 1
+    ) -> Tensor:
+        """Pad, convolve and normalise."""
+        x = self.pad(x, size // 2, name)
+        if size > 3 and stride == 1:
+            convolution = PhasedConv2D(
+                filters, size, lowering=self.lowering, dtype=self.policy, name=name
+            )
+        else:
+            convolution = keras.layers.Conv2D(
+                filters,
+                size,
+                strides=stride,
+                use_bias=False,
+                dtype=self.policy,
+                name=name,
+            )
+        return self.normalize(convolution(x), name)
+
+    def down(
+        self, x: Tensor, filters: int, size: int, name: str, *, stride: int = 2
+    ) -> Tensor:
+        """Convolve, usually to half the resolution, normalise and rectify."""
+        return self.relu(self.convolve(x, filters, size, name, stride=stride), name)
+
+    def up(self, x: Tensor, skip: Tensor, name: str) -> Tensor:
+        """Enlarge to the resolution and channels of a skip, and add it."""
+        enlarging = UpsamplingConv2D(
+            skip.shape[-1], 3, lowering=self.lowering, dtype=self.policy, name=name
+        )
+        x = self.relu(self.normalize(enlarging(x, skip), name), name)
+        return keras.layers.Add(dtype=self.policy, name=f"{name}_add")([x, skip])
+
+    def residual(self, x: Tensor, name: str) -> Tensor:
+        """Add what two convolutions make of a map to it."""
+        channels = x.shape[-1]
+        inside = self.convolve(x, channels, 3, f"{name}a")
+        inside = self.convolve(self.relu(inside, f"{name}a"), channels, 3, f"{name}b")
+        return keras.layers.Add(dtype=self.policy, name=f"{name}_add")([x, inside])
