@@ -40,4 +40,11 @@ def has_gpu() -> bool:
         import tensorflow as tf
 
         return bool(tf.config.list_physical_devices("GPU"))
-    return bool(keras.distribution.list_devices("gpu"))
+    return bool(jax_gpus())
+
+
+def jax_gpus() -> list[str]:
+    """Return the names of the GPUs that JAX sees, as Keras has them."""
+    # Asked for a kind that there is none of, JAX raises.
+    devices: list[str] = keras.distribution.list_devices()
+    return [name for name in devices if name.startswith(("gpu", "cuda"))]

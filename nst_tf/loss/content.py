@@ -87,7 +87,14 @@ class Content(Term):
 
     def value(self, sums: Sums, targets: Targets) -> Tensor:
         """Return the sum or mean over layers."""
-        total = ops.zeros((), "float32")
+        total = ops.mean(self.errors(sums))
+        if targets.reference is not None:
+            total = total / max(1, len(self.layers))
+        return total
+
+    def errors(self, sums: Sums) -> Tensor:
+        """Return the unweighted term of every picture, `[B]`: the sum over layers."""
+        total = ops.zeros((1,), "float32")
         for name in self.layers:
             gap = content_of(
                 sums[f"{name}/content"],
@@ -95,7 +102,5 @@ class Content(Term):
                 sums.get(f"{name}/energy"),
                 convention=self.convention,
             )
-            total = total + ops.mean(gap)
-        if targets.reference is not None:
-            total = total / max(1, len(self.layers))
+            total = total + gap
         return total

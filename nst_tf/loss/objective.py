@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from nst_tf.backend.slicing import slice_map
+from nst_tf.loss.content import Content
 from nst_tf.loss.extractor import Extractor
 from nst_tf.loss.parts import LossParts
 from nst_tf.loss.style.term import Style
@@ -41,6 +42,7 @@ class Objective(keras.layers.Layer):
         self.extractor = extractor
         self.settings = settings or LossSettings()
         self.terms = build_terms(self.settings)
+        self.content = cast(Content, self.terms[Content.name])
         self.style = cast(Style, self.terms[Style.name])
         # Content is compared with a map that saw the same zeros: it stays whole.
         cut = self.settings.style_layers if self.settings.border == "inner" else ()

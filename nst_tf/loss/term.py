@@ -29,6 +29,8 @@ class Targets(NamedTuple):
             settings, from `Term.reference`; else None.
         weights: Weights of the terms in the order of `TERMS`, float32 `[T]`, where they
             may change on the way; None for those of the settings.
+        previous: `picture` `[B, H, W, 3]` and `mask` `[B, H, W, 1]` of the temporal
+            term, if there is a picture before.
     """
 
     content: dict[str, Tensor]
@@ -37,6 +39,7 @@ class Targets(NamedTuple):
     masks: dict[str, Tensor] | None = None
     reference: dict[str, Tensor] | None = None
     weights: Tensor | None = None
+    previous: dict[str, Tensor] | None = None
 
 
 class Seen(NamedTuple):

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from nst_tf.loss.objective import Objective
+from nst_tf.loss.parts import LossParts
 from nst_tf.loss.targets import FixedTargets
 from nst_tf.loss.term import Targets
 from nst_tf.settings.loss import TERMS
@@ -86,18 +87,24 @@ class StyleTransfer(keras.Model):
         training: bool = True,
     ) -> Tensor:
         """Return the total loss of `y_pred` and keep its parts for the logs."""
-        parts = self.objective(y_pred, self.targets(x))
-        replicas = _replicas()
-        if replicas > 1:  # Gradients and metrics are summed over them.
-            parts = parts.map(lambda part: part / replicas)
+        parts = self.judge(x, y_pred, training)
+        count = replicas()
+        if count > 1:  # Gradients and metrics are summed over them.
+            parts = parts.map(lambda part: part / count)
         for metric in self.parts:
             metric.update_state(parts.flat()[metric.name])
         if hasattr(self.generator, "remember"):  # Pixels keep the last finite ones.
             self.generator.remember(y_pred, parts.total)
         return parts.total
 
+    def judge(self, x: Tensor, y_pred: Tensor, training: bool) -> LossParts:
+        """Return the loss of the generator's picture of `x`."""
+        del training
+        parts: LossParts = self.objective(y_pred, self.targets(x))
+        return parts
 
-def _replicas() -> int:
+
+def replicas() -> int:
     """Return over how many devices TensorFlow's strategy spreads a batch."""
     if keras.backend.backend() != "tensorflow":
         return 1  # JAX shards the batch of one program: means are over all of it.

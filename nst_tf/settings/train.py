@@ -19,7 +19,7 @@ from nst_tf.settings.checks import (
 )
 from nst_tf.settings.codec import from_plain
 from nst_tf.settings.loss import ExtractorSettings, LossSettings
-from nst_tf.settings.network import NetworkSettings
+from nst_tf.settings.network import MULTIPLES, Architecture, NetworkSettings
 from nst_tf.settings.optimize import Precision
 
 TrainOptimizer = Literal["muon", "adam"]
@@ -32,18 +32,15 @@ ADDED_STEPS = 2000
 LOSS = LossSettings(
     convention="relative",
     border="inner",
-    content_layers=("block3_conv3",),
-    style_layers=("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1"),
-    style_weight=15.0,
+    style_weight=6.0,
+    style_layer_ratio=1.25,
     tv_weight=1e-5,
+    temporal_weight=40.0,
 )
-"""What networks are trained with: the optimisation's loss without the fifth block.
+"""What networks are trained with. The style weight is where the content budget starts.
 
-A network reaches 0.3 to 0.6 of a painting's energy there, whatever its weight, where
-L-BFGS reaches 0.1 in 25 evaluations; without it a step takes two fifths of the time.
-The content layer is Johnson's, of VGG-19. See training/models/gallery/README.md.
-From random weights a style weight of 60 drowns the outlines of busy photographs before
-the network has learned to draw them; a model that draws them can be trained on at 60.
+With layers alike a network matches the shallow ones far better than anyone can see, and
+the brushwork of block4_conv1 hardly.
 """
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
@@ -57,7 +54,9 @@ class StyleSettings:
     image: Path
     """The painting; relative to the recipe's folder, `${NAME:-default}` is expanded."""
     strength: float = 1.0
-    """Factor of the style term for this style alone."""
+    """Factor of the style term for this style alone, where there is no budget."""
+    content_budget: float | None = None
+    """Content error to reach in this style; without it the recipe's."""
     size: int | None = None
     """Long side of the painting in pixels; without it the recipe's style_size."""
     credit: str = ""
@@ -74,10 +73,13 @@ class TrainSettings:
     """Name of the model."""
     styles: tuple[StyleSettings, ...] = ()
     """The styles, in the order of the weights; style 0 is the photograph itself."""
+    architecture: Architecture = "johnson"
+    """johnson: Johnson's network, at full to a quarter of the photograph's resolution;
+    hourglass: at half to an eighth of it, twice as fast, with a trained strength."""
     width: float = 1.0
     """Multiplier of the network's channels."""
     size: int = 256
-    """Side of the training crops in pixels, a multiple of 4."""
+    """Side of the training crops in pixels, a multiple of 4 (hourglass: 8)."""
     style_size: int = 512
     """Long side of the paintings in pixels. Never enlarged."""
     batch: int = 4
@@ -97,6 +99,14 @@ class TrainSettings:
     """Momentum of the moving average of the weights, which is what is saved."""
     mix: float = 0.25
     """Fraction of examples that mix two styles at random."""
+    content_budget: float = 0.55
+    """Content error to reach: squared error of the content layers over the photograph's
+    energy there, in crops. Each style's weight follows until it is met (0: none does,
+    the style weight stays)."""
+    weaker: float = 0.25
+    """Fraction of examples painted at less than full strength."""
+    relight: float = 0.3
+    """Fraction of photographs that are made darker, lighter or flat in parts."""
     seed: int = 0
     """Seed of the weights, the order, the crops and the mixes."""
     precision: Precision = "auto"
@@ -110,13 +120,16 @@ class TrainSettings:
         problems = all_at_least(
             self, size=32, style_size=32, batch=1, steps=1, warmup_steps=0, seed=0
         )
-        if self.size % 4:
-            problems.append(f"size must be a multiple of 4, got {self.size}")
+        multiple = MULTIPLES[self.architecture]
+        if self.size % multiple:
+            problems.append(f"size must be a multiple of {multiple}, got {self.size}")
         if self.learning_rate is not None:
             problems += exceeds("learning_rate", self.learning_rate)
         problems += at_least("clip", self.clip, 0) or finite("clip", self.clip)
         problems += momentum("ema", self.ema)
-        problems += within("mix", self.mix, 0, 1)
+        for name in ("mix", "weaker", "relight"):
+            problems += within(name, getattr(self, name), 0, 1)
+        problems += at_least("content_budget", self.content_budget, 0)
         if not self.styles:
             problems.append("a recipe needs at least one [[styles]]")
         names = [style.name for style in self.styles]
@@ -126,6 +139,10 @@ class TrainSettings:
                     f"style name {style.name!r} must be of a-z, 0-9, - and _"
                 )
             problems += exceeds(f"strength of {style.name}", style.strength)
+            if style.content_budget is not None:
+                problems += exceeds(
+                    f"content_budget of {style.name}", style.content_budget
+                )
         if len(set(names)) != len(names):
             problems.append(f"two styles have one name: {', '.join(names)}")
         try:
@@ -137,7 +154,19 @@ class TrainSettings:
 
     def network(self, **changes: Any) -> NetworkSettings:
         """Return the settings of the network to train."""
-        return NetworkSettings(styles=len(self.styles), width=self.width, **changes)
+        return NetworkSettings(
+            styles=len(self.styles),
+            architecture=self.architecture,
+            width=self.width,
+            **changes,
+        )
+
+    @property
+    def budgets(self) -> list[float]:
+        """The content errors to reach, one a style; empty without a budget."""
+        if not self.content_budget:
+            return []
+        return [style.content_budget or self.content_budget for style in self.styles]
 
 
 def with_style(card: Mapping[str, Any], name: str, image: Path) -> TrainSettings:
@@ -152,7 +181,9 @@ def with_style(card: Mapping[str, Any], name: str, image: Path) -> TrainSettings
         InputError: The card's recipe does not fit this version, or the name is taken.
     """
     try:
-        settings = from_plain(TrainSettings, card["recipe"])
+        # Cards of version 0.1 name none of these, and mean what was before.
+        before = {"architecture": "johnson", "content_budget": 0.0, "weaker": 0.0}
+        settings = from_plain(TrainSettings, before | card["recipe"])
     except InputError as error:
         raise InputError(f"the model's recipe does not fit: {error}") from error
     style = StyleSettings(name=name, image=image)

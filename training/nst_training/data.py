@@ -17,9 +17,12 @@ import numpy as np
 from nst_tf.imaging.crop import load_crop
 from nst_tf.imaging.folder import Folder
 from nst_tf.settings.checks import InputError
+from nst_training.augment import DRAWS
 
 _SHUFFLE = 2048
 """Examples among which a stream that can only be read in order is shuffled."""
+WEAKEST = 0.9
+"""Largest share of the photograph in an example: at strength 0 nothing is asked."""
 _HOPELESS = 100
 """Broken photographs in a row after which there is no point in going on."""
 
@@ -112,6 +115,7 @@ class Batches:
         styles: Number of styles besides style 0.
         seed: What order, crops and weights come from.
         mix: Fraction of examples that mix two styles; style 0 is never asked for.
+        weaker: Fraction of examples painted at less than full strength.
         only: Index of the only style to ask for, from 1, never mixed.
         workers: Threads that decode.
     """
@@ -125,12 +129,13 @@ class Batches:
         styles: int,
         seed: int = 0,
         mix: float = 0.25,
+        weaker: float = 0.0,
         only: int | None = None,
         workers: int = 2,
     ) -> None:
         self.source, self.size, self.batch = source, size, batch
         self.styles, self.seed, self.mix = styles, seed, mix
-        self.only = only
+        self.weaker, self.only = weaker, only
         self.workers = workers
         self.broken: dict[str, str] = {}
         self.problem: InputError | None = None
@@ -139,19 +144,24 @@ class Batches:
     def open(self, start: int) -> Generator[dict[str, np.ndarray], None, None]:
         """Yield the batches from number `start`.
 
-        Each has `image`, float32 `[B, size, size, 3]` RGB 0..1, and `style`, float32
-        `[B, N]` with N = styles + 1.
+        Each has `image`, float32 `[B, size, size, 3]` RGB 0..1, `style`, float32
+        `[B, N]` with N = styles + 1, and `draws`, float32 `[B, 18]`, uniform random
+        numbers for `nst_training.augment`.
 
         Raises:
             InputError: A hundred photographs in a row were broken.
         """
         for number, crops in enumerate(self._crops(start), start):
-            draw = np.random.default_rng((self.seed, 3, number))
-            weights = [self._weights(draw) for _ in range(self.batch)]
-            yield {
-                "image": np.stack(crops).astype("float32") / 255.0,
-                "style": np.stack(weights),
-            }
+            image = np.stack(crops).astype("float32") / 255.0
+            yield {"image": image, **self.drawn(number)}
+
+    def drawn(self, number: int) -> dict[str, np.ndarray]:
+        """Return `style` and `draws` of a batch by its number."""
+        draw = np.random.default_rng((self.seed, 3, number))
+        return {
+            "style": np.stack([self._weights(draw) for _ in range(self.batch)]),
+            "draws": draw.random((self.batch, DRAWS), "float32"),
+        }
 
     def _crops(self, start: int) -> Iterator[list[np.ndarray]]:
         """Yield the crops of every batch; decode ahead in threads."""
@@ -209,8 +219,8 @@ class Batches:
             return None
 
     def _weights(self, draw: np.random.Generator) -> np.ndarray:
-        """Return one style, or two in a random proportion."""
-        kind, part = draw.random(2)
+        """Return one style, or two in a random proportion, at some strength."""
+        kind, part, weak, share = draw.random(4)
         weights = np.zeros(self.styles + 1, "float32")
         if self.only is not None:
             weights[self.only] = 1.0
@@ -219,4 +229,7 @@ class Batches:
             weights[first], weights[second] = part, 1.0 - part
         else:
             weights[1 + draw.integers(self.styles)] = 1.0
+        if weak < self.weaker:
+            weights *= 1.0 - WEAKEST * share
+            weights[0] = WEAKEST * share
         return weights

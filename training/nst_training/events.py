@@ -1,6 +1,7 @@
 """What a training tells its observer, and how it ends."""
 
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ class TrainStep(NamedTuple):
         broken: Photographs that could not be read, by name, with the reason.
         lowered: How often the loss was not finite and the rate was halved.
         preview: The sheet of previews that was written now, float32 `[H, W, 3]`.
+        budget: `content_errors` (a running mean) and `style_factors`, one a style,
+            where there is a content budget.
     """
 
     step: int
@@ -30,6 +33,7 @@ class TrainStep(NamedTuple):
     broken: dict[str, str]
     lowered: int
     preview: np.ndarray | None = None
+    budget: Mapping[str, list[float]] = types.MappingProxyType({})
 
 
 class Trained(NamedTuple):

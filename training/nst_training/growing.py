@@ -38,8 +38,19 @@ class Base:
                 f"{folder} has the styles {', '.join(self.model.styles)}, the settings"
                 f" {', '.join(names)}; they may have the same or one more"
             )
-        if settings.width != self.model.card["recipe"].get("width"):
-            raise InputError(f"{folder} was not trained at width {settings.width:g}")
+        theirs, mine = self.model.network.settings, settings.network()
+        if (mine.architecture, mine.width) != (theirs.architecture, theirs.width):
+            raise InputError(
+                f"{folder} holds a network of architecture {theirs.architecture} and"
+                f" width {theirs.width:g}, the settings say {mine.architecture} and"
+                f" {mine.width:g}"
+            )
+
+    @property
+    def style_factors(self) -> list[float] | None:
+        """What the model's content budget had come to, if it had one."""
+        factors = self.model.card.get("style_factors")
+        return [*factors, 1.0] if factors and self.grows else factors
 
     def start(self, network: keras.Model) -> None:
         """Put the model's weights into a network; freeze what is not to change."""

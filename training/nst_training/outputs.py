@@ -75,11 +75,19 @@ class Outputs:
         save_image(path, sheet)
         return sheet
 
-    def write(self, network: keras.Model, progress: Progress) -> None:
+    def write(
+        self,
+        network: keras.Model,
+        progress: Progress,
+        budget: dict[str, list[float]],
+    ) -> None:
         """Write the model and its card, each whole or not at all."""
         with replacing(self.folder / MODEL) as part:
             network.save(part)
-        text = json.dumps(self._card(progress), indent=2, ensure_ascii=False) + "\n"
+        text = (
+            json.dumps({**self._card(progress), **budget}, indent=2, ensure_ascii=False)
+            + "\n"
+        )
         with replacing(self.folder / CARD) as part:
             part.write_text(text, "utf-8")
 

@@ -8,12 +8,14 @@ References:
 import dataclasses
 import math
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from nst_tf.backend.compile import jit_compile
 from nst_tf.backend.precision import resolve_precision
+from nst_tf.imaging.folder import Folder
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import reduce
 from nst_tf.imaging.write import check_output
@@ -27,10 +29,10 @@ from nst_tf.running.callbacks import FiniteGuard, Report, RunCallback, SaveState
 from nst_tf.running.checkpoint import Checkpoint, StateFile, named_variables
 from nst_tf.running.identity import RunIdentity, hash_arrays
 from nst_tf.running.progress import Progress
-from nst_tf.running.transfer import StyleTransfer
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_plain
 from nst_tf.settings.loss import Network
+from nst_training.budget import ContentBudget
 from nst_training.data import Batches, Source
 from nst_training.distribute import gpus, spread
 from nst_training.events import Observer, Trained, TrainStep
@@ -38,7 +40,9 @@ from nst_training.feed import dataset_of
 from nst_training.growing import Base
 from nst_training.optimizer import build_optimizer
 from nst_training.outputs import Outputs
+from nst_training.resident import ResidentBatches
 from nst_training.settings import TrainSettings
+from nst_training.transfer import NetworkTransfer
 
 _GIVE_UP = 5
 """Losses that are not finite after which lowering the rate has no chance."""
@@ -54,6 +58,7 @@ def train(
     preview_every: int = 500,
     base: Path | None = None,
     resume: bool = False,
+    in_memory: bool = False,
 ) -> Trained:
     """Train a network and write it, with its card, into a folder.
 
@@ -70,6 +75,8 @@ def train(
             and beta are trained, and all other weights keep their bits.
         resume: Go on from the state in `folder`; the result has the bits of an
             unbroken run.
+        in_memory: Hold all photographs of a folder in the memory of the device that
+            trains, and cut crops there: what a GPU needs to be kept busy.
 
     Raises:
         InputError: Settings, pictures, weights or the state can't be used, or the loss
@@ -82,7 +89,14 @@ def train(
     settings = with_network(settings)
     check_output(folder / "preview.png")
     run = _Run(
-        settings, source, folder, observer, checkpoint_every, preview_every, base
+        settings,
+        source,
+        folder,
+        observer,
+        checkpoint_every,
+        preview_every,
+        base,
+        in_memory,
     )
     return run(run.file.load() if resume else None)
 
@@ -99,7 +113,11 @@ class _Run:
         checkpoint_every: int,
         preview_every: int,
         base: Path | None,
+        in_memory: bool,
     ) -> None:
+        if in_memory and not isinstance(source, Folder):
+            raise InputError("only photographs of a folder can be held in memory")
+        self.in_memory = in_memory
         self.settings, self.source, self.folder = settings, source, folder
         self.base = Base(base, settings) if base is not None else None
         self.observer = observer
@@ -113,6 +131,9 @@ class _Run:
         self.lowered = 0
         self.saved = False
         self.judges: dict[Network, tuple[Objective, MixedTargets]] = {}
+        budgets = settings.budgets
+        start = self.base.style_factors if self.base is not None else None
+        self.budget = ContentBudget(budgets, start) if budgets else None
 
     @property
     def grows(self) -> bool:
@@ -140,6 +161,8 @@ class _Run:
             "backend": keras.backend.backend(),
             "base": self.base.hash if self.base is not None else None,
         }
+        if self.in_memory:  # Other crops.
+            facts["in_memory"] = True
         return RunIdentity(facts, hint=". Give another --output, or delete it")
 
     def __call__(self, state: Checkpoint | None) -> Trained:
@@ -161,7 +184,7 @@ class _Run:
             # All before the first step: the last one's weights may be unusable.
             judges = [self._judge(name) for name, _ in phases]
             for judge, (_, until) in zip(judges, phases, strict=True):
-                self.model = StyleTransfer(network, *judge)
+                self.model = NetworkTransfer(network, *judge, self.budget)
                 self.model.compile(optimizer=optimizer, jit_compile=jit_compile())
                 self._fit(until)
                 if now.reason != "finished":
@@ -170,7 +193,7 @@ class _Run:
                 break
             state = self._lowered(state)
         averaged = self.outputs.averaged(self.model, average=now.step > 0)
-        self.outputs.write(averaged, now)
+        self.outputs.write(averaged, now, self._told())
         if now.reason == "finished":
             (self.folder / STATE).unlink(missing_ok=True)
         return Trained(self.folder, now.step, now.loss, now.reason)
@@ -200,7 +223,7 @@ class _Run:
         optimizer = build_optimizer(settings, self.lowered)
         optimizer.build(network.trainable_variables)
         if state is not None:
-            self.file.restore(state, _variables(network, optimizer))
+            self.file.restore(state, self._variables(network, optimizer))
         return network, optimizer
 
     def _judge(self, name: Network) -> tuple[Objective, MixedTargets]:
@@ -238,20 +261,16 @@ class _Run:
         settings, now = self.settings, self.progress
         if now.step >= until:
             return
-        batches = Batches(
-            self.source,
-            size=settings.size,
-            batch=settings.batch,
-            styles=len(settings.styles),
-            # Another draw after a loss that was not finite, still reproducible.
-            seed=settings.seed + 1000 * self.lowered,
-            mix=settings.mix,
-            only=len(settings.styles) if self.grows else None,
-        )
+        batches = self._batches()
         preview, trained = _Preview(self), _Trained(self, until)
         try:
             self.model.fit(
-                dataset_of(batches, now.step),
+                dataset_of(
+                    batches,
+                    now.step,
+                    relight=settings.relight,
+                    copy=settings.loss.temporal_weight > 0,
+                ),
                 epochs=1,
                 steps_per_epoch=until - now.step,
                 shuffle=False,
@@ -270,6 +289,27 @@ class _Run:
                 raise batches.problem from error
             raise
 
+    def _batches(self) -> Batches:
+        """Return what to train on: read on the way, or held."""
+        settings = self.settings
+        drawn: dict[str, Any] = {
+            "size": settings.size,
+            "batch": settings.batch,
+            "styles": len(settings.styles),
+            # Another draw after a loss that was not finite, still reproducible.
+            "seed": settings.seed + 1000 * self.lowered,
+            "mix": settings.mix,
+            "weaker": settings.weaker if self._trains_strength else 0.0,
+            "only": len(settings.styles) if self.grows else None,
+        }
+        if self.in_memory and isinstance(self.source, Folder):
+            return ResidentBatches(self.source.files, **drawn)
+        return Batches(self.source, **drawn)
+
+    @property
+    def _trains_strength(self) -> bool:
+        return self.settings.architecture == "hourglass"
+
     def _tell(self, batches: Batches, preview: np.ndarray | None) -> bool | None:
         """Tell the observer of a step; return whether it wants the run to end."""
         if self.observer is None:
@@ -285,14 +325,26 @@ class _Run:
                 batches.broken,
                 self.lowered,
                 preview,
+                self._told(),
             )
         )
 
+    def _told(self) -> dict[str, list[float]]:
+        return self.budget.told() if self.budget is not None else {}
+
     def _save(self) -> None:
         facts = {**self.progress.facts(), "lowered": self.lowered}
-        variables = _variables(self.model.generator, self.model.optimizer)
+        variables = self._variables(self.model.generator, self.model.optimizer)
         self.file.save(facts, variables)
         self.saved = True
+
+    def _variables(
+        self, network: keras.Model, optimizer: keras.optimizers.Optimizer
+    ) -> dict[str, keras.Variable]:
+        parts: dict[str, Any] = {"generator": network, "optimizer": optimizer}
+        if self.budget is not None:
+            parts["budget"] = self.budget
+        return named_variables(**parts)
 
 
 class _Preview(RunCallback):
@@ -336,12 +388,6 @@ class _Trained(RunCallback):
         """Put them in, where all steps were made."""
         if self.kept is not None:
             self.run.model.generator.set_weights(self.kept)
-
-
-def _variables(
-    network: keras.Model, optimizer: keras.optimizers.Optimizer
-) -> dict[str, keras.Variable]:
-    return named_variables(generator=network, optimizer=optimizer)
 
 
 def _painting(path: Path, size: int) -> np.ndarray:
