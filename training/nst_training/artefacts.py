@@ -10,6 +10,10 @@ _BLOCK = 16
 """Side of the squares that are judged dead or alive."""
 
 
+_AREA, _SMOOTH = 32, 3 / 255
+"""Side of the squares that are smooth or not, and the deviation below which."""
+
+
 class Artefacts(NamedTuple):
     """What viewers take for faults, as numbers that 0 or 1 is best for.
 
@@ -20,16 +24,27 @@ class Artefacts(NamedTuple):
             pixels), over that of the frequencies beside them. About 1: no pattern.
         saturated: Fraction of pixels with every channel at 0 or 255.
         dead: Fraction of 16x16 squares without texture where the photograph has some.
+        blotch: Fraction of the picture that is smooth over 32 pixels where the
+            photograph is not, beyond what the painting has of such parts.
     """
 
     border: float
     checkerboard: float
     saturated: float
     dead: float
+    blotch: float
 
 
-def measure_artefacts(picture: np.ndarray, photo: np.ndarray) -> Artefacts:
-    """Measure a stylised picture against its photograph, both `[H, W, 3]` 0..1."""
+def measure_artefacts(
+    picture: np.ndarray, photo: np.ndarray, painting: np.ndarray
+) -> Artefacts:
+    """Measure a stylised picture against its photograph and the painting.
+
+    Args:
+        picture: float32 `[H, W, 3]`, RGB 0..1.
+        photo: Of the same shape.
+        painting: float32 `[H', W', 3]`.
+    """
     grey, plain = picture.mean(axis=-1), photo.mean(axis=-1)
     saturated = ((picture < 0.5 / 255) | (picture > 254.5 / 255)).all(axis=-1)
     return Artefacts(
@@ -37,7 +52,15 @@ def measure_artefacts(picture: np.ndarray, photo: np.ndarray) -> Artefacts:
         _checkerboard(grey),
         float(saturated.mean()),
         float(((_spread(grey) < 1 / 255) & (_spread(plain) > 2 / 255)).mean()),
+        _blotch(grey, plain, painting.mean(axis=-1)),
     )
+
+
+def _blotch(grey: np.ndarray, plain: np.ndarray, painted: np.ndarray) -> float:
+    """Return how much is smooth that is so neither in photograph nor painting."""
+    smooth, usual = (_spread(x, _AREA) < _SMOOTH for x in (grey, painted))
+    here = smooth & (_spread(plain, _AREA) > 2 * _SMOOTH)
+    return max(0.0, float(here.mean() - usual.mean()))
 
 
 def _border(grey: np.ndarray) -> float:
@@ -63,10 +86,10 @@ def _checkerboard(grey: np.ndarray) -> float:
     return max(ratios)
 
 
-def _spread(grey: np.ndarray) -> np.ndarray:
+def _spread(grey: np.ndarray, side: int = _BLOCK) -> np.ndarray:
     """Return the standard deviation of every square."""
-    rows, columns = (side // _BLOCK for side in grey.shape)
-    squares = grey[: rows * _BLOCK, : columns * _BLOCK]
-    squares = squares.reshape(rows, _BLOCK, columns, _BLOCK)
+    rows, columns = (length // side for length in grey.shape)
+    squares = grey[: rows * side, : columns * side]
+    squares = squares.reshape(rows, side, columns, side)
     spread: np.ndarray = squares.std(axis=(1, 3))
     return spread

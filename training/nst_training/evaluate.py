@@ -1,53 +1,29 @@
 """How good a trained network is, measured on photographs it has not seen.
 
-Reference:
-    Johnson et al. 2016, figure 5 (a pass of the network against L-BFGS evaluations),
-    https://arxiv.org/abs/1603.08155
+Content and style errors say how much is left of the photograph and how much there is of
+the painting; neither can be bought with a heavier weight but at the other's cost.
 """
 
-import dataclasses
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from nst_tf.files import replacing, sha256
+from nst_tf.files import sha256
 from nst_tf.imaging.contact_sheet import arrange, on_square
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import reduce
-from nst_tf.loss.choice import choose_network
-from nst_tf.loss.parts import LossParts
+from nst_tf.inspection.errors import ErrorMeter
+from nst_tf.loss.choice import networks_of
 from nst_tf.network.trained import MODEL, Model, load_model
-from nst_tf.painting.events import Step
-from nst_tf.painting.measure import measure_loss
-from nst_tf.painting.run import optimize_image
 from nst_tf.running.identity import RunIdentity
 from nst_tf.settings.checks import InputError
-from nst_tf.settings.codec import from_dict
-from nst_tf.settings.loss import ExtractorSettings, LossSettings
-from nst_tf.settings.optimize import OptimizeSettings
-from nst_training.artefacts import Artefacts, measure_artefacts
-
-
-class Score(NamedTuple):
-    """One photograph in one style.
-
-    Attributes:
-        photo: Name of the photograph.
-        style: Name of the style.
-        loss: Parts of the network's loss, by the recipe's weights, in float32.
-        evaluations: Evaluations from the photograph after which L-BFGS has a loss as
-            low; `limit` when it had not by then.
-        artefacts: Faults of the picture.
-    """
-
-    photo: str
-    style: str
-    loss: LossParts
-    evaluations: int
-    artefacts: Artefacts
+from nst_tf.settings.loss import ExtractorSettings
+from nst_training.artefacts import measure_artefacts
+from nst_training.comparison import evaluations_to_match
+from nst_training.flicker import measure_flicker
+from nst_training.scores import Score, ScoreFile, summarize
 
 
 def paint(model: Model, photo: np.ndarray, style: int) -> np.ndarray:
@@ -60,51 +36,39 @@ def score(
     photo: np.ndarray,
     painting: np.ndarray,
     style: int,
-    loss: LossSettings,
+    meter: ErrorMeter,
     *,
     name: str = "",
     limit: int = 150,
 ) -> tuple[np.ndarray, Score]:
-    """Stylise a photograph and compare the result with L-BFGS.
+    """Stylise a photograph, measure the result and compare it with L-BFGS.
 
     Args:
         model: The network.
         photo: float32 `[H, W, 3]`, RGB 0..1, as large as it is to be judged.
-        painting: The style image, at the size it was trained with.
+        painting: The style image.
         style: Index of the style, from 1.
-        loss: The recipe's loss, with the style's own strength in its style weight.
+        meter: What measures content and style.
         name: What the score calls the photograph.
-        limit: Evaluations after which the comparison ends.
+        limit: Evaluations after which the comparison ends (0: no comparison).
 
     Returns:
         The picture, float32 `[H, W, 3]`, and its score.
     """
-    picture = paint(model, photo, style)
-    settings = OptimizeSettings(
-        size=max(photo.shape[:2]),
-        style_size=max(painting.shape[:2]),
-        scales=1,
-        schedule="whole",
-        steps=limit,
-        loss=loss,
-    )
-    mine = measure_loss(picture, photo, painting, settings)
-    reached: list[int] = []
 
-    def observe(step: Step) -> bool:
-        if step.loss.total <= mine.total:
-            reached.append(step.evaluation)
-        return bool(reached)
+    def painted(frame: np.ndarray) -> np.ndarray:
+        return paint(model, frame, style)
 
-    optimize_image(photo, painting, settings, observer=observe)
-    result = Score(
+    picture = painted(photo)
+    errors = meter(picture, photo, painting)
+    return picture, Score(
         name,
         model.styles[style - 1],
-        mine,
-        reached[0] if reached else limit,
-        measure_artefacts(picture, photo),
+        errors,
+        measure_artefacts(picture, photo, painting),
+        measure_flicker(painted, photo),
+        evaluations_to_match(errors, photo, painting, meter, limit) if limit else None,
     )
-    return picture, result
 
 
 def evaluate(
@@ -114,6 +78,7 @@ def evaluate(
     *,
     size: int = 512,
     limit: int = 150,
+    beside: Path | None = None,
     observer: Callable[[Score], None] | None = None,
     state: Path | None = None,
     resume: bool = False,
@@ -125,59 +90,109 @@ def evaluate(
         photos: Photographs it was not trained on.
         paintings: The style images, in the order of the model's styles.
         size: Long side in pixels at which it is judged.
-        limit: Evaluations of L-BFGS after which a comparison ends.
+        limit: Evaluations of L-BFGS after which a comparison ends (0: none begins).
+        beside: A folder of another program's pictures, each with the names of a style
+            and of a photograph in its own, to put on the sheet and into the scorecard.
         observer: Called after every picture that was scored now.
         state: Keeps the scores, for `resume`; to be deleted by the caller.
         resume: Go on after the last score in `state`.
 
     Returns:
         The scorecard, JSON-ready, and a contact sheet: a row a photograph, the
-        photograph first, then each style.
+        photograph first, then each style, and what lies beside it.
 
     Raises:
         InputError: No model, pictures that can't be read or don't fit it, or a state
             of another model, other pictures or settings.
     """
     model = load_model(folder)
-    network = choose_network(ExtractorSettings()).network
     if len(paintings) != len(model.styles):
         raise InputError(
             f"{folder} has {len(model.styles)} styles ({', '.join(model.styles)}), but"
             f" {len(paintings)} paintings were given"
         )
-    recipe = model.card["recipe"]
-    loss = from_dict({"loss": recipe["loss"]}).loss
-    art = [
-        reduce(load_image(path).pixels, style["size"] or recipe["style_size"])
-        for path, style in zip(paintings, recipe["styles"], strict=True)
-    ]
+    others = _beside(beside, photos, model.styles)
+    art = [load_image(path).pixels for path in paintings]
+    # The last: what is judged is looked at through the network itself, if it is here.
+    network = networks_of(ExtractorSettings())[-1]
+    meter = ErrorMeter(ExtractorSettings(network=network))
     judged = {"size": size, "limit": limit, "network": network}
-    identity = _identity(folder, photos, paintings, {**judged, "recipe": recipe})
-    known = _read_scores(state, identity) if state and resume else []
-    scores: list[Score] = []
-    pictures = []
+    file = ScoreFile(state, _identity(folder, photos, paintings, judged))
+    known = file.read() if resume else []
+    scores, theirs, pictures = list[Score](), list[Score](), list[np.ndarray]()
     for path in photos:
         photo = reduce(load_image(path).pixels, size)
         pictures.append(photo)
         for index, painting in enumerate(art, 1):
-            strength = recipe["styles"][index - 1]["strength"]
-            own = dataclasses.replace(loss, style_weight=strength * loss.style_weight)
             if len(scores) < len(known):
                 pictures.append(paint(model, photo, index))
                 scores.append(known[len(scores)])
-                continue
-            picture, found = score(
-                model, photo, painting, index, own, name=path.name, limit=limit
-            )
-            scores.append(found)
-            pictures.append(picture)
-            if state is not None:
-                _write_scores(state, identity, scores)
-            if observer is not None:
-                observer(found)
+            else:
+                picture, found = score(
+                    model, photo, painting, index, meter, name=path.name, limit=limit
+                )
+                scores.append(found)
+                pictures.append(picture)
+                file.write(scores)
+                if observer is not None:
+                    observer(found)
+            other = others.get((path, model.styles[index - 1]))
+            if beside is not None:
+                pictures.append(np.ones_like(photo))
+            if other is not None:
+                pictures[-1], found = _measured(
+                    other, photo, painting, scores[-1], meter
+                )
+                theirs.append(found)
     cells = [on_square(picture, size // 2, margin=4) for picture in pictures]
-    sheet = arrange(cells, columns=1 + len(art))
-    return _summary(model, scores, judged), sheet
+    each = 1 if beside is None else 2
+    sheet = arrange(cells, columns=1 + each * len(art))
+    card = {"model": model.card["name"], **judged, **summarize(scores)}
+    if beside is not None:
+        card["beside"] = summarize(theirs)
+    return card, sheet
+
+
+def _beside(
+    folder: Path | None, photos: Sequence[Path], styles: Sequence[str]
+) -> dict[tuple[Path, str], Path]:
+    """Find another program's pictures by photograph and style.
+
+    Raises:
+        InputError: There are none.
+    """
+    if folder is None:
+        return {}
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    found = {
+        (photo, style): file
+        for photo in photos
+        for style in styles
+        for file in files
+        if photo.stem in file.stem and style in file.stem
+    }
+    if not found:
+        raise InputError(
+            f"{folder} holds no picture whose name has those of a photograph and of a"
+            f" style in it, such as {styles[0]}_{photos[0].stem}.jpg"
+        )
+    return found
+
+
+def _measured(
+    file: Path, photo: np.ndarray, painting: np.ndarray, mine: Score, meter: ErrorMeter
+) -> tuple[np.ndarray, Score]:
+    """Return another program's picture and its score: no flicker, no comparison."""
+    picture = load_image(file).pixels
+    if picture.shape != photo.shape:
+        height, width = photo.shape[:2]
+        raise InputError(
+            f"{file} has {picture.shape[1]}x{picture.shape[0]} pixels, the photograph"
+            f" {width}x{height}: pictures to compare must be as large"
+        )
+    errors = meter(picture, photo, painting)
+    artefacts = measure_artefacts(picture, photo, painting)
+    return picture, Score(mine.photo, mine.style, errors, artefacts, None, None)
 
 
 def _identity(
@@ -198,58 +213,3 @@ def _identity(
         other="another model, other pictures or other settings",
         hint="; start anew without --resume",
     )
-
-
-def _write_scores(path: Path, identity: RunIdentity, scores: Sequence[Score]) -> None:
-    values = {
-        "identity": identity.facts,
-        "scores": [_entry(found) for found in scores],
-    }
-    with replacing(path) as part:
-        part.write_text(json.dumps(values), "utf-8")
-
-
-def _read_scores(path: Path, identity: RunIdentity) -> list[Score]:
-    try:
-        values = json.loads(path.read_text("utf-8"))
-        theirs, found = values["identity"], [_score(x) for x in values["scores"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} holds no scores to go on from: {error}") from error
-    identity.check(theirs, path)
-    return found
-
-
-def _entry(found: Score) -> dict[str, Any]:
-    """Return a score as JSON-ready values."""
-    parts = {"loss": found.loss.flat(), "artefacts": found.artefacts._asdict()}
-    return {**found._asdict(), **parts}
-
-
-def _score(entry: dict[str, Any]) -> Score:
-    """Return what `_entry` made the values of."""
-    loss, artefacts = LossParts.of(entry["loss"]), Artefacts(**entry["artefacts"])
-    return Score(**{**entry, "loss": loss, "artefacts": artefacts})
-
-
-def _summary(
-    model: Model, scores: list[Score], judged: Mapping[str, Any]
-) -> dict[str, Any]:
-    def quartiles(values: list[float]) -> list[float]:
-        return [float(q) for q in np.percentile(values, (25, 50, 75))]
-
-    by_style = {
-        name: quartiles([s.evaluations for s in scores if s.style == name])
-        for name in model.styles
-    }
-    worst = {
-        field: max(getattr(s.artefacts, field) for s in scores)
-        for field in Artefacts._fields
-    }
-    return {
-        "model": model.card["name"],
-        **judged,
-        "evaluations": quartiles([s.evaluations for s in scores]),
-        "evaluations_by_style": by_style,
-        "worst_artefacts": worst,
-        "pictures": [_entry(found) for found in scores],
-    }

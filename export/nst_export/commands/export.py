@@ -128,7 +128,9 @@ def _scorecard(folder: Path) -> dict[str, Any]:
         return {}
     try:
         values = json.loads(file.read_text("utf-8"))
-        return {"scorecard": {key: values[key] for key in ("size", "evaluations")}}
+        return {
+            "scorecard": {key: values[key] for key in ("size", "network", "styles")}
+        }
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"can't read the scorecard {file}: {error}") from error
 

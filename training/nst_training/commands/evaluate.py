@@ -12,7 +12,7 @@ from nst_tf.commands.flags import program
 from nst_tf.settings.checks import InputError
 
 if TYPE_CHECKING:
-    from nst_training.evaluate import Score
+    from nst_training.scores import Score
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,12 @@ class Job:
     size: int = 512
     """Long side in pixels at which pictures are judged."""
     limit: int = 150
-    """Evaluations of L-BFGS after which a comparison ends."""
+    """Evaluations of L-BFGS after which a comparison ends (0: no comparison, which
+    takes most of the time)."""
+    beside: Path | None = None
+    """Folder of another program's pictures of these photographs, as large, to put on
+    the sheet and into the scorecard: each with the names of style and photograph in its
+    own, such as the_scream_kodim01.jpg."""
     resume: bool = False
     """Go on where a run with the same output was killed."""
     quiet: bool = False
@@ -46,8 +51,8 @@ def evaluate(job: Job) -> int:
 
     if job.output.suffix != ".json":
         raise InputError(f"the scorecard {job.output} must end in .json")
-    if job.size < 64 or job.limit < 1:
-        raise InputError("size must be at least 64, limit at least 1")
+    if job.size < 64 or job.limit < 0:
+        raise InputError("size must be at least 64, limit at least 0")
     sheet = job.output.with_suffix(".png")
     state = job.output.with_suffix(".part.json")
     check_output(sheet)
@@ -57,16 +62,16 @@ def evaluate(job: Job) -> int:
     from nst_training.evaluate import evaluate as run
 
     def show(found: "Score") -> None:
-        if not job.quiet:
-            faults = ", ".join(
-                f"{name} {value:.3g}"
-                for name, value in found.artefacts._asdict().items()
-            )
-            print(
-                f"{found.photo} {found.style}: loss {console.short(found.loss.total)} ="
-                f" {found.evaluations} evaluations of L-BFGS; {faults}",
-                flush=True,
-            )
+        if job.quiet:
+            return
+        style = " ".join(f"{value:.3f}" for value in found.errors.style)
+        count = found.evaluations
+        compared = "" if count is None else f"; {count} evaluations of L-BFGS"
+        print(
+            f"{found.photo} {found.style}: content {found.errors.content:.2f},"
+            f" style {style}{compared}",
+            flush=True,
+        )
 
     card, picture = run(
         job.model,
@@ -74,6 +79,7 @@ def evaluate(job: Job) -> int:
         [style.image for style in recipe.styles],
         size=job.size,
         limit=job.limit,
+        beside=job.beside,
         observer=show,
         state=state,
         resume=job.resume,
@@ -83,11 +89,10 @@ def evaluate(job: Job) -> int:
     save_image(sheet, picture)
     state.unlink(missing_ok=True)
     if not job.quiet:
-        low, median, high = card["evaluations"]
-        print(
-            f"{job.output}: one pass equals {median:g} evaluations of L-BFGS (quartiles"
-            f" {low:g} and {high:g}); {sheet}"
-        )
+        for name, found in card["styles"].items():
+            style = " ".join(f"{value:.3f}" for value in found["style"])
+            print(f"{name}: content {found['content']:.2f}, style {style} (medians)")
+        print(f"{job.output}, {sheet}")
     return 0
 
 

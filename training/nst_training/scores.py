@@ -1,0 +1,135 @@
+"""What is known of one picture of a network, of many, and how it is kept."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nst_tf.files import replacing
+from nst_tf.inspection.errors import PictureErrors
+from nst_tf.running.identity import RunIdentity
+from nst_tf.settings.checks import InputError
+from nst_training.artefacts import Artefacts
+from nst_training.flicker import Flicker
+
+
+class Score(NamedTuple):
+    """One photograph in one style.
+
+    Attributes:
+        photo: Name of the photograph.
+        style: Name of the style.
+        errors: Of content and style.
+        artefacts: Faults of the picture.
+        flicker: Of films, if it was measured.
+        evaluations: After how many L-BFGS has a lower style error at the same content
+            error, if they were compared; the limit when it had not by then.
+    """
+
+    photo: str
+    style: str
+    errors: PictureErrors
+    artefacts: Artefacts
+    flicker: Flicker | None
+    evaluations: int | None
+
+    def entry(self) -> dict[str, Any]:
+        """Return the score as JSON-ready values."""
+        return {
+            key: value._asdict() if hasattr(value, "_asdict") else value
+            for key, value in self._asdict().items()
+        }
+
+    @classmethod
+    def of(cls, entry: dict[str, Any]) -> "Score":
+        """Return what `entry` made the values of."""
+        errors, flicker = entry["errors"], entry["flicker"]
+        parts = {
+            "errors": PictureErrors(errors["content"], tuple(errors["style"])),
+            "artefacts": Artefacts(**entry["artefacts"]),
+            "flicker": Flicker(**flicker) if flicker is not None else None,
+        }
+        return cls(**{**entry, **parts})
+
+
+class ScoreFile:
+    """Scores on their way, so that an evaluation can go on.
+
+    Args:
+        path: Where, or None to keep none.
+        identity: All that decides them.
+    """
+
+    def __init__(self, path: Path | None, identity: RunIdentity) -> None:
+        self.path, self.identity = path, identity
+
+    def write(self, scores: Sequence[Score]) -> None:
+        """Replace the file."""
+        if self.path is None:
+            return
+        values = {
+            "identity": self.identity.facts,
+            "scores": [found.entry() for found in scores],
+        }
+        with replacing(self.path) as part:
+            part.write_text(json.dumps(values), "utf-8")
+
+    def read(self) -> list[Score]:
+        """Return the scores.
+
+        Raises:
+            InputError: There are none, or of something else.
+        """
+        if self.path is None:
+            return []
+        try:
+            values = json.loads(self.path.read_text("utf-8"))
+            theirs, found = values["identity"], [Score.of(x) for x in values["scores"]]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{self.path} holds no scores to go on from: {error}"
+            ) from error
+        self.identity.check(theirs, self.path)
+        return found
+
+
+def summarize(scores: Sequence[Score]) -> dict[str, Any]:
+    """Return medians and worst by style, the worst artefacts, and all scores."""
+    by_style: dict[str, list[Score]] = {}
+    for found in scores:
+        by_style.setdefault(found.style, []).append(found)
+    worst = {
+        field: max(getattr(found.artefacts, field) for found in scores)
+        for field in Artefacts._fields
+    }
+    compared = [x.evaluations for x in scores if x.evaluations is not None]
+    return {
+        "evaluations": _quartiles(compared) if compared else None,
+        "styles": {name: _style(found) for name, found in by_style.items()},
+        "worst_artefacts": worst,
+        "pictures": [found.entry() for found in scores],
+    }
+
+
+def _style(scores: Sequence[Score]) -> dict[str, Any]:
+    contents = [found.errors.content for found in scores]
+    layers = np.median([found.errors.style for found in scores], axis=0)
+    summary: dict[str, Any] = {
+        "content": float(np.median(contents)),
+        "worst_content": max(contents),
+        "style": [float(x) for x in layers],
+    }
+    films = [found.flicker for found in scores if found.flicker is not None]
+    if films:
+        pan, still = np.median(films, axis=0)
+        summary |= {"flicker_pan": float(pan), "flicker_still": float(still)}
+    compared = [x.evaluations for x in scores if x.evaluations is not None]
+    if compared:
+        summary["evaluations"] = _quartiles(compared)
+    return summary
+
+
+def _quartiles(values: Sequence[float]) -> list[float]:
+    return [float(q) for q in np.percentile(values, (25, 50, 75))]
