@@ -41,6 +41,15 @@ def test_onnx_runs_on_both_engines(network, exported):
         assert np.abs(stylizer(photo, weights) - want).max() < limit
 
 
+def test_the_free_sides_of_an_onnx_file_have_names(exported):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(exported[0] / "pair.onnx")
+    shapes = {i.name: i.shape for i in (*session.get_inputs(), *session.get_outputs())}
+    picture = ["batch", "height", "width", 3]
+    assert shapes == {"image": picture, "style": ["batch", 3], "picture": picture}
+
+
 SERVING = """
 import sys
 class Block:
