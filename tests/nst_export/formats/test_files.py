@@ -50,6 +50,27 @@ def test_the_free_sides_of_an_onnx_file_have_names(exported):
     assert shapes == {"image": picture, "style": ["batch", 3], "picture": picture}
 
 
+@pytest.mark.parametrize("endpoint", ["serve", "serving_default"])
+def test_keras_takes_the_saved_model_as_a_layer(network, exported, endpoint):
+    import keras
+
+    photo, weights = scene(40, 56, seed=5), [0.2, 0.5, 0.3]
+    given = {"image": photo[None], "style": np.asarray([weights], "float32")}
+    folder = exported[0] / "saved_model/pair/1"
+    layer = keras.layers.TFSMLayer(str(folder), call_endpoint=endpoint)
+    inputs = {
+        "image": keras.Input((None, None, 3)),
+        "style": keras.Input((len(weights),)),
+    }
+    if endpoint == "serve":
+        picture = layer(inputs)
+    else:
+        picture = layer(inputs["image"], style=inputs["style"])["picture"]
+    found = keras.Model(inputs, picture)(given)
+    want = expected(network, photo, weights)
+    np.testing.assert_allclose(found[0], want, atol=1e-5)
+
+
 SERVING = """
 import sys
 class Block:
