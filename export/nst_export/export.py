@@ -3,6 +3,7 @@
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from nst_export.settings import ExportSettings
 from nst_export.single import single_style, style_index
 from nst_export.verify import Loss, Sample, unchecked, verify
 from nst_tf.files import new_folder, replacing
+from nst_tf.imaging.arrays import PictureLike, as_pixels
 from nst_tf.imaging.resize import resize
 from nst_tf.imaging.write import save_image
 from nst_tf.network.transform import TransformNetwork
@@ -29,8 +31,8 @@ Observer = Callable[[Mapping[str, Any]], None]
 def export_model(
     network: TransformNetwork,
     trained: Mapping[str, Any],
-    folder: Path,
-    photos: Sequence[np.ndarray],
+    folder: str | PathLike[str],
+    photos: Sequence[PictureLike],
     settings: ExportSettings | None = None,
     *,
     loss: Loss | None = None,
@@ -46,7 +48,8 @@ def export_model(
         trained: Its `model.json`.
         folder: Where the files go; what is there is replaced if it was written by this
             function.
-        photos: float32 `[H, W, 3]`, RGB 0..1, that it was not trained on.
+        photos: Photographs that it was not trained on: float32 `[H, W, 3]`, RGB 0..1,
+            or what `as_pixels` makes that of.
         settings: Formats and sizes.
         loss: The loss that it was trained with, of a picture, the photograph and the
             weights; the card compares what files and network have of it.
@@ -58,7 +61,8 @@ def export_model(
     Raises:
         InputError: A file is past its limit, or can't be written.
     """
-    settings = settings or ExportSettings()
+    settings, folder = settings or ExportSettings(), Path(folder)
+    photos = [as_pixels(photo, "a photograph") for photo in photos]
     if not photos:
         raise InputError("give at least one photograph to compare the files on")
     check_formats(settings.formats)

@@ -47,7 +47,7 @@ def export(job: Job, settings: ExportSettings) -> int:
     """Run `nst export`; return the exit code."""
     check_formats(settings.formats)
     if settings.formats == ("web",) and not job.model.is_dir():
-        return _web(job)
+        return _web(job, settings.sizes)
     if job.photos is None:
         raise InputError("give --photos, to compare the files on")
     check_extra("tf", command="export")
@@ -125,10 +125,12 @@ def _line(entry: Mapping[str, Any]) -> str:
     )
 
 
-def _web(job: Job) -> int:
+def _web(job: Job, sizes: tuple[str, ...]) -> int:
     """Write the page around a file that is there already."""
     if job.push_to_hub is not None:
         raise InputError("--push-to-hub takes the files of a trained model, not a page")
+    if sizes:
+        raise InputError("a page paints any size: leave out --sizes")
     from nst_export.formats.web import export_web
     from nst_export.runtime.stylizer import bundled
 
