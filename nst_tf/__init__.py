@@ -7,6 +7,8 @@ first used.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from nst_tf.registration import register, register_when_loaded
+
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -31,6 +33,7 @@ _HOMES = {
     "content_loss": "loss.content",
     "gram_matrix": "loss.style.gram",
     "load_image": "imaging.read",
+    "load_model": "network.trained",
     "measure_loss": "painting.measure",
     "measure_losses": "painting.measure",
     "optimize_image": "painting.run",
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from nst_tf.loss.targets import MixedTargets
     from nst_tf.loss.term import Targets
     from nst_tf.loss.variation import total_variation
+    from nst_tf.network.trained import load_model
     from nst_tf.network.transform import build_network
     from nst_tf.optimizers.lbfgs import LBFGS
     from nst_tf.painting.events import Result, Step
@@ -86,6 +90,7 @@ __all__ = [
     "content_loss",
     "gram_matrix",
     "load_image",
+    "load_model",
     "measure_loss",
     "measure_losses",
     "optimize_image",
@@ -98,8 +103,13 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    register()
+    return value
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+register_when_loaded()

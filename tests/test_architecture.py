@@ -18,7 +18,7 @@ STANDS_ON = {
     "imaging": {"settings", "files"},
     "optimizers": {"backend"},
     "loss": {"backend", "settings"},
-    "network": {"backend", "files", "settings"},
+    "network": {"backend", "files", "imaging", "settings"},
     "running": {"backend", "files", "loss", "settings"},
     "painting": {
         *("backend", "files", "imaging", "loss", "optimizers", "running", "settings"),
@@ -29,6 +29,7 @@ STANDS_ON = {
         *("running", "settings"),
     },
     "cli": {"commands", "settings"},
+    "registration": {"network"},
 }
 """The rooms of nst_tf and what each may import, besides itself."""
 SOURCES = {

@@ -24,6 +24,7 @@ def make_card(
     *,
     files: Sequence[Mapping[str, Any]] = (),
     single: bool = False,
+    licence: str | None = None,
 ) -> Card:
     """Return the card of an exported model.
 
@@ -31,6 +32,7 @@ def make_card(
         trained: The `model.json` of the trained model.
         files: What `verify` found, a mapping a file.
         single: Whether the only style is fixed, and the weights are no input.
+        licence: Of the model, as the Hugging Face Hub writes it, if it is known.
     """
     names = [style["name"] for style in trained["styles"]]
     inputs = {
@@ -45,6 +47,7 @@ def make_card(
     return {
         "program": trained["program"],
         "name": trained["name"],
+        "license": licence or "unknown",
         "styles": list(trained["styles"]),
         "inputs": inputs,
         "outputs": {"picture": "float32 [1, H, W, 3], RGB, 0..1"},
@@ -133,6 +136,7 @@ def markdown(card: Mapping[str, Any]) -> str:
     licences = sorted({s["licence"] for s in card["styles"] if s.get("licence")})
     lines = [
         "---",
+        f"license: {card['license']}",
         "library_name: litert",
         "pipeline_tag: image-to-image",
         "tags: [style-transfer, nst-tf]",
@@ -165,13 +169,31 @@ def markdown(card: Mapping[str, Any]) -> str:
             "|---|---|---|---|---|---|---|---|",
         ]
         for file in card["files"]:
-            times = [f"{file['milliseconds'].get(n, 0):.0f}" for n in ("1", "2")]
-            lines.append(
-                f"| {file['file']} | {file['bytes'] / 1e6:.2f} | {file['size']} |"
-                f" {file['psnr']:.1f} | {file['max_difference']:.1e} |"
-                f" {file.get('loss_ratio', '')} |"
-                f" {' | '.join(times)} |"
-            )
+            cells = [
+                file["file"],
+                f"{file['bytes'] / 1e6:.2f}",
+                file["size"],
+                *_compared(file),
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+        if any(not file.get("checked", True) for file in card["files"]):
+            lines += [
+                "",
+                "Not checked: nothing on the machine that wrote it runs this file.",
+            ]
     if licences:
         lines += ["", f"Licences of the paintings: {', '.join(licences)}."]
     return "\n".join(lines) + "\n"
+
+
+def _compared(file: Mapping[str, Any]) -> list[str]:
+    """Return what the comparison of a file found, a cell each."""
+    if not file.get("checked", True):
+        return ["not checked", *4 * [""]]
+    times = [f"{file['milliseconds'].get(n, 0):.0f}" for n in ("1", "2")]
+    return [
+        f"{file['psnr']:.1f}",
+        f"{file['max_difference']:.1e}",
+        str(file.get("loss_ratio", "")),
+        *times,
+    ]

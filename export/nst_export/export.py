@@ -3,6 +3,7 @@
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import keras
 import numpy as np
 
 from nst_export.card import FILE, Card, make_card, markdown
-from nst_export.formats.table import Source, find_format
+from nst_export.formats.table import Source, check_formats, find_format
 from nst_export.samples import paint_sample, sample_inputs
 from nst_export.settings import ExportSettings
 from nst_export.single import single_style, style_index
-from nst_export.verify import Loss, Sample, verify
+from nst_export.verify import Loss, Sample, unchecked, verify
 from nst_tf.files import new_folder, replacing
+from nst_tf.imaging.arrays import PictureLike, as_pixels
 from nst_tf.imaging.resize import resize
 from nst_tf.imaging.write import save_image
 from nst_tf.network.transform import TransformNetwork
@@ -29,8 +31,8 @@ Observer = Callable[[Mapping[str, Any]], None]
 def export_model(
     network: TransformNetwork,
     trained: Mapping[str, Any],
-    folder: Path,
-    photos: Sequence[np.ndarray],
+    folder: str | PathLike[str],
+    photos: Sequence[PictureLike],
     settings: ExportSettings | None = None,
     *,
     loss: Loss | None = None,
@@ -46,7 +48,8 @@ def export_model(
         trained: Its `model.json`.
         folder: Where the files go; what is there is replaced if it was written by this
             function.
-        photos: float32 `[H, W, 3]`, RGB 0..1, that it was not trained on.
+        photos: Photographs that it was not trained on: float32 `[H, W, 3]`, RGB 0..1,
+            or what `as_pixels` makes that of.
         settings: Formats and sizes.
         loss: The loss that it was trained with, of a picture, the photograph and the
             weights; the card compares what files and network have of it.
@@ -58,13 +61,24 @@ def export_model(
     Raises:
         InputError: A file is past its limit, or can't be written.
     """
-    settings = settings or ExportSettings()
+    settings, folder = settings or ExportSettings(), Path(folder)
+    photos = [as_pixels(photo, "a photograph") for photo in photos]
     if not photos:
         raise InputError("give at least one photograph to compare the files on")
+    check_formats(settings.formats)
+    _check_sizes(settings)
     new_folder(folder, mark=FILE)
     with replacing(folder) as part:
         part.mkdir(parents=True)
         return _write(network, trained, part, photos, settings, loss, observer)
+
+
+def _check_sizes(settings: ExportSettings) -> None:
+    if settings.sizes and not any(find_format(n).sized for n in settings.formats):
+        raise InputError(
+            f"files of one size are LiteRT's; {', '.join(settings.formats)} take any"
+            " size: leave out sizes, or add litert"
+        )
 
 
 def _write(
@@ -82,8 +96,10 @@ def _write(
             [style["name"] for style in trained["styles"]], settings.style
         )
         trained = {**trained, "styles": [trained["styles"][only - 1]]}
-    card = make_card(trained, single=only is not None)
-    bare = make_card(trained, single=only is not None)  # For inside: without files.
+    card, bare = (  # The second for inside the files: without their list.
+        make_card(trained, single=only is not None, licence=settings.license)
+        for _ in range(2)
+    )
     (folder / FILE).write_text(json.dumps(card, ensure_ascii=False), "utf-8")
 
     @functools.cache
@@ -102,14 +118,16 @@ def _write(
             path = chosen.path(folder, trained["name"], pair)
             path.parent.mkdir(parents=True, exist_ok=True)
             chosen.write(path, source._replace(size=pair))
-            entry = verify(
-                path,
-                samples[pair],
-                kind=chosen.kind,
-                opened=functools.partial(chosen.stylizer, path, source),
-                size="any" if pair is None else "x".join(map(str, pair)),
-                loss=loss,
-            )
+            about = {
+                "name": _name_in_card(path, folder),
+                "kind": chosen.kind,
+                "size": "any" if pair is None else "x".join(map(str, pair)),
+            }
+            if chosen.described is not None:
+                entry = unchecked(path, chosen.described(path), **about)
+            else:
+                opened = functools.partial(chosen.stylizer, path, source)
+                entry = verify(path, samples[pair], opened=opened, loss=loss, **about)
             card["files"].append(entry)
             if observer is not None:
                 observer(entry)
@@ -118,6 +136,12 @@ def _write(
     (folder / FILE).write_text(text, "utf-8")
     (folder / "README.md").write_text(markdown(card), "utf-8")
     return card
+
+
+def _name_in_card(path: Path, folder: Path) -> str:
+    """Return a file's path; of a SavedModel that of the folder of its versions."""
+    place = path.relative_to(folder)
+    return (place.parent if place.name.isdigit() else place).as_posix()
 
 
 def _samples(

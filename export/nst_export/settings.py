@@ -16,6 +16,7 @@ else:
 FORMATS: tuple[Format, ...] = tuple(n for n, line in TABLE.items() if not line.asked)
 """What is written without further words."""
 _SIZE = re.compile(r"(\d+)x(\d+)")
+_LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 
 
 def _help() -> str:
@@ -37,6 +38,9 @@ class ExportSettings:
     sizes: tuple[str, ...] = ()
     """WIDTHxHEIGHT of LiteRT files with a fixed size (browsers, GPUs), besides the one
     for any size."""
+    license: str | None = None
+    """Licence of the model for its card, as the Hugging Face Hub writes it, such as
+    apache-2.0 or cc-by-4.0; the gallery's is known."""
 
     def __post_init__(self) -> None:
         problems = []
@@ -50,6 +54,19 @@ class ExportSettings:
                     f"sizes are WIDTHxHEIGHT, multiples of 4 from {MIN_SIDE}, such as"
                     f" 512x384; got {size}"
                 )
+        if twice := sorted({n for n in self.formats if self.formats.count(n) > 1}):
+            problems.append(f"formats names {', '.join(twice)} twice")
+        if self.style is not None and self.formats != FORMATS:
+            problems += [
+                f"there is no {name} of one style alone: leave out style, or {name}"
+                for name in self.formats
+                if not TABLE[name].single
+            ]
+        if self.license is not None and not _LICENSE.fullmatch(self.license):
+            problems.append(
+                "license is the Hub's name of a licence, such as apache-2.0, cc-by-4.0,"
+                f" mit or other, got {self.license!r}"
+            )
         reject(problems)
 
     @property

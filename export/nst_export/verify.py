@@ -19,6 +19,7 @@ Opened = Callable[[int | None], Stylizer]
 """Loads a file for so many threads; None for one a core."""
 
 LIMITS = {"float32": ("max_difference", 1e-3), "float16": ("psnr", 55.0)}
+LIMITS |= {"float16-image": ("psnr", 40.0)}  # Of 8 bits, as an app gets it.
 LIMITS |= {"int8": ("psnr", 32.0), "full-int8": ("psnr", 25.0)}
 """What a file of each kind must keep: at most this difference, at least these dB."""
 _GPU = {
@@ -65,6 +66,7 @@ def verify(
     path: Path,
     samples: Sequence[Sample],
     *,
+    name: str | None = None,
     kind: str = "float32",
     opened: Opened | None = None,
     size: str = "any",
@@ -75,7 +77,8 @@ def verify(
     Args:
         path: The file or SavedModel folder.
         samples: Photographs it was not trained on, as the Keras model paints them.
-        kind: float32, float16, int8 or full-int8, which sets the limit.
+        name: Of the file in the card; without it its own.
+        kind: A key of `LIMITS`, which sets the limit.
         opened: Loads the file; without it the engine that `auto` takes does.
         size: What the card says of the sizes it takes.
         loss: The loss that was trained, to compare both by it too.
@@ -96,12 +99,8 @@ def verify(
     noise = float(np.mean(squared))
     psnr = -10.0 * math.log10(noise) if noise > 0 else 200.0
     found: dict[str, Any] = {
-        "file": path.name if path.is_file() else f"saved_model/{path.parent.name}",
-        "kind": kind,
-        "size": size,
+        **_facts(path, name, kind, size),
         "engine": stylizer.engine,
-        "bytes": _bytes(path),
-        "sha256": sha256(path) if path.is_file() else None,
         "psnr": round(psnr, 2),
         "max_difference": worst,
         "milliseconds": {
@@ -122,6 +121,33 @@ def verify(
             f" is {limit:g}"
         )
     return found
+
+
+def unchecked(
+    path: Path, facts: dict[str, Any], *, name: str, kind: str, size: str = "any"
+) -> dict[str, Any]:
+    """Return the card's entry of a file that nothing on this machine runs.
+
+    Args:
+        path: The file or folder.
+        facts: What is known of it.
+        name: Of the file in the card.
+        kind: How weights and activations are kept.
+        size: What the card says of the sizes it takes.
+    """
+    nothing = {"engine": None, "psnr": None, "max_difference": None, "checked": False}
+    return {**_facts(path, name, kind, size), **nothing, "milliseconds": {}, **facts}
+
+
+def _facts(path: Path, name: str | None, kind: str, size: str) -> dict[str, Any]:
+    own = path.name if path.is_file() else f"saved_model/{path.parent.name}"
+    return {
+        "file": name or own,
+        "kind": kind,
+        "size": size,
+        "bytes": _bytes(path),
+        "sha256": sha256(path) if path.is_file() else None,
+    }
 
 
 def _load(path: Path, threads: int | None) -> Stylizer:

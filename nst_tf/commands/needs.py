@@ -17,6 +17,9 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("httptools", "orjson", "prometheus_client", "python_multipart"),
             *("starlette", "uvicorn"),
         ),
+        "onnx": ("onnx", "onnxruntime", "tf2onnx"),
+        "coreml": ("coremltools",),
+        "hub": ("huggingface_hub",),
     }
 )
 """What an extra brings; `tf` the Keras backend besides."""
@@ -26,8 +29,8 @@ def check_extra(extra: str, *, command: str) -> None:
     """Refuse a command whose packages are not installed.
 
     Args:
-        extra: `tf` (Keras and its backend, whichever is chosen) or `serve`.
-        command: The command's name, for the message.
+        extra: `tf` (Keras and its backend, whichever is chosen) or another of them.
+        command: The command's name, with the flag that asks for it, for the message.
 
     Raises:
         InputError: Names the package and the line that installs it.

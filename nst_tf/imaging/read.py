@@ -1,5 +1,6 @@
 """Image files, or their bytes, to float32 RGB 0..1 arrays."""
 
+from os import PathLike
 from pathlib import Path
 
 from nst_tf.imaging.decode import decode
@@ -8,7 +9,7 @@ from nst_tf.imaging.open import opened
 from nst_tf.imaging.picture import Picture, reduced
 
 
-def load_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
+def load_image(path: str | PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read an image file upright, in sRGB, with its alpha channel apart.
 
     Args:
@@ -19,6 +20,7 @@ def load_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
         InputError: No such file, not one of these formats, damaged, animated, too
             small or too large.
     """
+    path = Path(path)
     with opened(path, path, max_pixels) as file:
         file.load()
         return decode(file)

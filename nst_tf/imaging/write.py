@@ -2,6 +2,7 @@
 
 import io
 import zlib
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def check_output(path: Path) -> None:
 
 
 def save_image(
-    path: Path,
+    path: str | PathLike[str],
     pixels: np.ndarray,
     *,
     alpha: np.ndarray | None = None,
@@ -94,6 +95,7 @@ def save_image(
     Raises:
         InputError: An unknown ending, or the file can't be written.
     """
+    path = Path(path)
     kind = _kind(path)
     options = _FILE.get(kind, {}) | metadata.options(kind, settings, exif)
     image = _image(pixels, alpha, kind)

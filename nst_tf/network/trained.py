@@ -3,12 +3,14 @@
 import json
 import typing
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from nst_tf.imaging.arrays import PictureLike, as_pixels
 from nst_tf.network.transform import TransformNetwork
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.network import NetworkSettings
@@ -51,22 +53,45 @@ class Model(NamedTuple):
         """Names of the styles, in the order of the weights after the photograph's."""
         return [style["name"] for style in self.card["styles"]]
 
-    def __call__(self, photo: np.ndarray, weights: Sequence[float]) -> np.ndarray:
-        """Return the stylised picture of float32 `[H, W, 3]`, RGB 0..1."""
+    def __call__(self, photo: PictureLike, weights: Sequence[float]) -> np.ndarray:
+        """Return the stylised picture, float32 `[H, W, 3]`, RGB 0..1.
+
+        Args:
+            photo: float32 `[H, W, 3]`, RGB 0..1, or what `as_pixels` makes that of.
+            weights: One a style, the photograph's own first, with the sum 1.
+
+        Raises:
+            InputError: The photograph is none, or the weights are too few or too many.
+        """
+        if len(weights) != len(self.styles) + 1:
+            raise InputError(
+                f"{len(self.styles) + 1} weights are needed (photograph,"
+                f" {', '.join(self.styles)}), got {len(weights)}"
+            )
         inputs = {
-            "image": photo[None],
+            "image": as_pixels(photo, "the photograph")[None],
             "style": np.asarray([weights], "float32"),
         }
         picture: np.ndarray = keras.ops.convert_to_numpy(self.network(inputs))[0]
         return picture
 
 
-def load_model(folder: Path) -> Model:
-    """Read `model.keras` and `model.json` of a folder that `train` wrote.
+def load_model(folder: str | PathLike[str]) -> Model:
+    """Read `model.keras` and `model.json` of a folder that `nst train` wrote.
+
+    Args:
+        folder: The folder, or the `model.keras` inside.
 
     Raises:
-        InputError: They are not there, or not what `train` writes.
+        InputError: They are not there, or not what `nst train` writes.
+
+    Example:
+        >>> model = load_model("model")
+        >>> picture = model(load_image("photo.jpg").pixels, [0.0, 1.0])
     """
+    folder = Path(folder)
+    if folder.name == MODEL and folder.is_file():
+        folder = folder.parent
     card = read_card(folder)
     try:
         network = keras.saving.load_model(folder / MODEL, compile=False)

@@ -9,7 +9,9 @@ import numpy as np
 
 from nst_tf.backend.compile import in_graph
 from nst_tf.imaging import color
+from nst_tf.imaging.arrays import PictureLike, as_pixels
 from nst_tf.imaging.guides import Regions, everywhere
+from nst_tf.imaging.picture import Picture
 from nst_tf.imaging.resize import resize
 from nst_tf.loss.extractor import build_extractor
 from nst_tf.loss.objective import Objective
@@ -106,13 +108,21 @@ def _by_region(share: np.ndarray, moment: Tensor) -> Tensor:
 
 
 def prepare(
-    content: np.ndarray,
-    style: np.ndarray | Sequence[np.ndarray],
+    content: PictureLike,
+    style: PictureLike | Sequence[PictureLike],
     settings: OptimizeSettings,
     regions: Regions | None,
 ) -> Inputs:
-    """Return the pictures of a run in the colours that the network should see."""
-    styles = (style,) if isinstance(style, np.ndarray) else tuple(style)
+    """Return the pictures of a run in the colours that the network should see.
+
+    Raises:
+        InputError: A picture is none, see `as_pixels`.
+    """
+    several = isinstance(style, list | tuple) and not isinstance(style, Picture)
+    content = as_pixels(content, "the photograph")
+    styles = tuple(
+        as_pixels(one, "the painting") for one in (style if several else (style,))
+    )
     if regions is None:
         regions = everywhere(len(styles), settings.style_shares)
     photo, styles = color.prepare(

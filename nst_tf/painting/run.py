@@ -8,6 +8,7 @@ References:
 import dataclasses
 import gc
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 from nst_tf.backend.allocator import trim_heap
 from nst_tf.backend.compile import jit_compile
 from nst_tf.backend.precision import resolve_precision
+from nst_tf.imaging.arrays import PictureLike
 from nst_tf.imaging.guides import Regions
 from nst_tf.imaging.resize import resize
 from nst_tf.loss.choice import networks_of, with_network
@@ -55,13 +57,13 @@ Tensor = Any
 
 
 def optimize_image(
-    content: np.ndarray,
-    style: np.ndarray | Sequence[np.ndarray],
+    content: PictureLike,
+    style: PictureLike | Sequence[PictureLike],
     settings: OptimizeSettings | None = None,
     *,
     regions: Regions | None = None,
     observer: Observer | None = None,
-    checkpoint: Path | None = None,
+    checkpoint: str | PathLike[str] | None = None,
     checkpoint_every: int = 25,
     resume: bool = False,
     extractor: keras.Model | None = None,
@@ -69,8 +71,9 @@ def optimize_image(
     """Paint `content` in the manner of `style`.
 
     Args:
-        content: float32 `[H, W, 3]`, RGB 0..1; the photograph.
-        style: float32 `[H', W', 3]`, RGB 0..1; the painting, of any size, or several.
+        content: The photograph: float32 `[H, W, 3]`, RGB 0..1, or what `as_pixels`
+            makes that of, such as uint8 or a path.
+        style: The painting, likewise, of any size; or a list of several.
         settings: All that decides the result; same settings, same machine, same bits.
         regions: Which part is painted like which; without it all like a blend of all.
         observer: Called after every step.
@@ -84,17 +87,18 @@ def optimize_image(
         The picture and how the run ended.
 
     Raises:
-        InputError: Settings, weights or the checkpoint can't be used.
+        InputError: A picture, settings, weights or the checkpoint can't be used.
 
     Example:
-        >>> photo = load_image(Path("photo.jpg")).pixels
-        >>> painting = load_image(Path("painting.jpg")).pixels
+        >>> photo = load_image("photo.jpg").pixels
+        >>> painting = load_image("painting.jpg").pixels
         >>> result = optimize_image(photo, painting, OptimizeSettings(size=384))
-        >>> save_image(Path("out.png"), result.pixels)
+        >>> save_image("out.png", result.pixels)
     """
     settings = with_network(settings or OptimizeSettings())
     inputs = prepare(content, style, settings, regions)
-    run = _Run(inputs, settings, observer, checkpoint, checkpoint_every, extractor)
+    kept = None if checkpoint is None else Path(checkpoint)
+    run = _Run(inputs, settings, observer, kept, checkpoint_every, extractor)
     return run(run.file.load() if resume else None)
 
 

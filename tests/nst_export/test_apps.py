@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from xml.etree import ElementTree
 
 import httpx
@@ -97,6 +98,53 @@ def test_the_containers_serve_what_nst_export_writes(stylizer):
     assert any(f"{model['config']['base_path']}/1/model.onnx" in one for one in volumes)
     count = len(stylizer.styles) + 1
     assert model["config"]["shape"] == {"image": "(1,-1,-1,3)", "style": f"(1,{count})"}
+
+
+def test_tritons_repository_describes_what_nst_export_writes(stylizer, tmp_path):
+    import onnxruntime
+
+    from nst_export.formats.onnx import to_onnx
+    from tests.nst_export.trained import trained_network
+
+    folder = APPS / "triton"
+    text = (folder / "model_repository/gallery/config.pbtxt").read_text()
+    found = {
+        name: [int(side) for side in dims.split(",")]
+        for name, dims in re.findall(r'name: "(\w+)".*dims: \[([^\]]*)\]', text)
+    }
+    network = trained_network().rebuilt(lowering="multiples")
+    session = onnxruntime.InferenceSession(to_onnx(network, stylizer.card))
+    for tensor in (*session.get_inputs(), *session.get_outputs()):
+        batch, *sides = tensor.shape
+        assert (batch, tensor.type) == ("batch", "tensor(float)")
+        sides = [side if isinstance(side, int) else -1 for side in sides]
+        if tensor.name == "style":  # The network of the test has another number.
+            sides = [len(stylizer.styles) + 1]
+        assert found.pop(tensor.name) == sides
+    assert found == {}
+    assert text.count("TYPE_FP32") == 3
+    compose = yaml.safe_load((folder / "compose.yaml").read_text())
+    _, volume = compose["services"]["triton"]["volumes"]
+    assert volume.endswith(".onnx:/models/gallery/1/model.onnx:ro")
+    compile((folder / "request.py").read_text(), "request.py", "exec")
+
+
+def test_the_container_of_nst_serve_copies_what_is_there_and_starts(tmp_path):
+    text = (APPS / "nst_serve/Dockerfile").read_text().replace("\\\n", " ")
+    for line in re.findall(r"^COPY (?!--from)(.*)$", text, re.M):
+        *sources, _ = line.split()
+        assert all((ROOT / source).exists() for source in sources)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (extra,) = re.findall(r"'\.\[(\w+)\]'", text)
+    assert extra in project["optional-dependencies"]
+    nst, serve, *flags = json.loads(re.search(r"ENTRYPOINT (\[.*\])", text)[1])
+    assert (nst, serve) == ("nst", "serve")
+    flags[flags.index("--port") + 1] = "0"
+    with serving(tmp_path, *flags) as (_, where):
+        port = where.rpartition(":")[2]
+        check = json.loads(re.search(r"HEALTHCHECK .*CMD\s+(\[.*\])", text)[1])
+        program = check[-1].replace("8000", port)
+        subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_a_file_of_one_size_is_the_model(fixed, stylizer):

@@ -17,6 +17,7 @@ from nst_export.formats.table import Format
 from nst_export.runtime.stylizer import Stylizer
 from nst_export.settings import ExportSettings
 from nst_tf import InputError
+from nst_tf.cli import main
 from tests.helpers import scene
 from tests.nst_export.trained import LIMITS, TRAINED, expected, trained_network
 
@@ -34,7 +35,10 @@ def test_the_card_is_complete_inside_and_beside_the_files(exported):
     inside = extract((folder / "pair-int8.tflite").read_bytes())
     assert inside["styles"] == TRAINED["styles"]
     readme = (folder / "README.md").read_text()
-    assert readme.startswith("---\nlibrary_name")
+    assert readme.startswith("---\nlicense: unknown\nlibrary_name")
+    assert {file["file"] for file in card["files"]} > set(LIMITS) - {
+        "saved_model/pair/1"
+    }
     assert "| 1 | night | A. Painter | public domain |" in readme
     assert "pair-32x48.tflite" in readme
 
@@ -152,6 +156,22 @@ def test_a_network_of_a_width_that_makes_odd_channels_is_exported(tmp_path):
     for file in ("pair.tflite", "pair.onnx"):
         got = Stylizer.load(tmp_path / "out" / file)(photo, weights)
         assert np.abs(got - want).max() < LIMITS[file]
+
+
+def test_a_size_without_a_format_of_sizes_is_refused(network, tmp_path):
+    settings = ExportSettings(formats=("onnx",), sizes=("32x48",))
+    with pytest.raises(InputError, match="files of one size are LiteRT's"):
+        export_model(network, TRAINED, tmp_path / "out", [scene(32, 32)], settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_style_that_is_not_there_is_told_before_the_photographs_are_read(
+    tmp_path, capsys
+):
+    command = ["export", "gallery", "--photos", str(tmp_path / "none")]
+    command += ["--style", "undie", "--formats", "litert", "-o", str(tmp_path / "out")]
+    assert main(command) == 2
+    assert "there is no style undie" in capsys.readouterr().err
 
 
 def test_a_full_disk_leaves_the_files_of_before(network, tmp_path, monkeypatch):

@@ -8,12 +8,16 @@ from typing import Annotated, Any
 
 import tyro
 
+from nst_export.formats.table import check_formats
+from nst_export.hub import check_repository, push
 from nst_export.settings import ExportSettings
 from nst_tf.commands import console
 from nst_tf.commands.flags import program
 from nst_tf.commands.needs import check_extra
 from nst_tf.settings.checks import InputError
 
+GALLERY_LICENSE = "apache-2.0"
+"""Of the network that ships: the project's own."""
 _PHOTOS, _SIDE = 4, 384
 """Photographs that files are compared on, and their long side in pixels."""
 
@@ -33,18 +37,31 @@ class Job:
     recipe: Path | None = None
     """The recipe it was trained by, which names the paintings: then the card compares
     files and network by the loss that was trained, too."""
+    push_to_hub: str | None = None
+    """OWNER/NAME of a repository of the Hugging Face Hub to upload the folder to."""
     quiet: bool = False
     """Print nothing."""
 
 
 def export(job: Job, settings: ExportSettings) -> int:
     """Run `nst export`; return the exit code."""
+    check_formats(settings.formats)
     if settings.formats == ("web",) and not job.model.is_dir():
-        return _web(job)
+        return _web(job, settings.sizes)
     if job.photos is None:
         raise InputError("give --photos, to compare the files on")
     check_extra("tf", command="export")
+    if _is_gallery(job.model) and settings.license is None:
+        settings = dataclasses.replace(settings, license=GALLERY_LICENSE)
+    if job.push_to_hub is not None:
+        check_repository(job.push_to_hub)
+        if settings.license is None:
+            raise InputError(
+                "a model that others download needs a licence: give --license, such"
+                " as apache-2.0 or cc-by-4.0"
+            )
     console.import_quietly()
+    from nst_export.single import style_index
     from nst_tf.imaging.folder import Folder
     from nst_tf.imaging.read import load_image
     from nst_tf.imaging.resize import reduce
@@ -52,7 +69,9 @@ def export(job: Job, settings: ExportSettings) -> int:
     from nst_tf.settings.recipe_file import read_recipe
 
     folder = trained_gallery() if _is_gallery(job.model) else job.model
-    read_card(folder)
+    card = read_card(folder)
+    if settings.style is not None:
+        style_index([style["name"] for style in card["styles"]], settings.style)
     recipe = read_recipe(job.recipe) if job.recipe is not None else None
     files = Folder(job.photos).files[:_PHOTOS]
     photos = [reduce(load_image(path).pixels, _SIDE) for path in files]
@@ -69,18 +88,12 @@ def export(job: Job, settings: ExportSettings) -> int:
 
     def show(entry: Mapping[str, Any]) -> None:
         if not job.quiet:
-            print(
-                f"{entry['file']} ({entry['size']}): {entry['bytes'] / 1e6:.2f} MB,"
-                f" PSNR {entry['psnr']:.1f} dB, max difference"
-                f" {entry['max_difference']:.1e}, {entry['milliseconds']['2']:.0f} ms"
-                f" at {entry['timed_at']}",
-                flush=True,
-            )
+            print(_line(entry), flush=True)
 
     model = load_model(folder)
     trained = model.card | _scorecard(folder)
     with console.silence():
-        export_model(
+        written = export_model(
             model.network,
             trained,
             job.output,
@@ -90,12 +103,34 @@ def export(job: Job, settings: ExportSettings) -> int:
             observer=show,
         )
     if not job.quiet:
-        print(f"{job.output}: all files equal the Keras model within their limits")
+        checked = all(entry.get("checked", True) for entry in written["files"])
+        which = "all files equal" if checked else "the files that were checked equal"
+        print(f"{job.output}: {which} the Keras model within their limits")
+    if job.push_to_hub is not None:
+        address = push(job.output, job.push_to_hub)
+        if not job.quiet:
+            print(address)
     return 0
 
 
-def _web(job: Job) -> int:
+def _line(entry: Mapping[str, Any]) -> str:
+    """Return what is printed of a file."""
+    start = f"{entry['file']} ({entry['size']}): {entry['bytes'] / 1e6:.2f} MB"
+    if not entry.get("checked", True):
+        return f"{start}, not checked: nothing here runs it"
+    return (
+        f"{start}, PSNR {entry['psnr']:.1f} dB, max difference"
+        f" {entry['max_difference']:.1e}, {entry['milliseconds']['2']:.0f} ms"
+        f" at {entry['timed_at']}"
+    )
+
+
+def _web(job: Job, sizes: tuple[str, ...]) -> int:
     """Write the page around a file that is there already."""
+    if job.push_to_hub is not None:
+        raise InputError("--push-to-hub takes the files of a trained model, not a page")
+    if sizes:
+        raise InputError("a page paints any size: leave out --sizes")
     from nst_export.formats.web import export_web
     from nst_export.runtime.stylizer import bundled
 

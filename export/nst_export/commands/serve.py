@@ -24,11 +24,15 @@ class Job:
 def serve(job: Job, settings: ServeSettings) -> int:
     """Run `nst serve` until a signal ends it; return the exit code."""
     from nst_export.server import run
+    from nst_export.server.access_log import JsonLines
 
     logging.basicConfig(
         format="%(levelname)s %(message)s",
         level=logging.WARNING if job.quiet else logging.INFO,
     )
+    if settings.log_format == "json":
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(JsonLines())
     for chatty in ("httpx", "python_multipart", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     paths = job.models or (bundled(),)

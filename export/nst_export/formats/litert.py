@@ -16,6 +16,7 @@ from tensorflow.python.framework.convert_to_constants import (
 )
 
 from nst_export.card import embed, extract
+from nst_export.formats.shapes import with_default_shape
 from nst_export.formats.table import Format, Source
 from nst_export.runtime.engines.litert import LiteRTTiles
 from nst_export.runtime.stylizer import Stylizer
@@ -41,7 +42,7 @@ def to_litert(
             without, with the style weights as an input or without.
         kind: How weights and activations are kept.
         size: Width and height in pixels, multiples of 4; None for any size (browsers
-            and GPU delegates want a fixed one).
+            and GPU delegates want a fixed one), 256x256 until it is resized.
         calibration: Photographs that show the range of every activation, for
             `full-int8`.
     """
@@ -88,7 +89,8 @@ def to_litert(
         with warnings.catch_warnings():
             # Calibration runs TensorFlow's own interpreter, which is deprecated.
             warnings.filterwarnings("ignore", r"\s*Warning: tf.lite.Interpreter")
-            return bytes(converter.convert())
+            found = bytes(converter.convert())
+    return with_default_shape(found) if size is None else found
 
 
 def write(path: Path, source: Source, *, kind: Kind = "float32") -> None:

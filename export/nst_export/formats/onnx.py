@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from nst_export.card import KEY
 from nst_export.formats.table import Format, Source
-from nst_tf.settings.checks import InputError
 
 OPSET = 17
+_AXES = ("batch", "height", "width")
 
 
 def to_onnx(network: keras.Model, card: Mapping[str, Any]) -> bytes:
@@ -22,15 +22,10 @@ def to_onnx(network: keras.Model, card: Mapping[str, Any]) -> bytes:
         network: From `build_network` with the lowering multiples, float32.
         card: The model's card, kept in the metadata too.
 
-    Raises:
-        InputError: tf2onnx is not installed.
+    Returns:
+        A file whose free sides are named batch, height and width.
     """
-    try:
-        import tf2onnx
-    except ImportError as error:
-        raise InputError(
-            "the format onnx needs tf2onnx: pip install 'nst-tf[onnx]'"
-        ) from error
+    import tf2onnx
 
     shapes = {name: x.shape for name, x in network.input.items()}
 
@@ -47,8 +42,19 @@ def to_onnx(network: keras.Model, card: Mapping[str, Any]) -> bytes:
         opset=OPSET,
         custom_op_handlers={"MirrorPad": (_mirror_pad, [])},
     )
+    _name_axes(model.graph)
     model.metadata_props.add(key=KEY, value=json.dumps(card, ensure_ascii=False))
     return bytes(model.SerializeToString())
+
+
+def _name_axes(graph: Any) -> None:
+    """Name the free sides of inputs and output, which tf2onnx only numbers."""
+    for value in (*graph.input, *graph.output):
+        for name, dim in zip(_AXES, value.type.tensor_type.shape.dim, strict=False):
+            if not dim.HasField("dim_value"):
+                dim.dim_param = name
+    # Of what lies between, engines infer the shapes themselves.
+    del graph.value_info[:]
 
 
 def _mirror_pad(graph: Any, node: Any, _name: str, _arguments: Any) -> None:

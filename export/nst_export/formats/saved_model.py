@@ -39,12 +39,26 @@ def write_saved_model(network: keras.Model, folder: Path) -> None:
     def paint(image: Any, *style: Any) -> Any:
         return network(dict(zip(("image", "style"), (image, *style), strict=False)))
 
+    @tf.function(
+        input_signature=[
+            {"image": pictures(tf.float32), **{x.name: x for x in weights}}
+        ]
+    )
+    def serve_keras(inputs: Any) -> Any:
+        return network(inputs)
+
     def to_uint8(picture: Any) -> Any:
         return tf.cast(tf.round(255.0 * picture), tf.uint8)
 
-    @tf.function(input_signature=[pictures(tf.float32), *weights])
-    def serve(image: Any, *style: Any) -> dict[str, Any]:
-        return {"picture": paint(image, *style)}
+    def plain(image: Any, style: Any) -> dict[str, Any]:
+        return {"picture": paint(image, style)}
+
+    def alone(image: Any) -> dict[str, Any]:
+        return {"picture": paint(image)}
+
+    serve = tf.function(
+        plain if weights else alone, input_signature=[pictures(tf.float32), *weights]
+    )
 
     @tf.function(input_signature=[pictures(tf.uint8), *weights])
     def serve_uint8(image: Any, *style: Any) -> dict[str, Any]:
@@ -65,7 +79,9 @@ def write_saved_model(network: keras.Model, folder: Path) -> None:
         found = tf.map_fn(one, (image_bytes, *style), fn_output_signature=tf.string)
         return {"picture_bytes": found}
 
-    module.serve, module.uint8, module.bytes = serve, serve_uint8, serve_bytes
+    # TFSMLayer calls `serve` as the network, `serving_default` by the names of inputs.
+    module.serve, module.serving_default = serve_keras, serve
+    module.uint8, module.bytes = serve_uint8, serve_bytes
     signatures = {
         "serving_default": serve,
         "uint8": serve_uint8,

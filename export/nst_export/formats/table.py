@@ -5,6 +5,7 @@ Nothing here imports TensorFlow: a format's own module is loaded when it is writ
 
 import dataclasses
 import importlib
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +15,8 @@ from nst_export.card import Card
 from nst_export.runtime.engines.choose import Engine
 from nst_export.runtime.stylizer import Stylizer
 from nst_export.verify import Sample
+from nst_tf.commands.needs import check_extra
+from nst_tf.settings.checks import InputError
 from nst_tf.settings.network import Lowering
 
 
@@ -24,11 +27,17 @@ class Line(NamedTuple):
         target: `module:name` of its `Format`.
         note: What `--help` says of it besides the name, if anything.
         asked: Whether it is written only when asked for.
+        extra: The extra of this package that writes and compares it, besides `tf`.
+        programs: Programs that it needs, and what brings them.
+        single: Whether there is one of a style alone.
     """
 
     target: str
     note: str = ""
     asked: bool = False
+    extra: str = ""
+    programs: tuple[tuple[str, str], ...] = ()
+    single: bool = True
 
 
 _HERE = "nst_export.formats"
@@ -41,12 +50,19 @@ TABLE: Mapping[str, Line] = MappingProxyType(
         "litert-full-int8": Line(
             f"{_HERE}.litert:FULL_INT8", "for accelerators that need it", asked=True
         ),
-        "litert-tiles": Line(f"{_HERE}.litert:TILES", "for huge pictures"),
-        "onnx": Line(f"{_HERE}.onnx:FORMAT"),
+        "litert-tiles": Line(
+            f"{_HERE}.litert:TILES", "for huge pictures", single=False
+        ),
+        "onnx": Line(f"{_HERE}.onnx:FORMAT", extra="onnx"),
+        "coreml": Line(
+            f"{_HERE}.coreml:FORMAT", "for Apple's devices", asked=True, extra="coreml"
+        ),
         "web": Line(
             f"{_HERE}.web:FORMAT",
             "a folder that paints in the browser, for which npm fetches LiteRT.js",
             asked=True,
+            programs=(("npm", "Node.js"),),
+            single=False,
         ),
     }
 )
@@ -91,6 +107,9 @@ class Format:
     reads it as it is."""
     sized: bool = False
     """Whether there is one for each of the fixed sizes, too."""
+    described: Callable[[Path], dict[str, Any]] | None = None
+    """Says what is known of a file that nothing on this machine runs: it is then not
+    compared with the network, and its entry in the card says so."""
 
     def path(self, folder: Path, name: str, size: tuple[int, int] | None) -> Path:
         """Return where the file of a model goes."""
@@ -104,6 +123,21 @@ class Format:
         if self.opened is not None:
             return self.opened(path, source, threads)
         return Stylizer.load(path, engine=self.engine, threads=threads)
+
+
+def check_formats(names: Sequence[str]) -> None:
+    """Refuse formats whose packages or programs are not here.
+
+    Raises:
+        InputError: Names what is missing, and what installs it.
+    """
+    for name in names:
+        line = TABLE[name]
+        if line.extra:
+            check_extra(line.extra, command=f"export --formats {name}")
+        for program, source in line.programs:
+            if shutil.which(program) is None:
+                raise InputError(f"the format {name} needs {program}: install {source}")
 
 
 def find_format(name: str) -> Format:

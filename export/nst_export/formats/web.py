@@ -15,6 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from nst_export.formats.shapes import number, put, shapes_at
 from nst_export.formats.table import Format, Source
 from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer
@@ -36,8 +37,6 @@ _PACKAGES = {
 _WASM = ("litert_wasm_internal", "litert_wasm_compat_internal")
 """With relaxed SIMD, and for browsers without it; both single-threaded, which needs no
 special headers of the server."""
-_SHAPE_FIELDS = (4, 18)
-"""Of a tensor in the `.tflite` schema: shape, shape_signature."""
 MAX_SIZE = 1024
 """Largest long side that the page offers."""
 
@@ -123,21 +122,21 @@ def size_rules(model: bytes) -> dict[str, list[tuple[int, float, int]]]:
         InputError: The file has one size, or shapes that are no such sums.
     """
     sizes = {"start": (64, 96), "height": (128, 96), "width": (64, 160)}
-    start = _shapes(model, *sizes["start"])
+    start = shapes_at(model, *sizes["start"])
     rules: dict[str, list[tuple[int, float, int]]] = {"height": [], "width": []}
     for side, axis in (("height", 0), ("width", 1)):
-        other = _shapes(model, *sizes[side])
+        other = shapes_at(model, *sizes[side])
         change = sizes[side][axis] - sizes["start"][axis]
         for place, value in start.items():
             ratio = Fraction(other[place] - value, change)
             offset = value - ratio * sizes["start"][axis]
-            constant = side == "height" and _number(model, place) != value
+            constant = side == "height" and number(model, place) != value
             if ratio or constant:
                 rules[side].append((place, float(ratio), int(offset)))
     # A size that the rules were not made from.
     sized = set_size(model, rules, 100, 132)
-    for place, value in _shapes(model, 100, 132).items():
-        if _number(sized, place) != value:
+    for place, value in shapes_at(model, 100, 132).items():
+        if number(sized, place) != value:
             raise InputError("this model's shapes can't be set in a browser")
     return rules
 
@@ -148,38 +147,8 @@ def set_size(model: bytes, rules: Any, height: int, width: int) -> bytes:
     for side, pixels in (("height", height), ("width", width)):
         for place, ratio, offset in rules[side]:
             value = round(ratio * pixels + offset)
-            data[place : place + 4] = value.to_bytes(4, "little", signed=True)
+            put(data, place, value)
     return bytes(data)
-
-
-def _number(data: bytes, place: int) -> int:
-    return int.from_bytes(data[place : place + 4], "little", signed=True)
-
-
-def _shapes(model: bytes, height: int, width: int) -> dict[int, int]:
-    """Return the place of every side of every tensor, and its value at a size."""
-    from ai_edge_litert import schema_py_generated as schema
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    interpreter = Interpreter(model_content=model, experimental_op_resolver_type=plain)
-    for detail in interpreter.get_input_details():
-        if len(detail["shape"]) == 4:
-            if -1 not in detail["shape_signature"]:
-                raise InputError("give the file without a size in its name")
-            interpreter.resize_tensor_input(detail["index"], (1, height, width, 3))
-    interpreter.allocate_tensors()
-    shapes = {d["index"]: d["shape"] for d in interpreter.get_tensor_details()}
-    graph = schema.Model.GetRootAs(model, 0).Subgraphs(0)
-    found: dict[int, int] = {}
-    for index in range(graph.TensorsLength()):
-        tensor = graph.Tensors(index)
-        for field in _SHAPE_FIELDS:
-            if where := tensor._tab.Offset(field):
-                first = tensor._tab.Vector(where)
-                for axis, value in enumerate(shapes[index]):
-                    found[first + 4 * axis] = int(value)
-    return found
 
 
 def _write_litert(folder: Path) -> None:

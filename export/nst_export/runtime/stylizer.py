@@ -6,6 +6,7 @@ Neither TensorFlow nor Keras is imported, except by the SavedModel engine.
 import functools
 import os
 from collections.abc import Callable, Sequence
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from nst_export.runtime.engines.choose import (
 )
 from nst_export.runtime.engines.litert import LiteRTTiles
 from nst_export.runtime.engines.session import MULTIPLE, Session
+from nst_tf.imaging.arrays import PictureLike, as_pixels
 from nst_tf.settings.checks import MIN_SIDE, InputError
 
 ONE_PASS = 3 * 2**20
@@ -41,7 +43,7 @@ class Stylizer:
         one_pass: Pixels up to which a picture is painted in one pass.
 
     Example:
-        >>> stylizer = Stylizer.load(Path("gallery.tflite"))
+        >>> stylizer = Stylizer.load("gallery.tflite")
         >>> weights = mix_weights(stylizer.styles, {"starry_night": 1.0}, strength=0.7)
         >>> picture = stylizer(photo, weights)
     """
@@ -61,7 +63,11 @@ class Stylizer:
 
     @classmethod
     def load(
-        cls, path: Path, *, engine: Engine = "auto", threads: int | None = None
+        cls,
+        path: str | PathLike[str],
+        *,
+        engine: Engine = "auto",
+        threads: int | None = None,
     ) -> "Stylizer":
         """Load a `.tflite`, an `.onnx` or a SavedModel folder.
 
@@ -74,6 +80,7 @@ class Stylizer:
         Raises:
             InputError: No such file, no such engine here, or no model of ours.
         """
+        path = Path(path)
         if not path.exists():
             raise InputError(f"there is no model {path}")
         engine = choose_engine(path, engine)
@@ -88,19 +95,26 @@ class Stylizer:
             large = functools.partial(opened, LiteRTTiles, beside, count, "litert")
         return cls(session, card, engine, tile_session=large)
 
-    def __call__(self, photo: np.ndarray, weights: Sequence[float]) -> np.ndarray:
-        """Stylise float32 `[H, W, 3]`, RGB 0..1, of any size from 16 pixels.
+    def __call__(self, photo: PictureLike, weights: Sequence[float]) -> np.ndarray:
+        """Stylise a picture of any size from 16 pixels.
 
         Pictures of more pixels than `one_pass` go in tiles, if the model has a file
         for that.
 
         Args:
-            photo: The photograph.
+            photo: float32 `[H, W, 3]`, RGB 0..1, or what `as_pixels` makes that of,
+                such as uint8, greys or a path.
             weights: One a style, the photograph's own first; from `mix_weights`.
 
+        Returns:
+            float32 `[H, W, 3]`, RGB 0..1.
+
         Raises:
-            InputError: The picture is too small.
+            InputError: The picture is none, or too small; the weights are no shares of
+                the styles.
         """
+        photo = as_pixels(photo, "the photograph")
+        weights = self._shares(weights)
         height, width = photo.shape[:2]
         if min(height, width) < MIN_SIDE:
             raise InputError(
@@ -117,6 +131,22 @@ class Stylizer:
         if not self.session.takes_style:
             picture = picture + weights[0] * (photo - picture)
         return np.clip(picture, 0.0, 1.0)
+
+    def _shares(self, weights: Sequence[float]) -> list[float]:
+        """Return the weights as numbers, if they are as many as the model takes."""
+        count = len(self.styles) + 1
+        try:
+            found = np.asarray(weights, "float32")
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the weights must be {count} numbers: {error}") from error
+        if found.shape != (count,):
+            raise InputError(
+                f"{count} weights are needed (photograph, {', '.join(self.styles)}),"
+                f" got the shape {list(found.shape)}; mix_weights makes them"
+            )
+        if not np.isfinite(found).all():
+            raise InputError(f"the weights must be finite, got {found.tolist()}")
+        return [float(weight) for weight in found]
 
 
 def bundled() -> Path:

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from nst_export.server.access_log import AccessLog
 from nst_export.server.metrics import CONTENT_TYPE, Measure, Metrics
-from nst_export.server.models import Models, Watcher
+from nst_export.server.models import Models
 from nst_export.server.openapi.document import document
 from nst_export.server.protocols import kserve, tf_serving
 from nst_export.server.protocols import pictures as stylize
@@ -47,10 +49,13 @@ _SAFE = {
 }
 
 
-def make_app(paths: Sequence[Path], settings: ServeSettings | None = None) -> Starlette:
+def make_app(
+    paths: Sequence[str | PathLike[str]], settings: ServeSettings | None = None
+) -> Starlette:
     """Return the ASGI application that serves models.
 
-    The models are loaded here, so that a file that is none is an error at once.
+    The models are loaded here, so that a file that is none is an error at once. Workers
+    start with the application; mounted below another one, with the first request.
 
     Args:
         paths: What `nst export` wrote; the first is the default.
@@ -63,7 +68,8 @@ def make_app(paths: Sequence[Path], settings: ServeSettings | None = None) -> St
         >>> uvicorn.run(make_app([bundled()]))
     """
     settings = settings or ServeSettings()
-    models = Models(paths, workers=settings.workers, threads=settings.threads_each)
+    files = [Path(path) for path in paths]
+    models = Models(files, workers=settings.workers, threads=settings.threads_each)
     service = Service(models, Workers(settings.workers, settings.queue), settings)
     metrics = Metrics(service)
 
@@ -83,11 +89,8 @@ def make_app(paths: Sequence[Path], settings: ServeSettings | None = None) -> St
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        service.workers.start()
-        watcher = Watcher(models)
-        yield
-        watcher.close()
-        service.workers.close()
+        with service.running():
+            yield
 
     routes = [
         *(Route(path, _page(*file)) for path, file in _PAGES.items()),
@@ -100,6 +103,8 @@ def make_app(paths: Sequence[Path], settings: ServeSettings | None = None) -> St
         *kserve.routes(service),
     ]
     middleware = [Middleware(Measure, metrics=metrics, routes=list(routes))]
+    if settings.log_format is not None:
+        middleware.insert(0, Middleware(AccessLog))
     if settings.cors:
         allowed: dict[str, Any] = {"allow_methods": ["*"], "allow_headers": ["*"]}
         middleware.append(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nst_export.runtime.stylizer import Stylizer
+from nst_export.server.statistics import Statistics
 from nst_tf.settings.checks import InputError
 
 LOG = logging.getLogger("nst.serve")
@@ -27,6 +28,7 @@ class Served:
         self.name = model_name(path)
         self.stylizers = [Stylizer.load(path, threads=threads) for _ in range(workers)]
         self.card, self.styles = self.stylizers[0].card, self.stylizers[0].styles
+        self.statistics = Statistics()
         self.thumbnails: dict[str, bytes] = {}
         """JPEG of the scene in each style, as far as they were asked for."""
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -11,25 +11,14 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from nst_export.server.models import Models
+from nst_export.server.bodies import Gzip, Plain, too_large
+from nst_export.server.errors import HttpError
+from nst_export.server.models import Models, Served, Watcher
 from nst_export.server.settings import ServeSettings
 from nst_export.server.workers import FullError, LateError, Workers
 
-
-class HttpError(Exception):
-    """An answer other than 200.
-
-    Args:
-        status: The HTTP status.
-        message: What is wrong, what was given, what is possible.
-        headers: More headers of the answer.
-    """
-
-    def __init__(
-        self, status: int, message: str, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status, self.message, self.headers = status, message, dict(headers or {})
+__all__ = ["HttpError", "Service", "json_response", "read_json"]
+_GZIP = ("gzip", "x-gzip")
 
 
 def json_response(
@@ -68,47 +57,87 @@ class Service:
         self, models: Models, workers: Workers, settings: ServeSettings
     ) -> None:
         self.models, self.workers, self.settings = models, workers, settings
+        self._watcher: Watcher | None = None
+
+    def start(self) -> None:
+        """Start workers and watcher, if they don't run.
+
+        An application that mounts this one does not run its lifespan: then they start
+        when they are first needed.
+        """
+        self.workers.start()
+        if self._watcher is None and self.workers.ready:
+            self._watcher = Watcher(self.models)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Run from here to the end of the block; what was accepted is finished."""
+        self.workers.reopen()
+        self.start()
+        try:
+            yield
+        finally:
+            if self._watcher is not None:
+                self._watcher.close()
+                self._watcher = None
+            self.workers.close()
 
     def deadline(self) -> float:
         """Return when a request that begins now must have its answer."""
         return time.monotonic() + self.settings.deadline
 
+    @staticmethod
+    def ends(deadline: float) -> Callable[[], None]:
+        """Return what a job calls between its parts, so that it ends with its time.
+
+        What it calls raises LateError after the deadline: the answer is not waited
+        for any more, and the worker is free for the next.
+        """
+
+        def check() -> None:
+            if time.monotonic() > deadline:
+                raise LateError
+
+        return check
+
     async def body(self, request: Request, deadline: float) -> bytes:
         """Read a whole body.
 
         Raises:
-            HttpError: It is compressed, too large, or too slow.
+            HttpError: It is compressed otherwise than by gzip, damaged, too large
+                (unpacked, too), or too slow.
         """
-        coding = request.headers.get("content-encoding", "identity")
-        if coding.lower() != "identity":
+        coding = request.headers.get("content-encoding", "identity").lower()
+        if coding not in ("identity", *_GZIP):
             raise HttpError(
                 415,
-                f"send the body as it is, not with the coding {coding}",
-                {"Accept-Encoding": "identity"},
+                f"send the body as it is or as gzip, not with the coding {coding}",
+                {"Accept-Encoding": "gzip, identity"},
             )
         most = self.settings.max_bytes
         length = request.headers.get("content-length", "0")
-        too_large = HttpError(413, f"the body is larger than {most:,} bytes")
         if length.isdigit() and int(length) > most:
-            raise too_large
-        chunks, size = [], 0
+            raise too_large(most)
+        whole = Gzip(most) if coding in _GZIP else Plain(most)
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
                 async for chunk in request.stream():
-                    size += len(chunk)
-                    if size > most:
-                        raise too_large
-                    chunks.append(chunk)
+                    whole.add(chunk)
         except TimeoutError as error:
             raise HttpError(
                 408,
                 f"the upload took longer than {self.settings.deadline:g} s",
                 {"Connection": "close"},
             ) from error
-        return b"".join(chunks)
+        return whole.bytes()
 
     async def run(
-        self, request: Request, work: Callable[[int], Any], deadline: float
+        self,
+        request: Request,
+        work: Callable[[int], Any],
+        deadline: float,
+        *,
+        model: Served | None = None,
     ) -> Any:
         """Let a worker do `work`, unless the client goes or time runs out first.
 
@@ -116,11 +145,34 @@ class Service:
             request: Its body must have been read.
             work: Gets the number of the worker.
             deadline: From `deadline`.
+            model: Whose statistics the request counts in.
 
         Raises:
             HttpError: No place in the queue, or too late.
             ClientDisconnect: The client is gone.
         """
+        self.start()
+        queued = begun = time.perf_counter_ns()
+
+        def timed(worker: int) -> Any:
+            nonlocal begun
+            begun = time.perf_counter_ns()
+            return work(worker)
+
+        try:
+            found = await self._done(request, timed, deadline)
+        except BaseException:
+            if model is not None:
+                model.statistics.failed(time.perf_counter_ns() - queued)
+            raise
+        if model is not None:
+            compute = time.perf_counter_ns() - begun
+            model.statistics.done(queue=begun - queued, compute=compute)
+        return found
+
+    async def _done(
+        self, request: Request, work: Callable[[int], Any], deadline: float
+    ) -> Any:
         retry = {"Retry-After": str(self.workers.retry_after)}
         late = HttpError(
             503, f"no answer within {self.settings.deadline:g} s; try again", retry

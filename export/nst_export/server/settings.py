@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from typing import Literal
 
 from nst_tf.settings.checks import MIN_SIDE, all_at_least, at_least, reject, within
 
@@ -31,6 +32,9 @@ class ServeSettings:
     a megapixel."""
     cors: tuple[str, ...] = ()
     """Web origins whose pages may call; without it only the server's own."""
+    log_format: Literal["text", "json"] | None = None
+    """Log every request in a line, to standard error; as JSON for machines, then
+    everything else that is logged, too."""
 
     def __post_init__(self) -> None:
         problems = all_at_least(

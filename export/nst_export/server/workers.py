@@ -45,15 +45,37 @@ class Workers:
         self._jobs: queue.Queue[_Job | None] = queue.Queue(size)
         self._open = True
         self._lock = threading.Lock()
-        self._threads = [
-            threading.Thread(target=self._run, args=(index,), name=f"worker-{index}")
-            for index in range(count)
-        ]
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Start the threads; jobs that were submitted before have waited."""
-        for thread in self._threads:
-            thread.start()
+        """Start the threads, if they don't run; jobs that wait are begun.
+
+        They are daemons: an application that never ends this one may end itself.
+        """
+        with self._lock:
+            if self._threads or not self._open:
+                return
+            self._threads = [
+                threading.Thread(
+                    target=self._run, args=(index,), name=f"worker-{index}", daemon=True
+                )
+                for index in range(self.count)
+            ]
+            for thread in self._threads:
+                thread.start()
+
+    def reopen(self) -> None:
+        """Take jobs again after `close`."""
+        with self._lock:
+            self._open = True
+        self.start()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a job would be run: threads live, and a place is free."""
+        with self._lock:
+            live = any(thread.is_alive() for thread in self._threads)
+            return self._open and live and not self._jobs.full()
 
     @property
     def waiting(self) -> int:
@@ -89,9 +111,10 @@ class Workers:
         """Refuse new jobs, finish those accepted, end the threads."""
         with self._lock:
             self._open = False
-        for _ in self._threads:
+            threads, self._threads = self._threads, []
+        for _ in threads:
             self._jobs.put(None)
-        for thread in self._threads:
+        for thread in threads:
             thread.join()
 
     def _run(self, index: int) -> None:

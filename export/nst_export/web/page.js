@@ -109,7 +109,9 @@ function picture(url, canvas) {
 
 const style = () => engine.styles[document.querySelector("[name=style]:checked").value];
 const title = (name) => {
-  const text = name.replaceAll("_", " ");
+  // Numbers of works are Roman: composition_vii is Composition VII.
+  const text = name.replaceAll("_", " ")
+    .replace(/ x{0,3}(ix|iv|v?i{0,3})$/, (number) => number.toUpperCase());
   return text[0].toUpperCase() + text.slice(1);
 };
 
@@ -165,6 +167,11 @@ async function use(blob, name) {
   photo = { bitmap, blob, name };
   round += 1;
   reveal();
+  // The photograph holds the place of its painting, so that nothing moves later.
+  const first = reduced(bitmap, options().size);
+  find("picture").style.setProperty("--ratio", first.width / first.height);
+  draw(after, first, first.width, first.height);
+  draw(before, first, first.width, first.height);
   find("split").value = 0;
   split();
   repaint();

@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nst_export.export import export_model
-from nst_export.runtime.stylizer import Stylizer
+from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_export.settings import ExportSettings
 from tests.helpers import scene
 from tests.nst_export.trained import LIMITS, TRAINED, expected
@@ -38,6 +39,36 @@ def test_onnx_runs_on_both_engines(network, exported):
         stylizer = Stylizer.load(exported[0] / "pair.onnx", engine=engine, threads=1)
         assert stylizer.engine == engine
         assert np.abs(stylizer(photo, weights) - want).max() < limit
+
+
+def test_the_free_sides_of_an_onnx_file_have_names(exported):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(exported[0] / "pair.onnx")
+    shapes = {i.name: i.shape for i in (*session.get_inputs(), *session.get_outputs())}
+    picture = ["batch", "height", "width", 3]
+    assert shapes == {"image": picture, "style": ["batch", 3], "picture": picture}
+
+
+@pytest.mark.parametrize("endpoint", ["serve", "serving_default"])
+def test_keras_takes_the_saved_model_as_a_layer(network, exported, endpoint):
+    import keras
+
+    photo, weights = scene(40, 56, seed=5), [0.2, 0.5, 0.3]
+    given = {"image": photo[None], "style": np.asarray([weights], "float32")}
+    folder = exported[0] / "saved_model/pair/1"
+    layer = keras.layers.TFSMLayer(str(folder), call_endpoint=endpoint)
+    inputs = {
+        "image": keras.Input((None, None, 3)),
+        "style": keras.Input((len(weights),)),
+    }
+    if endpoint == "serve":
+        picture = layer(inputs)
+    else:
+        picture = layer(inputs["image"], style=inputs["style"])["picture"]
+    found = keras.Model(inputs, picture)(given)
+    want = expected(network, photo, weights)
+    np.testing.assert_allclose(found[0], want, atol=1e-5)
 
 
 SERVING = """
@@ -85,3 +116,46 @@ def test_int8_throughout_is_calibrated_on_photographs(network, tmp_path):
         assert file["kind"] == "full-int8"
         assert "QUANTIZE" in file["operations"]
         assert file["psnr"] > 20
+
+
+@pytest.mark.parametrize("file", [f for f in LIMITS if f.endswith(".tflite")])
+def test_a_file_for_any_size_runs_as_it_is_at_256x256(network, exported, file):
+    from ai_edge_litert.compiled_model import CompiledModel
+    from ai_edge_litert.interpreter import Interpreter
+
+    path = exported[0] / file
+    photo, weights = scene(256, 256, seed=5), [0.2, 0.5, 0.3]
+    given = {"image": photo[None], "style": np.asarray([weights], "float32")}
+    interpreter = Interpreter(model_path=str(path))
+    interpreter.allocate_tensors()
+    shapes = {}
+    for detail in interpreter.get_input_details():
+        name = detail["name"].split(":")[0].removeprefix("serving_default_")
+        shapes[name] = detail["shape"].tolist(), detail["shape_signature"].tolist()
+        interpreter.set_tensor(detail["index"], given[name])
+    assert shapes["image"] == ([1, 256, 256, 3], [1, -1, -1, 3])
+    interpreter.invoke()
+    plain = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
+    want = expected(network, photo, weights)
+    assert np.abs(plain - want).max() < LIMITS[file]
+    model = CompiledModel.from_file(str(path))
+    inputs = [
+        model.create_input_buffer_by_name("serving_default", name) for name in given
+    ]
+    output = model.create_output_buffer_by_name("serving_default", "picture")
+    for buffer, value in zip(inputs, given.values(), strict=True):
+        buffer.write(np.ascontiguousarray(value))
+    model.run_by_name(
+        "serving_default",
+        dict(zip(given, inputs, strict=True)),
+        {"picture": output},
+    )
+    compiled = output.read(want.size, np.float32).reshape(want.shape)
+    assert np.abs(compiled - want).max() < LIMITS[file]
+
+
+def test_the_benchmark_tool_of_litert_takes_the_bundled_file(tmp_path):
+    tool = Path(sys.executable).with_name("litert-benchmark")
+    command = [tool, "--model", bundled(), "--num_runs", "1", "--warmup_runs", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -24,6 +24,7 @@ def test_the_page_is_written_with_a_file_that_was_compared(network, tmp_path):
         network, TRAINED, tmp_path / "out", [scene(48, 64, seed=1)], settings
     )
     (entry,) = card["files"]
+    assert entry["file"] == "web/model.tflite"
     assert entry["max_difference"] < 1e-3
     page = tmp_path / "out" / "web"
     about = json.loads((page / "model.json").read_text("utf-8"))
@@ -47,7 +48,7 @@ def test_a_missing_npm_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     command = ["export", "gallery", "--formats", "web", "-o", str(tmp_path / "site")]
     assert main(command) == 2
-    assert "install Node.js" in capsys.readouterr().err
+    assert "web needs npm: install Node.js" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -233,3 +233,31 @@ def test_without_a_bundled_gallery_it_says_what_to_give(tmp_path, monkeypatch):
     (tmp_path / "gallery").mkdir()
     shutil.copy(__file__, tmp_path / "gallery" / "gallery.tflite")
     assert runtime.bundled().name == "gallery.tflite"
+
+
+@pytest.mark.parametrize("engine", ["litert", "openvino"])
+def test_a_wrong_array_is_refused_and_the_next_good_one_is_painted(model, engine):
+    stylizer = Stylizer.load(str(model), engine=engine)
+    good, weights = scene(64, 64), mix_weights(STYLES, {"wave": 1.0})
+    want = stylizer(good, weights)
+    rgba = np.dstack([good, good[..., :1]])
+    for wrong in (rgba, good * 255, np.stack([good, good]), good[..., :2]):
+        with pytest.raises(InputError):
+            stylizer(wrong, weights)
+        np.testing.assert_allclose(stylizer(good, weights), want, atol=1e-6)
+    for few in (weights[:-1], [weights], [np.nan] * 4, "wave"):
+        with pytest.raises(InputError, match="weights"):
+            stylizer(good, few)
+    np.testing.assert_allclose(stylizer(good, weights), want, atol=1e-6)
+    whole = np.rint(good * 255).astype("uint8")
+    np.testing.assert_allclose(stylizer(whole, weights), want, atol=0.05)
+
+
+def test_a_shape_that_litert_refuses_does_not_stay(model):
+    stylizer = Stylizer.load(model)
+    good, weights = scene(64, 64), np.asarray([[0, 1, 0, 0]], "float32")
+    want = stylizer.session(good[None], weights)
+    for _ in range(2):
+        with pytest.raises((RuntimeError, ValueError)):
+            stylizer.session(np.zeros((1, 64, 64, 4), "float32"), weights)
+    np.testing.assert_allclose(stylizer.session(good[None], weights), want, atol=1e-6)

@@ -1,8 +1,14 @@
 """What surrounds the protocols: unknown paths, other origins, metrics, pages."""
 
+import datetime
+import json
+
 import httpx
 
-from tests.serving import refused, serving
+from nst_export.runtime.stylizer import bundled
+from nst_export.server.app import make_app
+from nst_export.server.settings import ServeSettings
+from tests.serving import encoded, refused, serving
 
 
 def test_unknown_paths_and_methods_are_refused_in_json(http):
@@ -56,3 +62,71 @@ def test_the_pages_come_with_a_policy_that_loads_nothing_from_elsewhere(http):
         )
         assert "http://" not in answer.text.replace("http://www.w3.org/", "")
         assert "https://" not in answer.text
+
+
+def test_below_another_application_it_paints_though_its_lifespan_is_not_run():
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+    from starlette.testclient import TestClient
+
+    app = make_app([bundled()], ServeSettings(workers=1, max_size=64))
+    outer = Starlette(routes=[Mount("/paint", app=app)])
+    with TestClient(outer, base_url="http://127.0.0.1") as client:
+        ready = client.get("/paint/v2/health/ready")
+        assert (ready.status_code, ready.json()) == (200, {"ready": True})
+        files = {"image": ("a.png", encoded(), "image/png")}
+        answer = client.post("/paint/stylize", files=files, data={"style": "udnie"})
+        assert answer.status_code == 200
+        styles = client.get("/paint/styles").json()["models"][0]["styles"]
+        picture = client.get(f"/paint/{styles[0]['thumbnail']}")
+        assert picture.headers["content-type"] == "image/jpeg"
+
+
+def test_ready_is_no_longer_true_when_the_server_has_stopped():
+    from starlette.testclient import TestClient
+
+    app = make_app([bundled()], ServeSettings(workers=1))
+    for _ in range(2):  # A lifespan may follow another.
+        with TestClient(app, base_url="http://127.0.0.1") as client:
+            assert client.get("/v2/models/gallery/ready").json()["ready"] is True
+        for path in ("/v2/health/ready", "/v2/models/gallery/ready"):
+            answer = client.get(path)
+            assert (answer.status_code, answer.json()["ready"]) == (503, False)
+
+
+def test_every_request_is_a_line_of_json_if_that_is_asked_for(tmp_path):
+    sent = encoded()
+    with serving(tmp_path, "--log-format", "json") as (_, where):
+        kind = {"Content-Type": "image/png"}
+        url = f"{where}/stylize?style=udnie"
+        answer = httpx.post(url, content=sent, headers=kind, timeout=60)
+        httpx.get(f"{where}/not%0A%22there")
+    lines = (tmp_path / "log.txt").read_text().splitlines()
+    # LiteRT says a line of its own when it starts.
+    lines = [json.loads(line) for line in lines if not line.startswith("INFO: Created")]
+    first, second = (one for one in lines if one["logger"] == "nst.access")
+    assert datetime.datetime.fromisoformat(first.pop("time"))
+    assert first.pop("milliseconds") > 0
+    assert first == {
+        "level": "INFO",
+        "logger": "nst.access",
+        "client": "127.0.0.1",
+        "method": "POST",
+        "path": "/stylize",
+        "query": "style=udnie",
+        "status": answer.status_code,
+        "request_bytes": len(sent),
+        "response_bytes": len(answer.content),
+    }
+    assert (second["method"], second["status"]) == ("GET", 404)
+
+
+def test_every_request_is_a_line_of_text_if_that_is_asked_for(tmp_path):
+    with serving(tmp_path, "--log-format", "text") as (_, where):
+        httpx.get(f"{where}/healthz")
+    (line,) = (
+        one
+        for one in (tmp_path / "log.txt").read_text().splitlines()
+        if "/healthz" in one
+    )
+    assert "127.0.0.1 GET '/healthz' 200" in line

@@ -1,13 +1,16 @@
 """Slow, impatient, greedy and many clients."""
 
+import gzip
+import json
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import numpy as np
 import pytest
 
-from tests.serving import encoded, post, refused, serving
+from tests.serving import FLAT, GOOD, encoded, post, refused, serving
 
 
 def connect(address):
@@ -36,10 +39,81 @@ def test_an_upload_of_50_megabytes_is_refused_announced_or_not(http):
     assert post(http, style="udnie").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["stylize", "v1/models/gallery:predict"])
-def test_a_compressed_body_is_refused(http, path):
+PATHS = ["stylize?style=udnie", "v1/models/gallery:predict"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_body_packed_otherwise_than_by_gzip_is_refused(http, path):
+    headers = {"Content-Encoding": "br", "Content-Type": "image/png"}
+    answer = http.post(path, content=b"x", headers=headers)
+    refused(answer, 415, "coding br")
+    assert answer.headers["accept-encoding"] == "gzip, identity"
+
+
+def test_a_gzip_body_is_what_it_unpacks_to(http):
     headers = {"Content-Encoding": "gzip", "Content-Type": "image/png"}
-    refused(http.post(path, content=b"x", headers=headers), 415, "coding gzip")
+    path, data = PATHS[0], encoded()
+    plain = http.post(path, content=data, headers={"Content-Type": "image/png"})
+    for name in ("gzip", "GZip", "x-gzip"):
+        packed = gzip.compress(data)
+        headers["Content-Encoding"] = name
+        assert http.post(path, content=packed, headers=headers).content == plain.content
+    body = {"instances": [{"image": FLAT[0], "style": GOOD}]}
+    packed = gzip.compress(json.dumps(body).encode())
+    answer = http.post(PATHS[1], content=packed, headers={"Content-Encoding": "gzip"})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_gzip_body_is_no_way_around_the_limit(http, path):
+    headers = {"Content-Encoding": "gzip", "Content-Type": "image/png"}
+    whole = gzip.compress(encoded())
+    for body, status, words in (
+        (gzip.compress(bytes(400_001)), 413, "larger than 400,000 bytes"),
+        (gzip.compress(bytes(200_000_000), 1), 413, "larger than 400,000 bytes"),
+        (whole[:-9], 400, "ends too early"),
+        (whole + b"x", 400, "goes on behind its end"),
+        (gzip.compress(b"") * 1000, 400, "goes on behind its end"),
+        (b"x" * 100, 400, "no gzip"),
+        (b"", 400, "ends too early"),
+    ):
+        refused(http.post(path, content=body, headers=headers), status, words)
+
+
+def test_the_time_of_a_batch_ends_and_frees_its_worker(tmp_path):
+    # 2300 pictures of 16x16: more than a minute of the one worker.
+    count = 2300
+    element = encoded("PNG", 16, 16)
+    image = (len(element).to_bytes(4, "little") + element) * count
+    style = np.tile(np.float32(GOOD), (count, 1)).tobytes()
+    inputs = [
+        {
+            "name": name,
+            "datatype": kind,
+            "shape": shape,
+            "parameters": {"binary_data_size": len(data)},
+        }
+        for name, kind, shape, data in (
+            ("image", "BYTES", [count], image),
+            ("style", "FP32", [count, len(GOOD)], style),
+        )
+    ]
+    head = json.dumps({"inputs": inputs}).encode()
+    headers = {"Inference-Header-Content-Length": str(len(head))}
+    flags = ("--workers", "1", "--threads", "1", "--deadline", "1")
+    with (
+        serving(tmp_path, *flags) as (_, where),
+        httpx.Client(base_url=where, timeout=60) as client,
+    ):
+        path, start = "/v2/models/gallery/infer", time.monotonic()
+        answer = client.post(path, content=head + image + style, headers=headers)
+        refused(answer, 503, "no answer within 1 s")
+        while "nst_workers_busy 0.0" not in client.get("/metrics").text:
+            assert time.monotonic() - start < 10
+            time.sleep(0.05)
+        (model,) = client.get("/v2/models/stats").json()["model_stats"]
+        assert 0 < model["inference_count"] < count
+        assert model["inference_stats"]["fail"]["count"] == 1
 
 
 def test_a_slow_upload_is_ended_at_the_deadline(tmp_path):

@@ -53,3 +53,30 @@ def test_the_document_names_every_route(document):
     assert {"/stylize", "/styles", "/healthz", "/metrics"} <= paths
     assert "/v1/models/{name}/versions/{version}:predict" in paths
     assert "/v2/models/{name}/versions/{version}/infer" in paths
+
+
+def test_generators_of_clients_find_names_groups_and_bytes(document):
+    raw = document.raw_schema
+    operations = [
+        operation for path in raw["paths"].values() for operation in path.values()
+    ]
+    names = [operation["operationId"] for operation in operations]
+    assert len(set(names)) == len(names)
+    assert all(name.isidentifier() for name in names)
+    tags = {tag["name"] for tag in raw["tags"]}
+    assert {tag for operation in operations for tag in operation["tags"]} == tags
+    stylize = raw["paths"]["/stylize"]["post"]
+    binary = {"type": "string", "format": "binary"}
+    for kind in ("jpeg", "png", "webp"):
+        content = stylize["responses"]["200"]["content"]
+        assert content[f"image/{kind}"]["schema"] == binary
+    # The form and the query have the same fields, each of the same schema.
+    form = stylize["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert form == {"$ref": "#/components/schemas/StylizeForm"}
+    fields = dict(raw["components"]["schemas"]["StylizeForm"]["properties"])
+    image = fields.pop("image")
+    assert (image["type"], image["format"]) == ("string", "binary")
+    for one in stylize["parameters"]:
+        described = {**one["schema"], "description": one["description"]}
+        assert fields.pop(one["name"]) == described
+    assert fields == {}

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from nst_export.runtime.mix import mix_weights
@@ -40,6 +41,41 @@ def test_the_painting_is_what_python_paints(page, photo, stylizer):
     assert psnr(found, expected) > 50
     assert psnr(canvas(page, "#before"), pixels) > 60
     assert re.match(r"130 . 97, \d", page.inner_text("#figures"))
+
+
+SHIFTS = """
+window.shifts = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) window.shifts += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_nothing_moves_while_the_page_fills(chromium, address, photo, size):
+    context = chromium.new_context(viewport={"width": size[0], "height": size[1]})
+    context.add_init_script(SHIFTS)
+    page = context.new_page()
+    page.goto(f"{address}/?accelerator=wasm")
+    page.wait_for_selector("body[data-ready=yes]")
+    until(
+        page,
+        "[...document.querySelectorAll('.style canvas')].every((c) => c.width === 288)",
+    )
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.shifts") < 0.05
+    names = page.locator(".style b").all_inner_texts()
+    assert "Composition VII" in names
+    assert "Great wave" in names
+    give(page, photo)
+    settled(page)
+    before = page.evaluate("window.shifts")
+    # Another painting of the same photograph moves nothing at all.
+    page.get_by_role("radio", name="Udnie").check()
+    settled(page)
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.shifts") - before < 0.01
+    context.close()
 
 
 def test_mix_strength_and_kept_colours_are_what_python_paints(page, photo, stylizer):

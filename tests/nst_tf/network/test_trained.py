@@ -1,15 +1,19 @@
 """Trained models: whichever kind of file, the same network."""
 
 import json
+import os
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 
+import nst_tf
 from nst_tf import InputError, NetworkSettings, build_network
 from nst_tf.network.trained import load_model
 from nst_tf.network.transform import TransformNetwork
-from tests.helpers import ROOT, scene
+from tests.helpers import PYTHONPATH, ROOT, scene
 
 GALLERY = ROOT / "training/models/gallery"
 """A model that was saved before there was a class: Keras lists its layers."""
@@ -50,3 +54,50 @@ def test_a_card_of_another_network_is_refused(tmp_path):
     (tmp_path / "model.json").write_text(json.dumps(card))
     with pytest.raises(InputError, match="1 styles for 3 weights"):
         load_model(tmp_path)
+
+
+def test_a_model_is_read_by_the_text_of_its_path_or_of_its_file():
+    folder = ROOT / "training/models/gallery"
+    models = [
+        nst_tf.load_model(given)
+        for given in (folder, str(folder), f"{folder}/model.keras")
+    ]
+    photo = scene(24, 32)
+    weights = list(np.eye(7)[2])
+    one, *others = [model(photo, weights) for model in models]
+    for other in others:
+        np.testing.assert_array_equal(one, other)
+    whole = np.rint(photo * 255).astype("uint8")
+    assert np.abs(models[0](whole, weights) - one).mean() < 0.01
+    for wrong in (photo * 255, np.dstack([photo, photo[..., :1]])):
+        with pytest.raises(InputError, match="the photograph"):
+            models[0](wrong, weights)
+    with pytest.raises(InputError, match=r"7 weights are needed .* got 2"):
+        models[0](photo, [0, 1])
+
+
+def test_keras_loads_a_network_after_the_package_is_imported(tmp_path):
+    network = build_network(NetworkSettings(styles=2, width=0.33))
+    network.save(tmp_path / "model.keras")
+    program = (
+        "import nst_tf, sys\n"
+        "assert 'keras' not in sys.modules\n"
+        "import keras, numpy as np\n"
+        "network = keras.models.load_model('model.keras')\n"
+        "inputs = np.load('photo.npy'), np.float32([[0.2, 0.5, 0.3]])\n"
+        "picture = network(dict(zip(('image', 'style'), inputs)))\n"
+        "np.save('picture.npy', keras.ops.convert_to_numpy(picture))\n"
+    )
+    photo = scene(24, 32)[None]
+    np.save(tmp_path / "photo.npy", photo)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    style = np.asarray([[0.2, 0.5, 0.3]], "float32")
+    want = keras.ops.convert_to_numpy(network({"image": photo, "style": style}))
+    np.testing.assert_allclose(np.load(tmp_path / "picture.npy"), want, atol=1e-5)

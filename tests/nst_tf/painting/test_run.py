@@ -10,8 +10,10 @@ import pytest
 from nst_tf import (
     ExtractorSettings,
     InputError,
+    load_image,
     measure_loss,
     optimize_image,
+    save_image,
 )
 from nst_tf.imaging.write import to_bytes
 from nst_tf.painting.run import _counter
@@ -34,6 +36,35 @@ def test_the_loss_falls_and_the_picture_stays_in_gamut(optimizer, precision):
     assert result.pixels.shape == CONTENT.shape
     assert result.pixels.min() >= 0
     assert result.pixels.max() <= 1
+
+
+def test_bytes_and_files_are_painted_as_what_they_are(tmp_path):
+    settings = changed(steps=2)
+    content, style = (np.rint(x * 255).astype("uint8") for x in (CONTENT, STYLE))
+    want = optimize_image(content / np.float32(255), style / np.float32(255), settings)
+    save_image(tmp_path / "photo.png", CONTENT)
+    save_image(tmp_path / "painting.png", STYLE)
+    state = str(tmp_path / "state.npz")
+    for given, painting in (
+        (content, style[None]),
+        (str(tmp_path / "photo.png"), [load_image(tmp_path / "painting.png")]),
+    ):
+        found = optimize_image(given, painting, settings, checkpoint=state)
+        np.testing.assert_array_equal(found.pixels, want.pixels)
+
+
+@pytest.mark.parametrize(
+    ("content", "style", "words"),
+    [
+        (CONTENT * 255, STYLE, r"the photograph must be RGB in 0\.\.1"),
+        (CONTENT, STYLE * 255, r"the painting must be RGB in 0\.\.1"),
+        (np.dstack([CONTENT, CONTENT[..., :1]]), STYLE, "four channels"),
+        (CONTENT, [STYLE, STYLE[..., :2]], r"the painting must have the shape"),
+    ],
+)
+def test_arrays_that_are_no_pictures_are_refused(content, style, words):
+    with pytest.raises(InputError, match=words):
+        optimize_image(content, style, SMALL)
 
 
 def test_the_parts_add_up_to_the_total():

@@ -35,6 +35,8 @@ class LiteRT:
                     f"this model takes {width}x{height} pixels only; resize the picture"
                     " or use the file without a size in its name"
                 )
+            # Until it is laid out again: a shape that fails must not seem to be set.
+            self.shape = ()
             self.interpreter.resize_tensor_input(index, image.shape)
             self.interpreter.allocate_tensors()
             self.shape = image.shape

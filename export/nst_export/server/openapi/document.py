@@ -2,13 +2,17 @@
 
 from nst_export.server.openapi.parts import (
     ANYTHING,
+    BINARY,
+    PICTURES,
+    SERVER,
+    TAGS,
     TEXT,
     Schema,
     errors,
     get,
     path_parameter,
 )
-from nst_export.server.openapi.stylize import stylize
+from nst_export.server.openapi.stylize import fields, stylize
 from nst_export.server.openapi.tensors import kserve, tf_serving
 from nst_export.server.service import Service
 from nst_tf import __version__
@@ -56,11 +60,21 @@ def document(service: Service) -> Schema:
             "description": "Neural style transfer: photographs in, paintings out.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": {
             "/stylize": {"post": stylize(service)},
-            "/styles": {"get": get("Every style, with a picture of it", _STYLES)},
+            "/styles": {
+                "get": get(
+                    "list_styles",
+                    PICTURES,
+                    "Every style, with a picture of it",
+                    {"$ref": "#/components/schemas/Styles"},
+                )
+            },
             "/styles/{model}/{version}/{style}.jpg": {
                 "get": {
+                    "operationId": "style_picture",
+                    "tags": [PICTURES],
                     "summary": "The project's scene in a style",
                     "parameters": [
                         path_parameter("model", [model.name for model in models]),
@@ -74,7 +88,7 @@ def document(service: Service) -> Schema:
                     "responses": {
                         "200": {
                             "description": "A picture",
-                            "content": {"image/jpeg": {"schema": {}}},
+                            "content": {"image/jpeg": {"schema": BINARY}},
                         },
                         **errors(404, 503),
                     },
@@ -82,9 +96,13 @@ def document(service: Service) -> Schema:
             },
             **tf_serving(service),
             **kserve(service),
-            "/healthz": {"get": get("Whether the server lives", ANYTHING)},
+            "/healthz": {
+                "get": get("healthz", SERVER, "Whether the server lives", ANYTHING)
+            },
             "/metrics": {
                 "get": {
+                    "operationId": "metrics",
+                    "tags": [SERVER],
                     "summary": "Counters for Prometheus",
                     "responses": {
                         "200": {
@@ -97,12 +115,14 @@ def document(service: Service) -> Schema:
         },
         "components": {
             "schemas": {
+                "Styles": _STYLES,
+                **fields(service),
                 "Error": {
                     "type": "object",
                     "required": ["error"],
                     "properties": {"error": TEXT},
                     "additionalProperties": False,
-                }
+                },
             }
         },
     }

@@ -7,6 +7,16 @@ from nst_export.server.service import Service
 Schema = dict[str, Any]
 
 TEXT: Schema = {"type": "string"}
+BINARY: Schema = {"type": "string", "format": "binary"}
+"""Bytes of a file, in the words that generators of clients know."""
+PICTURES, SERVING, KSERVE, SERVER = "pictures", "tensorflow-serving", "kserve", "server"
+"""The tags: a group of routes each."""
+TAGS = {
+    PICTURES: "Photographs in, paintings out.",
+    SERVING: "TensorFlow Serving's REST API.",
+    KSERVE: "The Open Inference Protocol (KServe v2).",
+    SERVER: "The server itself.",
+}
 NUMBERS: Schema = {"type": "array", "items": {}}
 """Nested lists of numbers, whose depth JSON Schema can't bind to a shape."""
 ANYTHING: Schema = {"type": "object"}
@@ -15,7 +25,7 @@ _ERRORS = {
     404: "There is no such model, version or style.",
     408: "The upload was too slow.",
     413: "The body or the photograph is too large.",
-    415: "Not an image, of a type that is not read, or compressed.",
+    415: "Not an image, of a type that is not read, or packed otherwise than by gzip.",
     422: "A field has no meaning, or the photograph is damaged.",
     503: "The queue is full or the time is over; Retry-After has seconds.",
 }
@@ -38,20 +48,50 @@ def path_parameter(name: str, values: list[str]) -> Schema:
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-def get(summary: str, schema: Schema, parameters: list[Schema] | None = None) -> Schema:
-    """Describe a route that is read, with the schema of its answer."""
-    found: Schema = {"summary": summary, "responses": {"200": answer(schema)}}
+def get(
+    operation: str,
+    tag: str,
+    summary: str,
+    schema: Schema,
+    parameters: list[Schema] | None = None,
+    *,
+    statuses: tuple[int, ...] = (),
+) -> Schema:
+    """Describe a route that is read.
+
+    Args:
+        operation: Its operationId, of which generators make the function's name.
+        tag: A key of `TAGS`.
+        summary: What it gives.
+        schema: Of its answer.
+        parameters: Of its path.
+        statuses: Of its refusals, besides 404 of what its path names.
+    """
+    found: Schema = {
+        "operationId": operation,
+        "tags": [tag],
+        "summary": summary,
+        "responses": {"200": answer(schema)},
+    }
     if parameters:
         found["parameters"] = parameters
-        found["responses"] |= errors(404)
+        statuses = (404, *statuses)
+    found["responses"] |= errors(*statuses)
     return found
 
 
 def post(
-    summary: str, description: str, parameters: list[Schema], body: Schema
+    operation: str,
+    tag: str,
+    summary: str,
+    description: str,
+    parameters: list[Schema],
+    body: Schema,
 ) -> Schema:
     """Describe a route that paints tensors, with the schema of its JSON body."""
     return {
+        "operationId": operation,
+        "tags": [tag],
         "summary": summary,
         "description": description,
         "parameters": parameters,

@@ -1,17 +1,84 @@
 """`/stylize`: a photograph and fields in, a picture out."""
 
-from nst_export.server.openapi.parts import Schema, errors
+from nst_export.server.openapi.parts import BINARY, PICTURES, Schema, errors
 from nst_export.server.protocols.pictures import FORMATS
 from nst_export.server.service import Service
 from nst_tf.settings.checks import MIN_SIDE
 
+_SHARED = {"model": "ModelName", "style": "StyleName", "format": "PictureFormat"}
+"""Fields whose schema has a name, so that clients have one type for it."""
+
+
+def fields(service: Service) -> dict[str, Schema]:
+    """Return the schemas of the fields by their names among the components."""
+    described = _described(service)
+    named = {name: described[field][0] for field, name in _SHARED.items()}
+    form = {
+        "type": "object",
+        "description": "Give `style` or `mix`.",
+        "required": ["image"],
+        "properties": {
+            "image": {**BINARY, "description": "The photograph."},
+            **{
+                name: {**_schema(name, schema), "description": text}
+                for name, (schema, text) in described.items()
+            },
+        },
+        "additionalProperties": False,
+    }
+    return {**named, "StylizeForm": form}
+
 
 def stylize(service: Service) -> Schema:
     """Describe the route."""
+    pictures: Schema = {f"image/{name}": {"schema": BINARY} for name in FORMATS}
+    return {
+        "operationId": "stylize",
+        "tags": [PICTURES],
+        "summary": "Paint a photograph",
+        "description": "The photograph is the field `image` of a form, or the whole"
+        " body; then the other fields stand in the query. Give `style` or `mix`.",
+        "parameters": [
+            {
+                "name": name,
+                "in": "query",
+                "schema": _schema(name, schema),
+                "description": text,
+            }
+            for name, (schema, text) in _described(service).items()
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {"$ref": "#/components/schemas/StylizeForm"}
+                },
+                "image/*": {"schema": BINARY},
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "The painting; Server-Timing says what took how long",
+                "content": pictures,
+            },
+            **errors(400, 408, 413, 415, 422, 503),
+        },
+    }
+
+
+def _schema(name: str, schema: Schema) -> Schema:
+    """Return the schema of a field, by its name if it has one."""
+    if name not in _SHARED:
+        return schema
+    return {"$ref": f"#/components/schemas/{_SHARED[name]}"}
+
+
+def _described(service: Service) -> dict[str, tuple[Schema, str]]:
+    """Return the schema and the meaning of every field."""
     models = list(service.models)
-    names = [style for model in models for style in model.styles]
+    names = list(dict.fromkeys(style for model in models for style in model.styles))
     most = service.settings.max_size
-    fields: dict[str, tuple[Schema, str]] = {
+    return {
         "model": (
             {"type": "string", "enum": [model.name for model in models]},
             f"The model; without it {service.models.default}.",
@@ -26,8 +93,9 @@ def stylize(service: Service) -> Schema:
             "0 is the photograph, 1 the whole style.",
         ),
         "size": (
-            {"type": "integer", "minimum": MIN_SIDE, "maximum": most, "default": most},
-            "Long side in pixels to which larger photographs are reduced.",
+            {"type": "integer", "minimum": MIN_SIDE, "maximum": most},
+            "Long side in pixels to which larger photographs are reduced; without it"
+            f" {most}.",
         ),
         "keep_colors": (
             {"type": "boolean", "default": False},
@@ -37,38 +105,4 @@ def stylize(service: Service) -> Schema:
             {"type": "string", "enum": list(FORMATS)},
             "Of the answer; without it the photograph's.",
         ),
-    }
-    properties = {
-        name: {**schema, "description": text} for name, (schema, text) in fields.items()
-    }
-    binary = {"type": "string", "format": "binary"}
-    form = {
-        "type": "object",
-        "required": ["image"],
-        "properties": {"image": binary, **properties},
-        "additionalProperties": False,
-    }
-    pictures: Schema = {f"image/{name}": {"schema": {}} for name in FORMATS}
-    return {
-        "summary": "Paint a photograph",
-        "description": "The photograph is the field `image` of a form, or the whole"
-        " body; then the other fields stand in the query. Give `style` or `mix`.",
-        "parameters": [
-            {"name": name, "in": "query", "schema": schema, "description": text}
-            for name, (schema, text) in fields.items()
-        ],
-        "requestBody": {
-            "required": True,
-            "content": {
-                "multipart/form-data": {"schema": form},
-                "image/*": {"schema": binary},
-            },
-        },
-        "responses": {
-            "200": {
-                "description": "The painting; Server-Timing says what took how long",
-                "content": pictures,
-            },
-            **errors(400, 408, 413, 415, 422, 503),
-        },
     }

@@ -2,9 +2,12 @@
 
 from nst_export.server.openapi.parts import (
     ANYTHING,
+    KSERVE,
     NUMBERS,
+    SERVING,
     TEXT,
     Schema,
+    answer,
     get,
     model_and_version,
     post,
@@ -40,14 +43,25 @@ def tf_serving(service: Service) -> dict[str, Schema]:
     paths: dict[str, Schema] = {}
     for base in ("/v1/models/{name}", "/v1/models/{name}/versions/{version}"):
         where = model_and_version(service, base)
+        end = _of(base)
         paths[base] = {
-            "get": get("State of a model, as TensorFlow Serving", ANYTHING, where)
+            "get": get(
+                f"serving_status{end}", SERVING, "State of a model", ANYTHING, where
+            )
         }
         paths[f"{base}/metadata"] = {
-            "get": get("Signatures of a model, as TensorFlow Serving", ANYTHING, where)
+            "get": get(
+                f"serving_metadata{end}",
+                SERVING,
+                "Signatures of a model",
+                ANYTHING,
+                where,
+            )
         }
         paths[f"{base}:predict"] = {
             "post": post(
+                f"serving_predict{end}",
+                SERVING,
                 "Paint tensors, as TensorFlow Serving",
                 f"Models: {', '.join(names)}. Signatures: {', '.join(SIGNATURES)}.",
                 where,
@@ -78,18 +92,42 @@ def kserve(service: Service) -> dict[str, Schema]:
         },
     }
     paths: dict[str, Schema] = {
-        "/v2": {"get": get("The server, as KServe v2", ANYTHING)},
-        "/v2/health/live": {"get": get("Whether it lives", ANYTHING)},
-        "/v2/health/ready": {"get": get("Whether it takes requests", ANYTHING)},
+        "/v2": {"get": get("kserve_server", KSERVE, "The server", ANYTHING)},
+        "/v2/health/live": {
+            "get": get("kserve_live", KSERVE, "Whether it lives", ANYTHING)
+        },
+        "/v2/health/ready": {
+            "get": _ready("kserve_ready", "Whether it takes requests")
+        },
+        "/v2/models/stats": {
+            "get": get("kserve_stats", KSERVE, "Counts of all models", ANYTHING)
+        },
     }
     for base in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
-        where = model_and_version(service, base)
-        paths[base] = {"get": get("Tensors of a model", ANYTHING, where)}
+        where, end = model_and_version(service, base), _of(base)
+        paths[base] = {
+            "get": get(
+                f"kserve_model{end}", KSERVE, "Tensors of a model", ANYTHING, where
+            )
+        }
         paths[f"{base}/ready"] = {
-            "get": get("Whether a model takes requests", ANYTHING, where)
+            "get": _ready(
+                f"kserve_model_ready{end}", "Whether a model takes requests", where
+            )
+        }
+        paths[f"{base}/stats"] = {
+            "get": get(
+                f"kserve_model_stats{end}",
+                KSERVE,
+                "Counts of a model",
+                ANYTHING,
+                where,
+            )
         }
         paths[f"{base}/infer"] = {
             "post": post(
+                f"kserve_infer{end}",
+                KSERVE,
                 "Paint tensors, as KServe v2",
                 f"The header {HEADER} announces binary tensors behind the JSON. `image`"
                 " is FP32 in 0..1, UINT8, or encoded pictures as BYTES.",
@@ -98,3 +136,20 @@ def kserve(service: Service) -> dict[str, Schema]:
             )
         }
     return paths
+
+
+def _of(base: str) -> str:
+    """Return what the name of an operation ends with."""
+    return "_version" if "{version}" in base else ""
+
+
+def _ready(
+    operation: str, summary: str, parameters: list[Schema] | None = None
+) -> Schema:
+    """Describe a route whose answer is the same with 200 and with 503."""
+    found = get(operation, KSERVE, summary, ANYTHING, parameters)
+    found["responses"]["503"] = {
+        **answer(ANYTHING),
+        "description": "Not now: the queue is full, or the server is stopping",
+    }
+    return found

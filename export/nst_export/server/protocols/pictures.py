@@ -1,7 +1,7 @@
 """Pictures in, pictures out: `POST /stylize`, and the list of styles."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -24,6 +24,12 @@ from nst_tf.settings.checks import MIN_SIDE, InputError
 
 FORMATS = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP"}
 """Formats of answers, and what Pillow calls them."""
+_ALIASES = {"jpg": "jpeg"}
+_TRUTH = {"true": True, "1": True, "yes": True, "on": True}
+_TRUTH |= {"false": False, "0": False, "no": False, "off": False}
+"""What a field may say of yes and no, in any case."""
+_LONGEST = 10_000
+"""Most characters of a field."""
 _MAGIC = {b"\xff\xd8\xff": "jpeg", b"RIFF": "webp"}
 _FIELDS = ("model", "style", "mix", "strength", "size", "keep_colors", "format")
 
@@ -70,9 +76,18 @@ def routes(service: Service) -> list[Route]:
         arrived = time.perf_counter()
 
         def work(worker: int) -> Response:
-            return answer(data, asked, worker, service.settings, arrived)
+            return answer(
+                data,
+                asked,
+                worker,
+                service.settings,
+                arrived,
+                service.ends(deadline),
+            )
 
-        response: Response = await service.run(request, work, deadline)
+        response: Response = await service.run(
+            request, work, deadline, model=asked.model
+        )
         return response
 
     async def styles(_: Request) -> Response:
@@ -164,6 +179,11 @@ def _single(items: list[tuple[str, str]]) -> dict[str, str]:
             raise HttpError(422, f"there is no field {name!r}; there are {known}")
         if names.count(name) > 1:
             raise HttpError(422, f"the field {name} is given twice")
+    for name, value in items:
+        if len(value) > _LONGEST:
+            raise HttpError(
+                422, f"the field {name} has {len(value)} characters; {_LONGEST} may be"
+            )
     return dict(items)
 
 
@@ -185,13 +205,19 @@ def read_fields(fields: Mapping[str, str], service: Service) -> Asked:
     if not (size.isascii() and size.isdigit() and len(size) < 9) or not (
         MIN_SIDE <= int(size) <= most
     ):
-        raise HttpError(422, f"size must be a whole number in {MIN_SIDE}..{most}")
+        raise HttpError(
+            422, f"size must be a whole number in {MIN_SIDE}..{most}, got {size!r}"
+        )
     kept = fields.get("keep_colors", "false")
-    if kept not in ("true", "false"):
+    if kept.lower() not in _TRUTH:
         raise HttpError(422, f"keep_colors must be true or false, got {kept!r}")
     chosen = fields.get("format")
-    if chosen is not None and chosen not in FORMATS:
-        raise HttpError(422, f"format must be one of {', '.join(FORMATS)}")
+    if chosen is not None:
+        chosen = _ALIASES.get(chosen.lower(), chosen.lower())
+        if chosen not in FORMATS:
+            raise HttpError(
+                422, f"format must be one of {', '.join(FORMATS)}, got {chosen!r}"
+            )
     strength = fields.get("strength", "1")
     try:
         factor = float(strength)
@@ -202,7 +228,7 @@ def read_fields(fields: Mapping[str, str], service: Service) -> Asked:
         weights = mix_weights(model.styles, _mix(fields, model), strength=factor)
     except InputError as error:
         raise HttpError(422, str(error)) from error
-    return Asked(model, weights, int(size), kept == "true", chosen)
+    return Asked(model, weights, int(size), _TRUTH[kept.lower()], chosen)
 
 
 def _mix(fields: Mapping[str, str], model: Served) -> dict[str, float]:
@@ -214,7 +240,12 @@ def _mix(fields: Mapping[str, str], model: Served) -> dict[str, float]:
 
 
 def answer(
-    data: bytes, asked: Asked, worker: int, settings: ServeSettings, arrived: float
+    data: bytes,
+    asked: Asked,
+    worker: int,
+    settings: ServeSettings,
+    arrived: float,
+    check: Callable[[], None],
 ) -> Response:
     """Paint one photograph and return the whole answer.
 
@@ -224,6 +255,7 @@ def answer(
         worker: Number of the worker that runs this.
         settings: The limits.
         arrived: When it was queued, for the timings.
+        check: Called between the parts of the work, see `Service.ends`.
 
     Raises:
         HttpError: The photograph can't be used.
@@ -234,13 +266,16 @@ def answer(
             data, size=asked.size, max_pixels=settings.max_pixels
         )
         times.append(time.perf_counter())
+        check()
         picture = asked.model.stylizers[worker](photo, asked.weights)
+        asked.model.statistics.painted()
     except FormatError as error:
         raise HttpError(415, str(error)) from error
     except SizeError as error:
         raise HttpError(413, str(error)) from error
     except InputError as error:
         raise HttpError(422, str(error)) from error
+    check()
     if asked.keep_colors:
         picture = keep_colors(picture, photo)
     times.append(time.perf_counter())

@@ -1,6 +1,6 @@
 """The three signatures of an exported model, for the protocols that send tensors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -111,6 +111,7 @@ def paint(
     image: np.ndarray | Sequence[bytes],
     style: np.ndarray,
     settings: ServeSettings,
+    check: Callable[[], None],
 ) -> np.ndarray | list[bytes]:
     """Run a model on a batch.
 
@@ -120,6 +121,7 @@ def paint(
         image: float32 or uint8 `[B, H, W, 3]`, or B encoded pictures.
         style: float32 `[B, N + 1]`.
         settings: The limits.
+        check: Called before every picture, see `Service.ends`.
 
     Returns:
         A batch of the same kind; encoded pictures are PNG.
@@ -131,20 +133,23 @@ def paint(
     check_style(style, model, len(image))
     if isinstance(image, np.ndarray):
         check_image(image, settings)
-        scale = 255.0 if image.dtype == np.uint8 else 1.0
-        pictures = [
-            stylizer(one.astype("float32") / scale, weights.tolist())
-            for one, weights in zip(image, style, strict=True)
-        ]
+        pictures = []
+        for one, weights in zip(image, style, strict=True):
+            check()
+            pictures.append(stylizer(one, weights.tolist()))
+            model.statistics.painted()
         batch = np.stack(pictures)
         return to_bytes(batch) if image.dtype == np.uint8 else batch
     answers, left = [], settings.max_size**2
     for data, weights in zip(image, style, strict=True):
+        check()
         try:
             photo = decode_image(data, max_pixels=left).pixels
         except InputError as error:
             raise HttpError(400, str(error)) from error
         check_image(photo[None], settings)
         left -= photo.shape[0] * photo.shape[1]
-        answers.append(encode_image(stylizer(photo, weights.tolist()), "PNG"))
+        picture = stylizer(photo, weights.tolist())
+        model.statistics.painted()
+        answers.append(encode_image(picture, "PNG"))
     return answers

@@ -19,7 +19,7 @@ from nst_export.server.protocols.tensors import SIGNATURES, Signature, paint, to
 from nst_export.server.service import HttpError, Service, json_response, read_json
 
 _ADDRESS = re.compile(
-    r"(?P<name>[^/:]+)(/versions/(?P<version>\d+))?(?P<verb>:[a-z]+|/metadata)?"
+    r"(?P<name>[^/:]+)(/versions/(?P<version>\d{1,18}))?(?P<verb>:[a-z]+|/metadata)?"
 )
 _DTYPES = {"float32": "DT_FLOAT", "uint8": "DT_UINT8", "bytes": "DT_STRING"}
 
@@ -68,10 +68,17 @@ def routes(service: Service) -> list[Route]:
 
         def work(worker: int) -> Response:
             asked = read_request(body)
-            answer = paint(model, worker, asked.image, asked.style, service.settings)
+            answer = paint(
+                model,
+                worker,
+                asked.image,
+                asked.style,
+                service.settings,
+                service.ends(deadline),
+            )
             return json_response(_answer(answer, rows=asked.rows))
 
-        response: Response = await service.run(request, work, deadline)
+        response: Response = await service.run(request, work, deadline, model=model)
         return response
 
     every = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
@@ -150,7 +157,7 @@ def _find(service: Service, name: str, version: str | None) -> Served:
         raise HttpError(
             404, f"Servable not found for request: {wanted}; there are {known}"
         ) from None
-    if version is not None and int(version) != model.version:
+    if version is not None and int(version) not in (0, model.version):  # 0: the newest.
         raise HttpError(
             404,
             f"Servable not found for request: Specific({name}, {version}); version"

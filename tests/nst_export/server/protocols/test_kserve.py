@@ -1,12 +1,24 @@
 """KServe's version 2 protocol, with its binary extension."""
 
 import json
+import time
 
 import numpy as np
 import pytest
 
+from nst_export.server.errors import HttpError
+from nst_export.server.protocols.kserve import read_inputs
 from tests.helpers import scene
-from tests.serving import FLAT, GOOD, decoded, encoded, psnr, refused, weights_of
+from tests.serving import (
+    FLAT,
+    GOOD,
+    decoded,
+    encoded,
+    post,
+    psnr,
+    refused,
+    weights_of,
+)
 
 STYLE = np.asarray([GOOD], "float32")
 IMAGE = np.full((1, 16, 16, 3), 0.5, "float32")
@@ -44,6 +56,60 @@ def test_kserve_tells_server_and_model(http):
     assert http.get("/v2/models/gallery/ready").json()["ready"] is True
     refused(http.get("/v2/models/no"), 404, "there is no model no; there are gallery")
     refused(http.get("/v2/models/gallery/versions/4"), 404, "no version 4")
+    # The newest, as clients of OpenVINO Model Server ask for it.
+    assert http.get("/v2/models/gallery/versions/0").json() == model
+
+
+def test_bytes_are_read_in_the_time_of_their_length():
+    # Once 16 s of a worker for 2 MB of zeros; and 4 times that for twice as many.
+    tail = memoryview(bytes(20_000_000))
+    size = {"binary_data_size": len(tail)}
+    start = time.perf_counter()
+    for count in (1, 1_000_000, 5_000_000, 2**30):
+        entry = {"name": "image", "datatype": "BYTES", "shape": [count]}
+        with pytest.raises(HttpError):
+            read_inputs({"inputs": [{**entry, "parameters": size}]}, tail)
+    # Elements that are there, as many as may be: one pass.
+    element = (16).to_bytes(4, "little") + bytes(16)
+    tail = memoryview(element * 500_000)
+    entry |= {"shape": [500_000], "parameters": {"binary_data_size": len(tail)}}
+    style = {"name": "style", "datatype": "FP32", "shape": [1], "data": [1.0]}
+    found = read_inputs({"inputs": [entry, style]}, tail)
+    assert found["image"][1] == [bytes(16)] * 500_000
+    assert time.perf_counter() - start < 20
+
+
+def test_the_statistics_count_what_was_asked(http):
+    def counts():
+        (model,) = http.get("/v2/models/gallery/stats").json()["model_stats"]
+        return model
+
+    before = counts()
+    assert before["version"] == "1"
+    arrays = [
+        ("image", "FP32", np.repeat(IMAGE, 2, 0)),
+        ("style", "FP32", np.repeat(STYLE, 2, 0)),
+    ]
+    assert kserve(http, arrays).status_code == 200
+    refused(kserve(http, arrays[:1]), 400)
+    assert post(http, style="udnie").status_code == 200
+    after = counts()
+    (same,) = http.get("/v2/models/stats").json()["model_stats"]
+    assert same == after
+
+    def grown(*keys):
+        old, new = before, after
+        for key in keys:
+            old, new = old[key], new[key]
+        return new - old
+
+    assert grown("inference_count") == 3
+    assert grown("execution_count") == 2
+    for key, many in (("success", 2), ("fail", 1), ("queue", 2), ("compute_infer", 2)):
+        assert grown("inference_stats", key, "count") == many
+    assert grown("inference_stats", "compute_infer", "ns") > 1e6
+    assert after["last_inference"] / 1e3 == pytest.approx(time.time(), abs=60)
+    refused(http.get("/v2/models/no/stats"), 404, "no model no")
 
 
 def test_kserve_takes_and_gives_binary_tensors(http, stylizer):
@@ -108,7 +174,16 @@ def test_kserve_takes_plain_json(http, stylizer):
         ([("image", "FP32", IMAGE[:, :, :8]), ("style", "FP32", STYLE)], "16..256"),
         ([("image", "FP32", IMAGE), ("style", "FP32", STYLE[:, :6])], "[1, 7]"),
         ([("image", "FP32", IMAGE * np.nan), ("style", "FP32", STYLE)], "not finite"),
-        ([("image", "BYTES", b"\xff\xff\xff\xff"), ("style", "FP32", STYLE)], "ends"),
+        ([("image", "BYTES", b"\xff" * 40), ("style", "FP32", STYLE)], "ends within"),
+        (
+            [("image", "BYTES", b"\xff" * 4), ("style", "FP32", STYLE)],
+            "elements of [1]",
+        ),
+        ([("image", "BYTES", bytes(40)), ("style", "FP32", STYLE)], "an empty one"),
+        (
+            [("image", "BYTES", b"\1\0\0\0" + bytes(40)), ("style", "FP32", STYLE)],
+            "39 bytes behind the elements of [1]",
+        ),
     ],
 )
 def test_wrong_kserve_tensors_are_refused(http, arrays, message):

@@ -98,6 +98,22 @@ def test_styles_are_listed_with_credit_and_thumbnail(http, stylizer):
     refused(http.get("/styles/gallery/9/udnie.jpg"), 404)
 
 
+@pytest.mark.parametrize("text", ["True", "TRUE", "1", "yes", "on"])
+def test_yes_and_no_may_be_said_as_languages_and_forms_say_them(http, text):
+    said = {"True": "False", "TRUE": "FALSE", "1": "0", "yes": "no", "on": "off"}
+    kept = post(http, style="udnie", keep_colors=text)
+    assert kept.content == post(http, style="udnie", keep_colors="true").content
+    painted = post(http, style="udnie", keep_colors=said[text])
+    assert painted.content == post(http, style="udnie").content != kept.content
+
+
+@pytest.mark.parametrize("name", ["jpg", "JPG", "JPEG"])
+def test_jpg_is_jpeg(http, name):
+    answer = post(http, style="udnie", format=name)
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert answer.content == post(http, style="udnie", format="jpeg").content
+
+
 @pytest.mark.parametrize(
     ("image", "fields", "status", "message"),
     [
@@ -120,6 +136,7 @@ def test_styles_are_listed_with_credit_and_thumbnail(http, stylizer):
         (None, {"size": "8"}, 422, "whole number in 16..256"),
         (None, {"size": "9" * 5000}, 422, "whole number in 16..256"),
         (None, {"size": "²"}, 422, "whole number"),
+        (None, {"mix": "a=1," * 5000, "style": None}, 422, "has 20000 characters"),
         (None, {"keep_colors": "perhaps"}, 422, "true or false"),
         (None, {"format": "gif"}, 422, "jpeg, png, webp"),
         (None, {"model": "no"}, 422, "no model no; there are gallery"),

@@ -1,0 +1,99 @@
+"""What callers give as a picture: arrays of several kinds, files, Pillow images."""
+
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nst_tf.imaging.picture import Picture
+from nst_tf.settings.checks import InputError
+
+PictureLike = Any
+"""An array, a path, a `Picture` or a Pillow image, see `as_pixels`."""
+_WHOLE = {"uint8": 255, "uint16": 65535}
+"""Types of whole numbers whose range is a picture's, and their white."""
+_OVER = 0.01
+"""How far floats may lie outside 0..1, which resizing and half precision make them."""
+
+
+def as_pixels(value: PictureLike, name: str = "the picture") -> np.ndarray:
+    """Return what a caller gave as float32 `[H, W, 3]`, RGB 0..1.
+
+    What can be meant in one way alone is converted: uint8 and uint16 by their range,
+    grey `[H, W]` and `[H, W, 1]` to three equal channels, a batch of one picture to the
+    picture. Everything else is refused, rather than painted in a way that nobody meant.
+
+    Args:
+        value: An array, a path of an image file, a `Picture` or a Pillow image (whose
+            alpha channel is left out), or what NumPy makes an array of.
+        name: What messages call it.
+
+    Raises:
+        InputError: Another shape, type or range; says which and what to do.
+    """
+    if isinstance(value, (str, PathLike)):
+        from nst_tf.imaging.read import load_image
+
+        return load_image(Path(fspath(value))).pixels
+    if isinstance(value, Picture):
+        return as_pixels(value.pixels, name)
+    if hasattr(value, "getbands"):
+        from nst_tf.imaging.decode import decode
+
+        return decode(value).pixels
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} is no array: {error}") from error
+    return _in_range(_in_shape(array, name), name)
+
+
+def _in_shape(array: np.ndarray, name: str) -> np.ndarray:
+    """Return `[H, W, 3]` of any type."""
+    shape = list(array.shape)
+    if not array.size or array.ndim not in (2, 3, 4):
+        raise InputError(f"{name} must have the shape [H, W, 3], got {shape}")
+    if array.ndim == 4:
+        if shape[0] != 1:
+            raise InputError(
+                f"{name} is a batch of {shape[0]} pictures, {shape}: give them one by"
+                " one, as [H, W, 3]"
+            )
+        array = array[0]
+    if array.ndim == 2:
+        array = array[..., None]
+    channels = array.shape[-1]
+    if channels == 4:
+        raise InputError(
+            f"{name} has four channels, {shape}: give RGB alone, picture[..., :3], and"
+            " keep the alpha channel"
+        )
+    if channels not in (1, 3):
+        first = array.shape[0] in (1, 3)
+        hint = ": its channels come first; give np.moveaxis(picture, 0, -1)"
+        raise InputError(
+            f"{name} must have the shape [H, W, 3], got {shape}{hint if first else ''}"
+        )
+    return np.repeat(array, 3, axis=-1) if channels == 1 else array
+
+
+def _in_range(array: np.ndarray, name: str) -> np.ndarray:
+    """Return float32 in 0..1."""
+    kind = array.dtype.name
+    if kind in _WHOLE:
+        return np.divide(array, _WHOLE[kind], dtype="float32")
+    if not (array.dtype.kind == "f" or kind == "bfloat16"):
+        raise InputError(
+            f"{name} is of type {kind}, whose range is not known: give uint8 in 0..255,"
+            " uint16 in 0..65535 or floats in 0..1"
+        )
+    pixels = np.ascontiguousarray(array, "float32")
+    low, high = float(pixels.min()), float(pixels.max())
+    if not (low >= -_OVER and high <= 1 + _OVER):  # False for NaN, too.
+        over = high if np.isfinite(high) and low >= -_OVER else 0
+        hint = "; divide by 255, or give uint8" if 1 < over <= 255.5 else ""
+        raise InputError(
+            f"{name} must be RGB in 0..1, got {low:g}..{high:g} ({kind}){hint}"
+        )
+    return pixels
