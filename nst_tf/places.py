@@ -72,6 +72,12 @@ def place_of(path: Path) -> str:
     return unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
 
 
+def same_file(path: Path, others: Iterable[Path]) -> bool:
+    """Tell whether a file that exists is one of others, whatever they are called."""
+    mine = _identity(path)
+    return mine is not None and mine in map(_identity, others)
+
+
 def inside(path: Path, folder: Path) -> bool:
     """Tell whether a path is a folder or lies below it, links resolved."""
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
