@@ -38,18 +38,30 @@ class Job:
     """Long side of each picture in pixels."""
     steps: int = 30
     """Evaluations of each picture."""
+    overwrite: bool = False
+    """Let the sheet take the place of a file that is read."""
     quiet: bool = False
     """Draw no progress and print nothing."""
 
 
 def explore(job: Job) -> int:
     """Run `nst explore`; return the exit code."""
+    from nst_tf.imaging.write import check_output
+    from nst_tf.places import check_places, held
+
+    check_output(job.output)
+    check_places([job.output], inputs=[job.content, job.style], overwrite=job.overwrite)
+    with held(job.output):
+        return _explore(job)
+
+
+def _explore(job: Job) -> int:
+    """Run `nst explore` into a file that is its own."""
     from nst_tf.imaging.read import load_image
-    from nst_tf.imaging.write import check_output, save_image
+    from nst_tf.imaging.write import save_image
 
     base = OptimizeSettings(size=job.size, steps=job.steps, scales=1, schedule="whole")
     base = console.choose(base, quiet=job.quiet)
-    check_output(job.output)
     content, style = (load_image(path).pixels for path in (job.content, job.style))
     console.import_quietly()
     from nst_tf.imaging.contact_sheet import Cell, draw_sheet

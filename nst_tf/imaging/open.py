@@ -118,6 +118,17 @@ def kind_of_file(path: Path) -> str | None:
         return None
 
 
+def size_of_file(path: Path) -> tuple[int, int]:
+    """Return width and height of an image file as it is stored, without decoding it.
+
+    Raises:
+        InputError: As `load_image`.
+    """
+    with opened(path, path, None) as file:
+        width, height = file.size
+        return width, height
+
+
 def _stream(source: Path | bytes) -> BinaryIO:
     if isinstance(source, bytes):
         return io.BytesIO(source)

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import keras
 
+from nst_tf.backend.precision import has_gpu
+
 
 def gpus() -> list[str]:
     """Return the names of the GPUs that the backend sees."""
@@ -12,7 +14,8 @@ def gpus() -> list[str]:
         import tensorflow as tf
 
         return [device.name for device in tf.config.list_logical_devices("GPU")]
-    return list(keras.distribution.list_devices("gpu"))
+    # Keras raises where JAX has no such processor.
+    return list(keras.distribution.list_devices("gpu")) if has_gpu() else []
 
 
 @contextlib.contextmanager

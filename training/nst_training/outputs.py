@@ -81,7 +81,8 @@ class Outputs:
             network.save(part)
         text = json.dumps(self._card(progress), indent=2, ensure_ascii=False) + "\n"
         with replacing(self.folder / CARD) as part:
-            part.write_text(text, "utf-8")
+            # A file's name may be no text; JSON has escapes for that.
+            part.write_bytes(text.encode("utf-8", "backslashreplace"))
 
     def _card(self, progress: Progress) -> dict[str, Any]:
         recipe = to_plain(self.settings)
