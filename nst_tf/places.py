@@ -35,7 +35,7 @@ def check_places(
     Args:
         outputs: Files that the command will write.
         inputs: Files that it reads; those that do not exist do not count.
-        finished: Outputs that, if they are there, took long to make.
+        finished: Files or folders of outputs that, if they are there, are models.
         overwrite: Whether inputs and finished models may be replaced.
 
     Raises:
@@ -62,7 +62,7 @@ def check_places(
     for path in finished:
         if path.exists():
             raise InputError(
-                f"{path} is a finished model: choose another output with -o, or add"
+                f"{path} holds a model already: name another place with -o, or add"
                 " --overwrite to replace it"
             )
 

@@ -120,7 +120,7 @@ def train(job: Job, settings: TrainSettings) -> int:
         written,
         inputs=_inputs(job, settings),
         # What a stopped run has saved so far is no finished model.
-        finished=() if state.exists() else (model,),
+        finished=(folder,) if model.exists() and not state.exists() else (),
         overwrite=job.overwrite,
     )
     if job.base is not None and inside(job.base, folder) and model.exists():
