@@ -251,6 +251,14 @@ REFUSED = {
     "moving.webp": (lambda: frames("WEBP"), "3 frames"),
     "moving.png": (lambda: frames("PNG"), "3 frames"),
     "pages.tif": (lambda: frames("TIFF"), "3 frames"),
+    "phone.jxl": (lambda: b"\xff\x0a" + bytes(300), "JPEG XL file; convert it.*djxl"),
+    "box.jxl": (
+        lambda: b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(300),
+        "JPEG XL file; convert it",
+    ),
+    "raw.cr2": (lambda: b"II*\0\x10\0\0\0CR\x02\0" + bytes(99), "camera raw|damaged"),
+    "film.mp4": (lambda: b"\0\0\0\x18ftypisom" + bytes(99), "video file"),
+    "letter.pdf": (lambda: b"%PDF-1.7" + bytes(99), "PDF file"),
     "portable.ppm": (lambda: noise_file("PPM"), "PPM file; convert it"),
 }
 """File names, their bytes, and what the refusal says."""

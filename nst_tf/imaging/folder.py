@@ -56,6 +56,7 @@ def find_images(folder: Path, *, leave: Iterable[Path] = ()) -> Found:
     """
     endings, left = readable_suffixes(), {os.path.realpath(path) for path in leave}
     files: list[Path] = []
+    links: list[Path] = []
     others: Counter[str] = Counter()
     seen: set[str] = set()
     for top, folders, names in os.walk(folder, followlinks=True):
@@ -65,16 +66,22 @@ def find_images(folder: Path, *, leave: Iterable[Path] = ()) -> Found:
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
+        for name in names:
             path = Path(top, name)
-            target = os.path.realpath(path) if path.is_symlink() else f"{real}/{name}"
-            if name.startswith(".") or target in seen:
+            if name.startswith("."):
                 continue
-            seen.add(target)
-            if path.suffix.lower() in endings:
-                files.append(path)
-            else:
+            if path.suffix.lower() not in endings:
                 others[path.suffix.lower() or "without an ending"] += 1
+            elif path.is_symlink():
+                links.append(path)
+            else:
+                files.append(path)
+                seen.add(f"{real}/{name}")
+    for path in sorted(links):
+        target = os.path.realpath(path)
+        if target not in seen:
+            seen.add(target)
+            files.append(path)
     return Found(sorted(files), others)
 
 

@@ -146,6 +146,8 @@ def _identified(stream: BinaryIO, name: Path | str) -> Iterator[Opened]:
         raise InputError(f"{name} is empty (0 bytes)")
     kind = kind_of(head)
     first = 0
+    if kind in ADVICE and kind != "HEIC":
+        raise FormatError(_unread(name, kind))
     if kind == "TIFF":
         tiff = Tiff(stream)
         if (deep := find_deep(tiff)) is not None:
