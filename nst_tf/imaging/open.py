@@ -6,6 +6,7 @@ import stat
 import struct
 import threading
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,7 +34,11 @@ _DECODER_ERRORS = (
     SyntaxError,
     EOFError,
     MemoryError,
+    RuntimeError,
+    ArithmeticError,
+    AssertionError,
     struct.error,
+    zlib.error,
 )
 """What Pillow raises on damaged data, depending on the format."""
 

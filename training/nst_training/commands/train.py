@@ -13,7 +13,6 @@ from nst_tf.commands import INTERRUPTED, PROGRAM, console
 from nst_tf.commands.console import resuming
 from nst_tf.commands.flags import program
 from nst_tf.imaging.formats import SUFFIXES
-from nst_tf.imaging.open import kind_of_file
 from nst_tf.places import check_places, held, inside
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
@@ -79,6 +78,8 @@ class Job:
 
 def _base(given: Mapping[str, Any]) -> TrainSettings:
     """Find the settings that the flags change: those of the recipe."""
+    from nst_tf.imaging.open import kind_of_file
+
     recipe, factors = given.get("recipe"), given.get("sweep", ())
     if given.get("add_style") is not None:
         return _added(given)
