@@ -23,7 +23,7 @@ class Job:
     """What `nst optimize` reads, writes and shows."""
 
     content: tyro.conf.Positional[Path]
-    """The photograph; - reads it from a pipe."""
+    """The photograph."""
     style: tyro.conf.Positional[Path]
     """The painting."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
