@@ -9,6 +9,7 @@ import tyro
 from nst_tf import __version__
 from nst_tf.commands import INTERRUPTED, PROGRAM, console
 from nst_tf.commands.flags import program
+from nst_tf.commands.pipes import piped
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import StyleLoss
 from nst_tf.settings.optimize import OptimizeSettings
@@ -46,6 +47,12 @@ class Job:
 
 def explore(job: Job) -> int:
     """Run `nst explore`; return the exit code."""
+    with piped(job, "content", "style") as whole:
+        return _checked(whole)
+
+
+def _checked(job: Job) -> int:
+    """Run `nst explore` on files."""
     from nst_tf.imaging.write import check_output
     from nst_tf.places import check_places, held
 

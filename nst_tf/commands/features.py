@@ -11,6 +11,7 @@ import tyro
 from nst_tf import __version__
 from nst_tf.commands import INTERRUPTED, PROGRAM, console
 from nst_tf.commands.flags import program
+from nst_tf.commands.pipes import is_stdout, piped
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_dict
 from nst_tf.settings.loss import ExtractorSettings, Part
@@ -74,9 +75,11 @@ def features(job: Job, settings: ExtractorSettings) -> int:
     from nst_tf.imaging.write import check_output
     from nst_tf.places import held
 
+    if is_stdout(job.output):
+        raise InputError("the sheets are several files: name a folder with -o")
     check_output(job.output / f"{job.layer}.png")
-    with held(job.output, folder=True):
-        return _features(job, settings)
+    with held(job.output, folder=True), piped(job, "image") as whole:
+        return _features(whole, settings)
 
 
 def _features(job: Job, settings: ExtractorSettings) -> int:
