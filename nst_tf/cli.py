@@ -1,6 +1,7 @@
 """The command `nst`: a table of commands, each loaded when it is called."""
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -90,6 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         interrupted (what was there is saved, and `--resume` goes on).
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _print_anything()
     try:
         return _dispatch(arguments)
     except InputError as error:
@@ -101,6 +103,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # The reader of the output, such as head, has left.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _print_anything() -> None:
+    """Let names of files be printed whatever a terminal's encoding lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _dispatch(arguments: list[str]) -> int:

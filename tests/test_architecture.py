@@ -14,6 +14,7 @@ from tests.helpers import ROOT
 STANDS_ON = {
     "settings": set(),
     "files": {"settings"},
+    "places": {"settings"},
     "backend": {"settings"},
     "imaging": {"settings", "files"},
     "optimizers": {"backend"},
@@ -26,7 +27,7 @@ STANDS_ON = {
     "inspection": {"backend", "imaging", "loss", "painting", "settings"},
     "commands": {
         *("backend", "files", "imaging", "inspection", "loss", "painting"),
-        *("running", "settings"),
+        *("places", "running", "settings"),
     },
     "cli": {"commands", "settings"},
     "registration": {"network"},

@@ -9,6 +9,7 @@ import tyro
 from nst_tf import __version__
 from nst_tf.commands import INTERRUPTED, PROGRAM, console
 from nst_tf.commands.flags import program
+from nst_tf.commands.pipes import piped
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import StyleLoss
 from nst_tf.settings.optimize import OptimizeSettings
@@ -38,18 +39,36 @@ class Job:
     """Long side of each picture in pixels."""
     steps: int = 30
     """Evaluations of each picture."""
+    overwrite: bool = False
+    """Let the sheet take the place of a file that is read."""
     quiet: bool = False
     """Draw no progress and print nothing."""
 
 
 def explore(job: Job) -> int:
     """Run `nst explore`; return the exit code."""
+    with piped(job, "content", "style") as whole:
+        return _checked(whole)
+
+
+def _checked(job: Job) -> int:
+    """Run `nst explore` on files."""
+    from nst_tf.imaging.write import check_output
+    from nst_tf.places import check_places, held
+
+    check_output(job.output)
+    check_places([job.output], inputs=[job.content, job.style], overwrite=job.overwrite)
+    with held(job.output):
+        return _explore(job)
+
+
+def _explore(job: Job) -> int:
+    """Run `nst explore` into a file that is its own."""
     from nst_tf.imaging.read import load_image
-    from nst_tf.imaging.write import check_output, save_image
+    from nst_tf.imaging.write import save_image
 
     base = OptimizeSettings(size=job.size, steps=job.steps, scales=1, schedule="whole")
     base = console.choose(base, quiet=job.quiet)
-    check_output(job.output)
     content, style = (load_image(path).pixels for path in (job.content, job.style))
     console.import_quietly()
     from nst_tf.imaging.contact_sheet import Cell, draw_sheet

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from nst_tf import __version__
-from nst_tf.commands import INTERRUPTED, console
+from nst_tf.commands import INTERRUPTED, PROGRAM, console
 from nst_tf.commands.flags import program
+from nst_tf.commands.pipes import is_stdout, piped
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_dict
 from nst_tf.settings.loss import ExtractorSettings, Part
@@ -50,6 +51,8 @@ class Job:
     """Evaluations of a reconstruction."""
     seed: int = 0
     """Seed of the noise that a reconstruction starts from."""
+    overwrite: bool = False
+    """Let a sheet take the place of the picture."""
     quiet: bool = False
     """Draw no progress and print nothing."""
 
@@ -69,14 +72,27 @@ class Job:
 
 def features(job: Job, settings: ExtractorSettings) -> int:
     """Run `nst features`; return the exit code."""
+    from nst_tf.imaging.write import check_output
+    from nst_tf.places import held
+
+    if is_stdout(job.output):
+        raise InputError("the sheets are several files: name a folder with -o")
+    check_output(job.output / f"{job.layer}.png")
+    with held(job.output, folder=True), piped(job, "image") as whole:
+        return _features(whole, settings)
+
+
+def _features(job: Job, settings: ExtractorSettings) -> int:
+    """Run `nst features` in a folder that is its own."""
     from nst_tf.imaging.folder import Folder
     from nst_tf.imaging.read import load_image
-    from nst_tf.imaging.write import check_output
     from nst_tf.loss.choice import describe_choice, networks_of
 
-    check_output(job.output / f"{job.layer}.png")
     image = load_image(job.image).pixels
-    photos = Folder(job.photos).files if job.photos else []
+    folder = Folder(job.photos) if job.photos else None
+    if folder is not None and folder.passed_over and not job.quiet:
+        print(f"{PROGRAM}: {job.photos}: {folder.passed_over}", file=sys.stderr)
+    photos = folder.files if folder is not None else []
     line = describe_choice(settings)
     settings = dataclasses.replace(settings, network=networks_of(settings)[-1])
     if settings.network == "lite" and not job.quiet:
@@ -115,8 +131,10 @@ def _sized(image: "np.ndarray", size: int) -> "np.ndarray":
 
 def _save(job: Job, name: str, pixels: "np.ndarray", facts: dict[str, Any]) -> None:
     from nst_tf.imaging.write import save_image
+    from nst_tf.places import check_places
 
     path = job.output / f"{job.layer}.{name}.png"
+    check_places([path], inputs=[job.image], overwrite=job.overwrite)
     save_image(path, pixels, settings={"program": f"nst-tf {__version__}", **facts})
     if not job.quiet:
         print(path)

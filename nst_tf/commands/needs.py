@@ -39,6 +39,11 @@ def check_extra(extra: str, *, command: str) -> None:
     if extra == "tf":
         backend = keras_backend()
         extra = "jax" if backend == "jax" else "tf"
+        if backend not in ("jax", "tensorflow"):
+            raise InputError(
+                f"{PROGRAM} {command} runs on tensorflow or jax, not on {backend}: set"
+                " KERAS_BACKEND to one of them"
+            )
         packages = (backend, *packages)
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:

@@ -3,12 +3,13 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from nst_tf.commands.flags import read_flags
 from nst_tf.commands.optimize_run import optimize
+from nst_tf.commands.pipes import is_stdout, piped
 from nst_tf.commands.renamed import renamed
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import from_dict
@@ -26,7 +27,8 @@ class Job:
     style: tyro.conf.Positional[Path]
     """The painting."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """The result; .png, .jpg, .webp, .tif or .bmp chooses the format."""
+    """The result; .png, .jpg, .webp, .avif, .tif or .bmp chooses the format, - writes a
+    PNG to a pipe."""
     styles: tuple[Path, ...] = ()
     """More paintings; --style-shares says how much of each, --masks where."""
     masks: tuple[Path, ...] = ()
@@ -58,6 +60,14 @@ class Job:
     pauses the run and changes the weights."""
     live_port: int = 0
     """Port of the page (0: any that is free)."""
+    depth: Literal[8, 16] = 8
+    """Bits a channel of the result: 16 for .png and .tif, for prints."""
+    profile: Literal["srgb", "keep"] = "srgb"
+    """Colours of the result: sRGB, or the photograph's profile."""
+    max_megapixels: float | None = None
+    """Largest photograph or painting that is read; without it 100."""
+    overwrite: bool = False
+    """Let the result take the place of a file that is read."""
     quiet: bool = False
     """Draw no progress and print no summary."""
 
@@ -65,6 +75,8 @@ class Job:
         for name in ("preview_every", "checkpoint_every"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} must be at least 0")
+        if self.max_megapixels is not None and not self.max_megapixels > 0:
+            raise InputError("max_megapixels must exceed 0")
         if not 0 <= self.live_port <= 65535:
             raise InputError(f"live_port must be in 0..65535, got {self.live_port}")
         if self.style_masks and not self.masks:
@@ -90,11 +102,21 @@ class Job:
         return self.log or self.output.with_suffix(".jsonl")
 
     @property
+    def outputs(self) -> tuple[Path, ...]:
+        """All files that are written."""
+        beside = (
+            (self.output.with_suffix(".preview.png"),) if self.preview_every else ()
+        )
+        return (self.output, self.log_path, self.checkpoint_path, *beside)
+
+    @property
     def checkpoint_path(self) -> Path:
         """Where the state goes; removed when the run ends well."""
         return self.output.with_suffix(".checkpoint.npz")
 
 
+READ = ("content", "style", "styles", "masks", "style_masks", "map", "style_maps")
+"""The fields of a job that are pictures."""
 GROUPS = {
     "common": (
         *("content", "style", "output", "size", "strength", "style_weight", "color"),
@@ -123,6 +145,7 @@ GROUPS = {
     ),
     "files": (
         *("like", "log", "preview_every", "checkpoint_every", "live_port", "quiet"),
+        *("depth", "profile", "max_megapixels", "overwrite"),
     ),
 }
 """The flags by groups, as `--help` shows them: the ones to know first."""
@@ -130,7 +153,14 @@ GROUPS = {
 
 def main(arguments: list[str]) -> int:
     """Run `nst optimize`; return the exit code."""
-    return optimize(*parse(arguments))
+    job, settings = parse(arguments)
+    if not is_stdout(job.output):
+        with piped(job, *READ) as whole:
+            return optimize(whole, settings)
+    # There is nothing to go on from, and no place beside a pipe.
+    once = dataclasses.replace(job, checkpoint_every=0, preview_every=0, resume=False)
+    with piped(once, *READ) as whole:
+        return optimize(whole, settings)
 
 
 def parse(arguments: list[str]) -> tuple[Job, OptimizeSettings]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nst_tf import __version__
 from nst_tf.commands import INTERRUPTED, console
 from nst_tf.commands.console import resuming
+from nst_tf.places import check_places, held, same_file
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_dict
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from nst_tf.commands.optimize import Job
     from nst_tf.imaging.guides import Regions
-    from nst_tf.imaging.picture import Picture
+    from nst_tf.imaging.read import Photograph
     from nst_tf.inspection.live import LiveView
     from nst_tf.painting.events import Result, Step
     from nst_tf.painting.schedule import Pass
@@ -38,13 +39,15 @@ def doodled(settings: OptimizeSettings) -> OptimizeSettings:
 
 def _read_inputs(
     job: "Job", settings: OptimizeSettings
-) -> tuple["Picture", "list[np.ndarray]", "Regions"]:
+) -> tuple["Photograph", "list[np.ndarray]", "Regions"]:
     """Read photograph, paintings, and masks or maps."""
     from nst_tf.imaging.guides import everywhere, from_maps, from_masks
-    from nst_tf.imaging.read import load_image
+    from nst_tf.imaging.read import load_image, load_photograph
 
-    content = load_image(job.content)
-    paintings = [load_image(path).pixels for path in job.paintings]
+    limit = None if job.max_megapixels is None else int(1e6 * job.max_megapixels)
+    photo = load_photograph(job.content, max_pixels=limit)
+    content = photo.picture
+    paintings = [load_image(path, max_pixels=limit).pixels for path in job.paintings]
     shares = settings.style_shares
     size, *sizes = [
         (image.shape[1], image.shape[0]) for image in (content.pixels, *paintings)
@@ -54,15 +57,15 @@ def _read_inputs(
         for paths in (job.masks, job.style_masks, job.style_maps)
     )
     if masks:
-        return content, paintings, from_masks(size, sizes, masks, style_masks, shares)
+        return photo, paintings, from_masks(size, sizes, masks, style_masks, shares)
     if style_maps:
         colors = load_image(job.map).pixels if job.map else content.pixels
-        return content, paintings, from_maps(size, sizes, colors, style_maps, shares)
-    return content, paintings, everywhere(len(paintings), shares)
+        return photo, paintings, from_maps(size, sizes, colors, style_maps, shares)
+    return photo, paintings, everywhere(len(paintings), shares)
 
 
 def optimize(job: "Job", settings: OptimizeSettings) -> int:
-    """Run `nst optimize`; return the exit code."""
+    """Run `nst optimize` on files; return the exit code."""
     from nst_tf.imaging.write import check_output
 
     if job.doodle:
@@ -71,10 +74,27 @@ def optimize(job: "Job", settings: OptimizeSettings) -> int:
         first = (0.0, *settings.loss.term_weights.values())
         settings = dataclasses.replace(settings, weight_changes=first)
     settings = console.choose(settings, quiet=job.quiet)
-    check_output(job.output)
+    check_output(job.output, depth=job.depth)
+    check_places(job.outputs, inputs=_inputs(job, settings), overwrite=job.overwrite)
     if job.preview_every:
         check_output(job.output.with_suffix(".preview.png"))
-    content, styles, regions = _read_inputs(job, settings)
+    with held(job.checkpoint_path):
+        return _optimize(job, settings)
+
+
+def _inputs(job: "Job", settings: OptimizeSettings) -> list[Path]:
+    """Return every file that a run reads."""
+    network = settings.extractor
+    named = (job.map, job.like, network.vgg_weights, network.lite_weights)
+    return [
+        *(job.content, *job.paintings, *job.masks, *job.style_masks, *job.style_maps),
+        *(Path(path) for path in (*named, settings.init) if path),
+    ]
+
+
+def _optimize(job: "Job", settings: OptimizeSettings) -> int:
+    photo, styles, regions = _read_inputs(job, settings)
+    content = photo.picture
     checkpoint = job.checkpoint_path
     resume = resuming(checkpoint, wanted=job.resume, quiet=job.quiet)
     if settings.memory is not None:
@@ -111,7 +131,7 @@ def optimize(job: "Job", settings: OptimizeSettings) -> int:
             show(step.evaluation, **_texts(step, step.seconds - last))
             last = step.seconds
             if job.preview_every and step.evaluation % job.preview_every == 0:
-                _save(job.output.with_suffix(".preview.png"), step.image(), content)
+                _save(job, job.output.with_suffix(".preview.png"), step.image(), photo)
             if view is not None:
                 view.observe(step, stopped=lambda: stop.is_set)
             return stop.is_set
@@ -128,7 +148,7 @@ def optimize(job: "Job", settings: OptimizeSettings) -> int:
         )
         if view is not None:
             view.finish(result.reason, result.pixels)
-        return _finish(job, result.settings, content, (styles, regions), result, log)
+        return _finish(job, result.settings, photo, (styles, regions), result, log)
 
 
 @contextlib.contextmanager
@@ -170,7 +190,7 @@ def _announce(
 def _finish(
     job: "Job",
     settings: OptimizeSettings,
-    content: "Picture",
+    photo: "Photograph",
     style: "tuple[list[np.ndarray], Regions]",
     result: "Result",
     log: Log,
@@ -191,14 +211,18 @@ def _finish(
             facts[name] = [console.fingerprint(path) for path in getattr(job, name)]
     if job.map:
         facts["map"] = console.fingerprint(job.map)
-    _save(job.output, result.pixels, content, facts)
+    stopped = result.reason == "stopped"
+    if stopped and same_file(job.output, [job.content, *job.paintings]):
+        print("stopped; add --resume to go on", file=sys.stderr)
+        return INTERRUPTED
+    _save(job, job.output, result.pixels, photo, facts)
     if result.reason == "not finite":
         raise InputError(
             f"the loss stopped being finite at evaluation {result.evaluations}; the"
             f" last finite picture is in {job.output}. Lower the weights or the"
             " learning rate"
         )
-    if result.reason == "stopped":
+    if stopped:
         hint = "; add --resume to go on" if job.checkpoint_every else ""
         print(f"stopped: {job.output} holds the picture so far{hint}", file=sys.stderr)
         return INTERRUPTED
@@ -206,7 +230,7 @@ def _finish(
 
     exact, saved = measure_losses(
         [result.pixels, load_image(job.output).pixels],
-        content.pixels,
+        photo.picture.pixels,
         styles,
         settings,
         regions=regions,
@@ -247,18 +271,30 @@ def _place(step: "Step") -> dict[str, Any]:
 
 
 def _save(
+    job: "Job",
     path: Path,
     pixels: Any,
-    content: "Picture",
+    photo: "Photograph",
     facts: dict[str, Any] | None = None,
 ) -> None:
+    """Write the picture, or a preview, which needs neither depth nor profile."""
     from nst_tf.imaging.resize import resize
     from nst_tf.imaging.write import save_image
 
-    alpha = content.alpha
+    alpha = photo.picture.alpha
     if alpha is not None:
         alpha = resize(alpha, pixels.shape[1], pixels.shape[0])
-    save_image(path, pixels, alpha=alpha, settings=facts)
+    final = path == job.output
+    lost = save_image(
+        path,
+        pixels,
+        alpha=alpha,
+        settings=facts,
+        depth=job.depth if final else 8,
+        profile=photo.profile if final and job.profile == "keep" else None,
+    )
+    if lost and not job.quiet:
+        print(f"{path} has no room for {', '.join(lost)}", file=sys.stderr)
 
 
 def _texts(step: "Step", took: float) -> dict[str, str]:

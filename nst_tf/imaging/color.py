@@ -48,6 +48,11 @@ def grey(plane: np.ndarray) -> np.ndarray:
     return np.repeat(plane[..., None], 3, axis=-1)
 
 
+def is_grey(picture: np.ndarray) -> bool:
+    """Tell whether red, green and blue of `[H, W, 3]` are equal but for rounding."""
+    return bool(np.ptp(picture, axis=-1).max() <= 1.5 / 255)
+
+
 def luma_range(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return how dark and how bright each pixel can be with its colour, `[H, W]` each.
 

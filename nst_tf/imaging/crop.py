@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from nst_tf.imaging.decode import convert_to_srgb, decode, is_deep
-from nst_tf.imaging.open import opened
+from nst_tf.imaging.decode import decode, decode_bytes, is_deep
+from nst_tf.imaging.open import Opened, opened
+from nst_tf.imaging.tiff import DeepTiff
 from nst_tf.imaging.write import to_bytes
 
 
@@ -36,7 +37,6 @@ def load_crop(
     """
     part, left, top, mirrored = draw.random(4)
     with opened(source, str(source) if isinstance(source, Path) else name) as file:
-        file.load()
         image = _decode_to_bytes(file)
     short = min(image.size)
     side = max(short * (least + (1.0 - least) * part), min(short, size))
@@ -48,12 +48,12 @@ def load_crop(
     return np.ascontiguousarray(pixels[:, ::-1] if mirrored < 0.5 else pixels)
 
 
-def _decode_to_bytes(file: Image.Image) -> Image.Image:
+def _decode_to_bytes(file: Opened) -> Image.Image:
     """Return what `decode` does but in 8 bits, which spares the floats of the rest."""
-    image: Image.Image = ImageOps.exif_transpose(file)
-    if is_deep(image):
+    if isinstance(file, DeepTiff) or is_deep(file):
         return Image.fromarray(to_bytes(decode(file).pixels))
-    if image.has_transparency_data:
-        ground = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(ground, image.convert("RGBA"))
-    return convert_to_srgb(image, file.info.get("icc_profile")).convert("RGB")
+    image, mask = decode_bytes(file)
+    image = image.convert("RGB")
+    if mask is not None:
+        image = Image.composite(image, Image.new("RGB", image.size, "white"), mask)
+    return image

@@ -1,61 +1,159 @@
 """Pixels of an opened file: upright, in sRGB, alpha apart."""
 
-import io
-
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageOps
 
+from nst_tf.imaging.convert import image_to_srgb, values_to_srgb
+from nst_tf.imaging.formats import UnreadableError
+from nst_tf.imaging.open import Opened
 from nst_tf.imaging.picture import Picture
+from nst_tf.imaging.profile import profile_of
+from nst_tf.imaging.tiff import DeepTiff, Samples
+
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: a.swapaxes(0, 1)[:, ::-1],
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: lambda a: a.swapaxes(0, 1)[::-1],
+}
+"""What turns `[H, W, ...]` upright, by EXIF orientation."""
 
 
-def decode(file: Image.Image) -> Picture:
-    """Return what a loaded file shows, composed on white where it is transparent.
+def decode(file: Opened) -> Picture:
+    """Return what a file shows, composed on white where it is transparent.
 
     Raises:
+        UnreadableError: It is of a kind that can't be read right.
         ValueError: It holds floats that are not finite.
     """
-    upright: Image.Image = ImageOps.exif_transpose(file)
-    if is_deep(upright):
-        return Picture(_decode_deep(upright), None)
-    alpha = None
-    if upright.has_transparency_data:
-        upright = upright.convert("RGBA")
-        alpha = np.asarray(upright.getchannel("A"), "float32") / 255.0
-        upright = upright.convert("RGB")
-    upright = convert_to_srgb(upright, file.info.get("icc_profile"))
-    pixels = np.asarray(upright.convert("RGB"), "float32") / 255.0
+    if isinstance(file, DeepTiff) or is_deep(file):
+        return _decode_deep(file)
+    image, mask = decode_bytes(file)
+    pixels = np.asarray(image.convert("RGB"), "float32") / 255.0
+    alpha = None if mask is None else np.asarray(mask, "float32") / 255.0
+    return _composed(pixels, alpha)
+
+
+def is_deep(file: Opened) -> bool:
+    """Tell whether a file has more than 8 bits a channel."""
+    if isinstance(file, DeepTiff) or file.mode in ("I", "F"):
+        return True
+    return file.mode.startswith("I;16") or _is_deep_png(file)
+
+
+def decode_bytes(file: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Return colours, RGB or L in sRGB, and alpha of a file with 8 bits a channel.
+
+    Raises:
+        UnreadableError: Its colours can't be shown.
+    """
+    exif = file.getexif()
+    image: Image.Image = ImageOps.exif_transpose(file)
+    grey = image.mode in ("1", "L", "LA", "La")
+    mask = None
+    if image.has_transparency_data:
+        mask = image.convert("LA" if image.mode == "La" else "RGBA").getchannel("A")
+    if image.mode not in ("L", "RGB", "CMYK", "LAB") or mask is not None:
+        image = image.convert("L" if grey else "RGB")
+    profile = profile_of(file.info, exif, grey=grey)
+    image = image_to_srgb(image, profile)
+    if image.mode not in ("L", "RGB"):
+        image = image.convert("RGB")
+    return image, mask
+
+
+def source_profile(file: Opened) -> bytes | None:
+    """Return the profile of a decoded file's colours, None where they are sRGB.
+
+    Raises:
+        UnreadableError: Its colours can't be shown.
+    """
+    if isinstance(file, DeepTiff):
+        return profile_of(file.info, file.getexif(), grey=file.colours == 1)
+    grey = file.mode in ("1", "L", "LA", "La") or file.mode.startswith("I")
+    return profile_of(file.info, file.getexif(), grey=grey)
+
+
+def _decode_deep(file: Opened) -> Picture:
+    if isinstance(file, DeepTiff):
+        exif, turn = file.getexif(), file.orientation
+        values, alpha = file.samples()
+    else:
+        if file.format != "PNG":  # Which would be decoded for it, to 8 bits.
+            file.getexif()
+        values, alpha = _deep_samples(file)
+        exif = file.getexif()
+        turn = exif.get(_ORIENTATION, 1)
+    profile = profile_of(file.info, exif, grey=values.shape[-1] == 1)
+    values = values_to_srgb(values, profile)
+    if values.shape[-1] == 1:
+        values = np.repeat(values, 3, axis=-1)
+    if turn in _UPRIGHT:
+        values = np.ascontiguousarray(_UPRIGHT[turn](values))
+        alpha = None if alpha is None else np.ascontiguousarray(_UPRIGHT[turn](alpha))
+    return _composed(values, alpha)
+
+
+def _composed(pixels: np.ndarray, alpha: np.ndarray | None) -> Picture:
     if alpha is not None:
         # What transparency hides may be any garbage, which a style would amplify.
         pixels = pixels * alpha[..., None] + (1.0 - alpha[..., None])
     return Picture(pixels, alpha)
 
 
-def is_deep(image: Image.Image) -> bool:
-    """Tell whether an image is grey with more than 8 bits: integers or floats."""
-    return image.mode.startswith("I") or image.mode == "F"
+def _is_deep_png(file: Image.Image) -> bool:
+    tile = getattr(file, "tile", None)
+    if file.format != "PNG" or not tile:
+        return False
+    return str(tile[0].args).endswith(";16B")
 
 
-def convert_to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
-    """Return the image in sRGB by its ICC profile, as it is without a usable one."""
-    if image.mode in ("1", "P", "LA", "PA"):
-        image = image.convert("RGB" if image.mode != "1" else "L")
-    if not icc:
-        return image
-    try:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-        converted = ImageCms.profileToProfile(
-            image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return image  # A profile that does not fit the pixels: viewers ignore it too.
-    return converted if converted is not None else image
+def _deep_samples(file: Image.Image) -> Samples:
+    """Return what a PNG of 16 bits holds, or a TIFF of 12 bits of grey."""
+    key = file.info.get("transparency")
+    if file.mode.startswith("I;16"):
+        bits = 16
+        if file.format == "TIFF":
+            bits = int(file.tag_v2.get(258, (16,))[0])  # type: ignore[attr-defined]
+        file.load()
+        stored = np.asarray(file)[..., None]
+        hidden = None if key is None else (stored[..., 0] != key).astype("float32")
+        return Samples((stored / np.float32(2**bits - 1)).astype("float32"), hidden)
+    if not _is_deep_png(file):
+        raise UnreadableError(f"a {file.format} file with pixels of kind {file.mode}")
+    stored = _sixteen_bits(file)
+    values = stored / np.float32(65535.0)
+    if stored.shape[-1] in (2, 4):
+        return Samples(values[..., :-1], values[..., -1])
+    if isinstance(key, tuple):
+        shown = (stored != np.array(key, "uint16")).any(axis=-1)
+        return Samples(values, shown.astype("float32"))
+    return Samples(values, None)
 
 
-def _decode_deep(image: Image.Image) -> np.ndarray:
-    grey = np.asarray(image, "float32")
-    # Pillow gives 16-bit grey as 0..65535, whatever integer mode it chose.
-    grey = grey / 65535.0 if image.mode.startswith("I") else grey
-    if not np.isfinite(grey).all():
-        raise ValueError("it holds values that are not finite")
-    grey = np.clip(grey, 0.0, 1.0)
-    return np.repeat(grey[..., None], 3, axis=-1)
+def _sixteen_bits(file: Image.Image) -> np.ndarray:
+    """Return the numbers of a PNG, uint16 `[H, W, C]`.
+
+    Pillow unpacks to the upper byte of each number; told that the bytes are in the
+    other order, to the lower one.
+    """
+    stream, raw = file.fp, str(file.tile[0].args)  # type: ignore[attr-defined]
+    if raw == "LA;16B":  # As large as RGBA, whose four bytes are these.
+        halves = _load_as(file, "RGBA")
+        return halves.view(">u2").astype("uint16")
+    high = _load_as(file, raw)
+    stream.seek(0)
+    with Image.open(stream, formats=["PNG"]) as again:
+        low = _load_as(again, raw.replace("16B", "16L"))
+    return (high.astype("uint16") << 8) | low
+
+
+def _load_as(file: Image.Image, raw: str) -> np.ndarray:
+    """Return the bytes of a file unpacked in one way, `[H, W, C]`."""
+    file.tile = [tile._replace(args=raw) for tile in file.tile]  # type: ignore[attr-defined]
+    file.load()
+    return np.asarray(file)

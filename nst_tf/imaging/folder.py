@@ -1,18 +1,88 @@
-"""The image files below a folder."""
+"""The image files below a folder, and what else is there."""
 
 import itertools
-from collections.abc import Iterator
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from nst_tf.imaging.formats import SUFFIXES
+from nst_tf.imaging.formats import HEIF_SUFFIXES, readable_suffixes
 from nst_tf.settings.checks import InputError
 
+_KINDS = 8
+"""Kinds of other files that a summary names."""
 
-def image_files(path: Path) -> list[Path]:
-    """Return the files below a folder whose endings are read, sorted."""
-    return sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+
+class Found(NamedTuple):
+    """What is below a folder.
+
+    Attributes:
+        files: Those whose endings are read, sorted.
+        others: How many there are of every other ending, without hidden files.
+    """
+
+    files: list[Path]
+    others: Counter[str]
+
+    @property
+    def passed_over(self) -> str:
+        """A line about the files that are not read, "" without any."""
+        if not self.others:
+            return ""
+        named = self.others.most_common(_KINDS)
+        parts = [f"{count} {ending}" for ending, count in named]
+        if len(self.others) > _KINDS:
+            parts.append(
+                f"{sum(self.others.values()) - sum(dict(named).values())} more"
+            )
+        line = f"passed over {', '.join(parts)}"
+        if set(self.others) & set(HEIF_SUFFIXES):
+            line += " (HEIC photographs are read with pip install 'nst-tf[heif]')"
+        return line
+
+
+def find_images(folder: Path, *, leave: Iterable[Path] = ()) -> Found:
+    """Return the image files below a folder.
+
+    Hidden files are none: `._photo.jpg` is macOS's, `.1.part.photo.jpg` what a killed
+    run left. Links are followed, to every folder and file once.
+
+    Args:
+        folder: Searched recursively.
+        leave: Folders in it that are not searched, such as that of the results.
+    """
+    endings, left = readable_suffixes(), {os.path.realpath(path) for path in leave}
+    files: list[Path] = []
+    links: list[Path] = []
+    others: Counter[str] = Counter()
+    seen: set[str] = set()
+    for top, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(top)
+        if real in seen or (real in left and top != str(folder)):
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            path = Path(top, name)
+            if name.startswith("."):
+                continue
+            if path.suffix.lower() not in endings:
+                others[path.suffix.lower() or "without an ending"] += 1
+            elif path.is_symlink():
+                links.append(path)
+            else:
+                files.append(path)
+                seen.add(f"{real}/{name}")
+    for path in sorted(links):
+        target = os.path.realpath(path)
+        if target not in seen:
+            seen.add(target)
+            files.append(path)
+    return Found(sorted(files), others)
 
 
 class Folder:
@@ -21,6 +91,10 @@ class Folder:
     Args:
         path: Searched recursively.
 
+    Attributes:
+        files: The image files, sorted.
+        passed_over: A line about the others, "" without any.
+
     Raises:
         InputError: No such folder, or no image file in it.
     """
@@ -28,11 +102,13 @@ class Folder:
     def __init__(self, path: Path) -> None:
         if not path.is_dir():
             raise InputError(f"there is no folder {path} to take photographs from")
-        self.files = image_files(path)
+        found = find_images(path)
+        self.files, self.passed_over = found.files, found.passed_over
         if not self.files:
+            beside = f"; {self.passed_over}" if self.passed_over else ""
             raise InputError(
-                f"{path} holds no image files; those ending in {', '.join(SUFFIXES)}"
-                " are read"
+                f"{path} holds no image files; those ending in"
+                f" {', '.join(readable_suffixes())} are read{beside}"
             )
 
     def open(self, seed: int, start: int) -> Iterator[tuple[str, Path]]:

@@ -2,28 +2,69 @@
 
 from os import PathLike
 from pathlib import Path
+from typing import NamedTuple
 
-from nst_tf.imaging.decode import decode
-from nst_tf.imaging.formats import MAX_PIXELS, FormatError
-from nst_tf.imaging.open import opened
+from PIL import Image
+
+from nst_tf.imaging.decode import decode, is_deep, source_profile
+from nst_tf.imaging.formats import MAX_PIXELS, MAX_REDUCED, FormatError
+from nst_tf.imaging.metadata import exif_of
+from nst_tf.imaging.open import Opened, opened
 from nst_tf.imaging.picture import Picture, reduced
+from nst_tf.imaging.tiff import DeepTiff
 
 
-def load_image(path: str | PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Picture:
+class Photograph(NamedTuple):
+    """A picture with what its file carries besides.
+
+    Attributes:
+        picture: The pixels.
+        exif: What the camera wrote, for `save_image`.
+        profile: The ICC profile of its colours, for `save_image`; None where they are
+            sRGB.
+    """
+
+    picture: Picture
+    exif: bytes
+    profile: bytes | None
+
+
+def load_image(
+    path: str | PathLike[str], *, size: int | None = None, max_pixels: int | None = None
+) -> Picture:
     """Read an image file upright, in sRGB, with its alpha channel apart.
 
     Args:
-        path: JPEG, PNG, WebP, TIFF or BMP; greyscale, palette, CMYK and 16-bit too.
-        max_pixels: Larger pictures are refused before they are decoded.
+        path: JPEG, PNG, WebP, TIFF, AVIF or BMP, with the extra heif HEIC; greyscale,
+            palette, CMYK, 16-bit and floats too; with any colour profile. A pipe is
+            read to its end.
+        size: Reduce to this long side; then pictures may be larger.
+        max_pixels: Larger pictures are refused before they are decoded; without it
+            `MAX_PIXELS`, with `size` `MAX_REDUCED`.
 
     Raises:
         InputError: No such file, not one of these formats, damaged, animated, too
-            small or too large.
+            small or too large, or of a kind that can't be read right.
     """
     path = Path(path)
-    with opened(path, path, max_pixels) as file:
-        file.load()
-        return decode(file)
+    limit = max_pixels or (MAX_REDUCED if size else MAX_PIXELS)
+    with opened(path, path, limit) as file:
+        return _read(file, size)
+
+
+def load_photograph(
+    path: str | PathLike[str], *, size: int | None = None, max_pixels: int | None = None
+) -> Photograph:
+    """Read an image file as `load_image` does, with EXIF and colour profile.
+
+    Raises:
+        InputError: As `load_image`.
+    """
+    path = Path(path)
+    limit = max_pixels or (MAX_REDUCED if size else MAX_PIXELS)
+    with opened(path, path, limit) as file:
+        picture = _read(file, size)
+        return Photograph(picture, exif_of(file), source_profile(file))
 
 
 def decode_image(
@@ -49,9 +90,35 @@ def decode_image(
     if not data:
         raise FormatError(f"{name} is empty (0 bytes)")
     with opened(data, name, max_pixels) as file:
-        if size is not None:
-            # JPEG halves while it decodes; twice the size leaves work for Lanczos.
-            file.draft(None, (2 * size, 2 * size))
-        file.load()
+        return _read(file, size)
+
+
+def _read(file: Opened, size: int | None) -> Picture:
+    if size is not None and not isinstance(file, DeepTiff):
+        # JPEG halves while it decodes; twice the size leaves work for Lanczos.
+        file.draft(None, (2 * size, 2 * size))
+    if (
+        file.size[0] * file.size[1] <= MAX_PIXELS
+        or isinstance(file, DeepTiff)
+        or size is None
+        or is_deep(file)
+    ):
         picture = decode(file)
+    else:
+        picture = decode(_halved(file, size))
     return picture if size is None else reduced(picture, size)
+
+
+def _halved(file: Image.Image, size: int) -> Image.Image:
+    """Return a file reduced to at least twice a size, before it becomes floats."""
+    factor = max(1, max(file.size) // (2 * size))
+    info, exif = dict(file.info), file.getexif()
+    image: Image.Image = file
+    if file.mode not in ("L", "RGB", "RGBA", "LA", "CMYK"):
+        mode = "RGBA" if file.has_transparency_data else "RGB"
+        image = file.convert("L" if file.mode == "1" else mode)
+        info.pop("transparency", None)
+    small = image.reduce(factor)
+    small.info = info
+    small.getexif().load(exif.tobytes())
+    return small

@@ -1,23 +1,40 @@
 """float32 RGB 0..1 arrays to bytes, and to image files whole or not at all."""
 
 import io
+import struct
 import zlib
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from nst_tf.files import beside, replacing
 from nst_tf.imaging import metadata
-from nst_tf.imaging.formats import OPAQUE, SUFFIXES
+from nst_tf.imaging.convert import can_hold, values_from_srgb
+from nst_tf.imaging.encode_png import encode_png16
+from nst_tf.imaging.encode_tiff import encode_tiff
+from nst_tf.imaging.formats import DEEP, OPAQUE, SUFFIXES
 from nst_tf.settings.checks import InputError
 
+Depth = Literal[8, 16]
+"""Bits a channel of a file."""
+_ENCODER_ERRORS = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    RuntimeError,
+    OverflowError,
+    AttributeError,
+    struct.error,
+)
+"""What Pillow raises for metadata that it can't write, depending on the format."""
 _FILE: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"quality": 95},
-    "TIFF": {"compression": "tiff_deflate"},
+    "AVIF": {"quality": 90, "subsampling": "4:4:4"},
 }
 """How Pillow writes the formats that offer a choice."""
 _SENT: dict[str, dict[str, Any]] = {
@@ -57,12 +74,18 @@ def encode_image(
     return stream.getvalue()
 
 
-def check_output(path: Path) -> None:
+def check_output(path: Path, *, depth: Depth = 8) -> None:
     """Make sure, before any work, that a picture can be written to `path`.
 
+    Args:
+        path: The file.
+        depth: Bits a channel.
+
     Raises:
-        InputError: An unknown ending, or a folder that is missing or not writable.
+        InputError: An unknown ending, one that can't hold so many bits, or a folder
+            that is missing or not writable.
     """
+    _check_depth(path, depth)
     _kind(path)
     try:
         if path.is_dir():
@@ -82,35 +105,124 @@ def save_image(
     alpha: np.ndarray | None = None,
     settings: dict[str, Any] | None = None,
     exif: bytes = b"",
-) -> None:
+    depth: Depth = 8,
+    profile: bytes | None = None,
+) -> tuple[str, ...]:
     """Write a picture whole or not at all, through a temporary file.
 
     Args:
-        path: Its ending chooses the format: JPEG and WebP at quality 95, else lossless.
+        path: Its ending chooses the format: JPEG and WebP at quality 95, AVIF at 90,
+            else lossless.
         pixels: float32 `[H, W, 3]`, RGB 0..1; clipped and rounded.
         alpha: float32 `[H, W]` in 0..1; JPEG and BMP can't hold it.
         settings: Written into the metadata as JSON, where the format has any.
         exif: From `read_exif`; BMP can't hold it.
+        depth: Bits a channel: 16 for PNG and TIFF alone.
+        profile: An ICC profile; the pixels are converted to its colours. BMP can't
+            hold it, and one that is no display's or scanner's of RGB can't be used.
+
+    Returns:
+        Names of what the file has no room for: the picture is never lost to them.
 
     Raises:
         InputError: An unknown ending, or the file can't be written.
     """
     path = Path(path)
+    data, lost = encode_file(
+        path,
+        pixels,
+        alpha=alpha,
+        settings=settings,
+        exif=exif,
+        depth=depth,
+        profile=profile,
+    )
+    with replacing(path) as part:
+        # Not by Pillow: it overlooks that a full disk takes only a part of a JPEG.
+        part.write_bytes(data)
+    return lost
+
+
+def encode_file(
+    path: Path,
+    pixels: np.ndarray,
+    *,
+    alpha: np.ndarray | None = None,
+    settings: dict[str, Any] | None = None,
+    exif: bytes = b"",
+    depth: Depth = 8,
+    profile: bytes | None = None,
+) -> tuple[bytes, tuple[str, ...]]:
+    """Return the bytes that `save_image` writes, and what they have no room for."""
     kind = _kind(path)
-    options = _FILE.get(kind, {}) | metadata.options(kind, settings, exif)
-    image = _image(pixels, alpha, kind)
+    _check_depth(path, depth)
+    lost: list[str] = []
+    if profile is not None:
+        if kind == "BMP" or not can_hold(profile):
+            lost.append("the colour profile (the picture is in sRGB)")
+            profile = None
+        else:
+            pixels = values_from_srgb(pixels, profile)
+    notes, text, missing = metadata.notes_for(
+        kind, settings, exif, srgb=profile is None
+    )
+    values = _values(pixels, alpha, kind, depth)
     try:
-        with replacing(path) as part:
-            image.save(part, format=kind, **options)
-    except ValueError as error:  # Too large for WebP.
+        return _encoded(kind, values, notes, text, profile), (*lost, *missing)
+    except _ENCODER_ERRORS as error:
+        if not notes:
+            raise InputError(f"can't write {path}: {error}") from error
+    notes, text, _ = metadata.notes_for(kind, settings, b"")
+    lost += ["what the camera wrote"] if exif else []
+    try:
+        return _encoded(kind, values, notes, text, profile), (*lost, *missing)
+    except _ENCODER_ERRORS as error:
         raise InputError(f"can't write {path}: {error}") from error
 
 
-def _image(pixels: np.ndarray, alpha: np.ndarray | None, kind: str) -> Image.Image:
-    values = to_bytes(pixels)
+def _encoded(
+    kind: str, values: np.ndarray, notes: Image.Exif, text: str, icc: bytes | None
+) -> bytes:
+    """Return the bytes of a file of any format."""
+    if kind == "TIFF":
+        return encode_tiff(values, exif=notes, icc=icc)
+    if values.dtype == "uint16":
+        exif = notes.tobytes().removeprefix(b"Exif\0\0") if notes else b""
+        return encode_png16(values, text=text, key=metadata.KEY, exif=exif, icc=icc)
+    options = dict(_FILE.get(kind, {}))
+    if text:
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_text(metadata.KEY, text)
+    if notes:
+        options["exif"] = notes.tobytes()
+    if icc:
+        options["icc_profile"] = icc
+    stream = io.BytesIO()
+    Image.fromarray(values).save(stream, format=kind, **options)
+    return stream.getvalue()
+
+
+def _check_depth(path: Path, depth: Depth) -> None:
+    if depth == 16 and _kind(path) not in DEEP:
+        endings = [ending for ending, kind in SUFFIXES.items() if kind in DEEP]
+        raise InputError(
+            f"16 bits are written to {', '.join(endings)}, not to {path.name}"
+        )
+
+
+def _values(
+    pixels: np.ndarray, alpha: np.ndarray | None, kind: str, depth: Depth
+) -> np.ndarray:
+    """Return the integers of a file, `[H, W, C]`."""
     if alpha is not None and kind not in OPAQUE:
-        values = np.concatenate([values, to_bytes(alpha)[..., None]], axis=-1)
-    return Image.fromarray(values)
+        pixels = np.concatenate([pixels, alpha[..., None]], axis=-1)
+    if depth == 8:
+        return to_bytes(pixels)
+    return np.rint(np.clip(pixels, 0.0, 1.0) * 65535.0).astype("uint16")
+
+
+def _image(pixels: np.ndarray, alpha: np.ndarray | None, kind: str) -> Image.Image:
+    return Image.fromarray(_values(pixels, alpha, kind, 8))
 
 
 def _kind(path: Path) -> str:

@@ -56,6 +56,11 @@ class Inputs(NamedTuple):
         return [size_of(style) for style in self.styles]
 
     @property
+    def is_grey(self) -> bool:
+        """Whether photograph and paintings are all without colour."""
+        return all(color.is_grey(picture) for picture in (self.colors, *self.styles))
+
+    @property
     def arrays(self) -> list[np.ndarray]:
         """All that decides the result besides the settings."""
         chosen = self.regions

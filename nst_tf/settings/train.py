@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import types
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -136,7 +137,8 @@ class TrainSettings:
         for style in self.styles:
             if not _NAME.fullmatch(style.name):
                 problems.append(
-                    f"style name {style.name!r} must be of a-z, 0-9, - and _"
+                    f"style name {style.name!r} must be of a-z, 0-9, - and _, such as"
+                    f" {style_name(style.name)}"
                 )
             problems += exceeds(f"strength of {style.name}", style.strength)
             if style.content_budget is not None:
@@ -167,6 +169,16 @@ class TrainSettings:
         if not self.content_budget:
             return []
         return [style.content_budget or self.content_budget for style in self.styles]
+
+
+def style_name(text: str) -> str:
+    """Return a legal name of a style for any text, such as the name of a file.
+
+    Letters lose their accents; what is left of none, as of other scripts, is `style`.
+    """
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^a-z0-9-]+", "_", plain.lower()).strip("_-")
+    return name or "style"
 
 
 def with_style(card: Mapping[str, Any], name: str, image: Path) -> TrainSettings:

@@ -133,3 +133,12 @@ def test_tfds_names_that_do_not_exist_are_refused(tfds_folder):
         TfdsStream("nothing_there", data_dir=tfds_folder)
     with pytest.raises(InputError, match="has no split test; it has train"):
         TfdsStream("tiny_scenes:test", data_dir=tfds_folder)
+
+
+def test_a_mistyped_tfds_name_is_one_line_with_a_guess(tfds_folder):
+    with pytest.raises(InputError) as caught:
+        TfdsStream("oxford_flower102", data_dir=tfds_folder)
+    said = str(caught.value)
+    assert "did you mean oxford_flowers102" in said
+    assert "\n" not in said
+    assert len(said) < 200

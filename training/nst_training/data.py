@@ -4,6 +4,7 @@ What a step sees is a function of the seed and of the step's number alone, so th
 run resumes anywhere.
 """
 
+import difflib
 import itertools
 import threading
 from collections import deque
@@ -30,6 +31,9 @@ _HOPELESS = 100
 class Source(Protocol):
     """Photographs in a fixed, shuffled, endless order."""
 
+    passed_over: str
+    """A line about what is there and can't be used, "" without any."""
+
     def open(self, seed: int, start: int) -> Iterator[tuple[str, Path | bytes]]:
         """Yield name and file or bytes of photograph `start` and those after it."""
 
@@ -45,6 +49,8 @@ class TfdsStream:
     Raises:
         InputError: No such data set, split or feature, or it can't be prepared.
     """
+
+    passed_over = ""
 
     def __init__(self, name: str, *, data_dir: Path | None = None) -> None:
         try:
@@ -82,7 +88,9 @@ def _prepared(name: str, data_dir: Path | None) -> Any:
     try:
         builder = tfds.builder(name, data_dir=data_dir and str(data_dir))
     except (tfds.core.DatasetNotFoundError, ValueError) as error:
-        raise InputError(f"there is no TFDS data set {name}: {error}") from error
+        near = difflib.get_close_matches(name, tfds.list_builders(), n=3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise InputError(f"there is no TFDS data set {name}{hint}") from error
     try:
         builder.download_and_prepare()
     except Exception as error:  # Whatever a builder's own download code raises.

@@ -89,7 +89,8 @@ class Outputs:
             + "\n"
         )
         with replacing(self.folder / CARD) as part:
-            part.write_text(text, "utf-8")
+            # A file's name may be no text; JSON has escapes for that.
+            part.write_bytes(text.encode("utf-8", "backslashreplace"))
 
     def _card(self, progress: Progress) -> dict[str, Any]:
         recipe = to_plain(self.settings)

@@ -8,6 +8,7 @@ from nst_tf.settings.train import (
     StyleSettings,
     TrainOptimizer,
     TrainSettings,
+    style_name,
     sweep,
     with_style,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "TrainOptimizer",
     "TrainSettings",
     "read_recipe",
+    "style_name",
     "sweep",
     "with_style",
 ]

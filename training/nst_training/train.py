@@ -29,7 +29,7 @@ from nst_tf.running.callbacks import FiniteGuard, Report, RunCallback, SaveState
 from nst_tf.running.checkpoint import Checkpoint, StateFile, named_variables
 from nst_tf.running.identity import RunIdentity, hash_arrays
 from nst_tf.running.progress import Progress
-from nst_tf.settings.checks import InputError
+from nst_tf.settings.checks import MIN_SIDE, InputError
 from nst_tf.settings.codec import to_plain
 from nst_tf.settings.loss import Network
 from nst_training.budget import ContentBudget
@@ -143,8 +143,11 @@ class _Run:
     def _paintings(self) -> list[np.ndarray]:
         settings = self.settings
         new = settings.styles[-1:] if self.grows else settings.styles
+        # A position cannot be mirrored about itself.
+        least = MIN_SIDE * (2 if settings.extractor.padding == "reflect" else 1)
         read = [
-            _painting(style.image, style.size or settings.style_size) for style in new
+            _painting(style.image, style.size or settings.style_size, least)
+            for style in new
         ]
         # Only an added style is ever asked for; any picture holds the others' place.
         return read[:1] * (len(settings.styles) - len(new)) + read
@@ -390,5 +393,12 @@ class _Trained(RunCallback):
             self.run.model.generator.set_weights(self.kept)
 
 
-def _painting(path: Path, size: int) -> np.ndarray:
-    return reduce(load_image(path).pixels, size)
+def _painting(path: Path, size: int, least: int) -> np.ndarray:
+    pixels = reduce(load_image(path).pixels, size)
+    height, width = pixels.shape[:2]
+    if min(height, width) < least:
+        raise InputError(
+            f"the style image {path} would be {width}x{height} pixels; each side needs"
+            f" {least}: choose a larger size or crop the image"
+        )
+    return pixels

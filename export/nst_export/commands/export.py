@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ import tyro
 from nst_export.formats.table import check_formats
 from nst_export.hub import check_repository, push
 from nst_export.settings import ExportSettings
-from nst_tf.commands import console
+from nst_tf.commands import PROGRAM, console
 from nst_tf.commands.flags import program
 from nst_tf.commands.needs import check_extra
 from nst_tf.settings.checks import InputError
@@ -46,6 +47,21 @@ class Job:
 def export(job: Job, settings: ExportSettings) -> int:
     """Run `nst export`; return the exit code."""
     check_formats(settings.formats)
+    from nst_tf.places import held, inside
+
+    given = (job.model, job.photos, job.recipe)
+    for path in (path for path in given if path is not None and path.exists()):
+        if inside(path, job.output):
+            raise InputError(
+                f"{path} is in the output {job.output}, which is replaced as a whole:"
+                " choose another"
+            )
+    with held(job.output):
+        return _export(job, settings)
+
+
+def _export(job: Job, settings: ExportSettings) -> int:
+    """Run `nst export` into a folder that is its own."""
     if settings.formats == ("web",) and not job.model.is_dir():
         return _web(job, settings.sizes)
     if job.photos is None:
@@ -73,7 +89,10 @@ def export(job: Job, settings: ExportSettings) -> int:
     if settings.style is not None:
         style_index([style["name"] for style in card["styles"]], settings.style)
     recipe = read_recipe(job.recipe) if job.recipe is not None else None
-    files = Folder(job.photos).files[:_PHOTOS]
+    found = Folder(job.photos)
+    if found.passed_over and not job.quiet:
+        print(f"{PROGRAM}: {job.photos}: {found.passed_over}", file=sys.stderr)
+    files = found.files[:_PHOTOS]
     photos = [reduce(load_image(path).pixels, _SIDE) for path in files]
     import keras
 

@@ -7,6 +7,7 @@ from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf.commands import console
 from nst_tf.commands.flags import program
+from nst_tf.places import check_places, held
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,9 @@ def styles(job: Job) -> int:
     with console.silence():
         model = Stylizer.load(path)
     if job.sheet is not None:
-        _sheet(job.sheet, model)
+        check_places([job.sheet], inputs=[path])
+        with held(job.sheet):
+            _sheet(job.sheet, model)
     for style in model.card["styles"]:
         credit = "" if job.names else style.get("credit", "")
         print(f"{style['name']:24} {credit}".rstrip())

@@ -4,9 +4,8 @@ import concurrent.futures
 import dataclasses
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import tyro
@@ -16,8 +15,12 @@ from nst_export.runtime.mix import mix_weights, parse_mix
 from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf.commands import INTERRUPTED, PROGRAM, console
 from nst_tf.commands.flags import program
+from nst_tf.commands.pipes import is_stdout, piped
 from nst_tf.imaging.color import keep_colors
 from nst_tf.settings.checks import MIN_SIDE, InputError
+
+if TYPE_CHECKING:
+    from nst_export.pairs import Pair
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,9 +28,10 @@ class Job:
     """What `nst stylize` reads, writes and shows."""
 
     photos: tyro.conf.Positional[tuple[Path, ...]]
-    """Photographs, or folders of them."""
+    """Photographs, or folders of them; - reads one from a pipe."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """The result; for several photographs a folder, made if it is not there."""
+    """The result, or - for a pipe; for several photographs a folder, made if it is not
+    there."""
     style: str | None = None
     """The style; nst styles lists them."""
     mix: str | None = None
@@ -46,25 +50,92 @@ class Job:
     """Threads a picture; without it the cores are shared out."""
     jobs: int | None = None
     """Photographs painted at a time; without it one a core, at most 4."""
+    depth: Literal[8, 16] = 8
+    """Bits a channel of the result: 16 for .png and .tif, for prints."""
+    profile: Literal["srgb", "keep"] = "srgb"
+    """Colours of the result: sRGB, or the photograph's profile."""
+    max_megapixels: float | None = None
+    """Largest photograph that is read; without it 100, with --size 400."""
+    resume: bool = False
+    """Pass over photographs whose picture is there and newer."""
+    overwrite: bool = False
+    """Let a picture take the place of its photograph."""
     quiet: bool = False
     """Print nothing."""
 
 
 def stylize(job: Job) -> int:
     """Run `nst stylize`; return the exit code: 2 if a photograph was left out."""
-    from nst_tf.imaging.write import check_output
-
     if not job.photos:
         raise InputError("give at least one photograph")
-    for name, least in (("size", 16), ("threads", 1), ("jobs", 1)):
+    for name, least in (
+        *(("size", 16), ("threads", 1), ("jobs", 1), ("max_megapixels", 0.001)),
+    ):
         value = getattr(job, name)
-        if value is not None and value < least:
+        if value is not None and not value >= least:
             raise InputError(f"{name} must be at least {least}, got {value}")
-    pairs = list(_pairs(job))
-    check_output(pairs[0][1])
+    if is_stdout(job.output) and (len(job.photos) > 1 or job.photos[0].is_dir()):
+        raise InputError("standard output takes one photograph")
+    with piped(job, "photos") as whole:
+        return _stylize(whole)
+
+
+def _stylize(job: Job) -> int:
+    """Run `nst stylize` on files."""
+    from nst_export.pairs import plan_pairs
+    from nst_tf.imaging.write import check_output
+    from nst_tf.places import held
+
+    path = job.model or bundled()
+    plan = plan_pairs(
+        job.photos,
+        job.output,
+        depth=job.depth,
+        model=path,
+        overwrite=job.overwrite,
+    )
+    if plan.passed_over and not job.quiet:
+        print(f"{PROGRAM}: {plan.passed_over}", file=sys.stderr)
+    check_output(plan.pairs[0].output, depth=job.depth)
+    with held(plan.folder or plan.pairs[0].output, folder=plan.folder is not None):
+        done = [pair for pair in plan.pairs if job.resume and pair.is_done]
+        pairs = [pair for pair in plan.pairs if not (job.resume and pair.is_done)]
+        if done and not job.quiet:
+            print(
+                f"{PROGRAM}: {len(done)} of {len(plan.pairs)} are painted already",
+                file=sys.stderr,
+            )
+        return _paint_all(job, path, pairs) if pairs else 0
+
+
+def _paint(job: Job, model: Stylizer, weights: list[float], pair: "Pair") -> str:
+    """Paint one photograph; return what its file has no room for."""
+    from nst_tf.imaging.read import load_photograph
+    from nst_tf.imaging.write import save_image
+
+    limit = None if job.max_megapixels is None else int(1e6 * job.max_megapixels)
+    photo = load_photograph(pair.photo, size=job.size, max_pixels=limit)
+    pixels, alpha = photo.picture
+    picture = model(pixels, weights)
+    if job.keep_colors:
+        picture = keep_colors(picture, pixels)
+    pair.output.parent.mkdir(parents=True, exist_ok=True)
+    lost = save_image(
+        pair.output,
+        picture,
+        alpha=alpha,
+        exif=photo.exif,
+        depth=job.depth,
+        profile=photo.profile if job.profile == "keep" else None,
+    )
+    return f"{pair.output} has no room for {', '.join(lost)}" if lost else ""
+
+
+def _paint_all(job: Job, path: Path, pairs: "list[Pair]") -> int:
+    """Paint photographs, several side by side; return the exit code."""
     cores = os.cpu_count() or 1
     jobs = min(job.jobs or min(cores, 4), len(pairs))
-    path, threads = job.model or bundled(), job.threads or max(1, cores // jobs)
+    threads = job.threads or max(1, cores // jobs)
 
     def load() -> Stylizer:
         with console.silence():
@@ -72,70 +143,52 @@ def stylize(job: Job) -> int:
 
     model = load()
     weights = mix_weights(model.styles, _mix(job, model), strength=job.strength)
-    if len(pairs) == 1:
+    if len(pairs) == 1 and pairs[0].output == job.output:
         with console.silence():
-            _paint(job, model, weights, *pairs[0])
+            note = _paint(job, model, weights, pairs[0])
+        if note and not job.quiet:
+            print(f"{PROGRAM}: {note}", file=sys.stderr)
         if not job.quiet:
-            print(pairs[0][1])
+            print(pairs[0].output)
         return 0
     # An interpreter is no two threads' at once.
     models = [model, *(load() for _ in range(jobs - 1))]
     with console.silence():  # What LiteRT says of its first pass would break the bar.
         model(np.zeros((MIN_SIDE, MIN_SIDE, 3), "float32"), weights)
-    return _paint_all(job, models, weights, pairs)
-
-
-def _paint(
-    job: Job, model: Stylizer, weights: list[float], photo: Path, output: Path
-) -> None:
-    """Paint one photograph."""
-    from nst_tf.imaging.metadata import read_exif
-    from nst_tf.imaging.picture import reduced
-    from nst_tf.imaging.read import load_image
-    from nst_tf.imaging.write import save_image
-
-    loaded = load_image(photo)
-    pixels, alpha = loaded if job.size is None else reduced(loaded, job.size)
-    picture = model(pixels, weights)
-    if job.keep_colors:
-        picture = keep_colors(picture, pixels)
-    save_image(output, picture, alpha=alpha, exif=read_exif(photo))
-
-
-def _paint_all(
-    job: Job,
-    models: list[Stylizer],
-    weights: list[float],
-    pairs: list[tuple[Path, Path]],
-) -> int:
-    """Paint photographs side by side; return the exit code."""
     broken: list[InputError] = []
 
-    def paint(pair: tuple[Path, Path]) -> InputError | None:
+    def paint(pair: "Pair") -> str | InputError:
         model = models.pop()
         try:
-            _paint(job, model, weights, *pair)
+            return _paint(job, model, weights, pair)
+        except OSError as error:
+            return InputError(f"can't write {pair.output}: {error}")
         except InputError as error:
             return error
         finally:
             models.append(model)
-        return None
 
     done = 0
+    notes = []
     with (
         console.interruptible() as stop,
         console.progress(len(pairs), 0, fields=("photo",), quiet=job.quiet) as show,
-        concurrent.futures.ThreadPoolExecutor(len(models)) as pool,
+        concurrent.futures.ThreadPoolExecutor(jobs) as pool,
     ):
         futures = {pool.submit(paint, pair): pair for pair in pairs}
         for future in concurrent.futures.as_completed(futures):
             if stop.is_set:
                 pool.shutdown(cancel_futures=True)
                 break
-            if (error := future.result()) is not None:
-                broken.append(error)
+            result = future.result()
+            if isinstance(result, InputError):
+                broken.append(result)
+            elif result:
+                notes.append(result)
             done += 1
-            show(done, photo=futures[future][0].name)
+            show(done, photo=futures[future].photo.name)
+    for note in [] if job.quiet else notes:
+        print(f"{PROGRAM}: {note}", file=sys.stderr)
     for error in broken:
         print(f"{PROGRAM}: left out: {error}", file=sys.stderr)
     if not job.quiet:
@@ -143,39 +196,6 @@ def _paint_all(
     if stop.is_set:
         return INTERRUPTED
     return 2 if broken else 0
-
-
-def _pairs(job: Job) -> Iterator[tuple[Path, Path]]:
-    """Yield every photograph and where its picture goes."""
-    from nst_tf.imaging.folder import image_files
-    from nst_tf.imaging.formats import SUFFIXES
-
-    single = len(job.photos) == 1 and not job.photos[0].is_dir()
-    if single and job.output.suffix.lower() in SUFFIXES:
-        yield job.photos[0], job.output
-        return
-    if job.output.suffix.lower() in SUFFIXES:
-        raise InputError(
-            f"for several photographs the output must be a folder, got {job.output}"
-        )
-    taken: set[Path] = set()
-    found = False
-    for given in job.photos:
-        for file in image_files(given) if given.is_dir() else [given]:
-            found = True
-            inside = file.relative_to(given) if given.is_dir() else Path(file.name)
-            lossy = file.suffix.lower() in (".jpg", ".jpeg")
-            output = job.output / inside.with_suffix(".jpg" if lossy else ".png")
-            if output in taken:
-                output = output.with_name(f"{file.name}{output.suffix}")
-            taken.add(output)
-            try:
-                output.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise InputError(f"can't make {output.parent}: {error}") from error
-            yield file, output
-    if not found:
-        raise InputError("there is no photograph in the folders given")
 
 
 def _mix(job: Job, model: Stylizer) -> dict[str, float]:

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from nst_tf.imaging.folder import Folder
+from nst_tf.imaging.folder import Folder, find_images
+from nst_tf.settings.checks import InputError
 
 
 @pytest.fixture
@@ -27,3 +28,51 @@ def test_every_epoch_has_every_file_once_in_another_order(folder):
     for epoch in epochs:
         assert len(set(epoch)) == 7
     assert epochs[0] != epochs[1] != epochs[2]
+
+
+def test_hidden_files_and_leftovers_are_no_photographs(folder):
+    for name in ("._0.png", ".7.part.1.png", ".cache/8.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    assert len(find_images(folder).files) == 7
+    assert not find_images(folder).others
+
+
+def test_every_ending_of_a_jpeg_and_avif_are_read(tmp_path):
+    for name in ("a.jpg", "b.JPEG", "c.jfif", "d.jpe", "e.avif"):
+        (tmp_path / name).touch()
+    assert [path.name for path in find_images(tmp_path).files] == [
+        *("a.jpg", "b.JPEG", "c.jfif", "d.jpe", "e.avif"),
+    ]
+
+
+def test_files_of_other_kinds_are_counted_by_kind(tmp_path, monkeypatch):
+    monkeypatch.setattr("nst_tf.imaging.formats.reads_heif", lambda: False)
+    for name in ("a.jpg", "b.heic", "c.HEIC", "d.txt", "README"):
+        (tmp_path / name).touch()
+    found = find_images(tmp_path)
+    assert [path.name for path in found.files] == ["a.jpg"]
+    assert found.passed_over.startswith("passed over 2 .heic, ")
+    assert "1 .txt" in found.passed_over
+    assert "1 without an ending" in found.passed_over
+    assert "nst-tf[heif]" in found.passed_over
+    assert Folder(tmp_path).passed_over == found.passed_over
+    (tmp_path / "a.jpg").unlink()
+    with pytest.raises(InputError, match=r"no image files.*2 \.heic"):
+        Folder(tmp_path)
+
+
+def test_links_are_followed_once(folder, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    (other / "far.png").touch()
+    (folder / "link").symlink_to(other)
+    (folder / "again").symlink_to(other)
+    (other / "loop").symlink_to(folder)
+    (folder / "twice.png").symlink_to(folder / "set0" / "0.png")
+    found = [path.name for path in find_images(folder).files]
+    assert sorted(found) == [*(f"{k}.png" for k in range(7)), "far.png"]
+
+
+def test_the_folder_of_the_results_can_be_left_out(folder):
+    assert len(find_images(folder, leave=[folder / "set1"]).files) == 4
+    assert len(find_images(folder, leave=[folder]).files) == 7

@@ -9,7 +9,15 @@ from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
 from nst_tf.settings.checks import InputError
 from tests.helpers import scene
-from tests.image_files import HEIGHT, REFUSED, SUFFIXES, WIDTH, fail_to_decode, noise
+from tests.image_files import (
+    HEIGHT,
+    REFUSED,
+    SUFFIXES,
+    WIDTH,
+    camera,
+    fail_to_decode,
+    noise,
+)
 
 DESCRIPTION = 0x010E
 SETTINGS = {
@@ -87,3 +95,56 @@ def test_what_the_camera_wrote_is_kept_but_for_the_orientation(tmp_path, suffix)
     assert kept[make] == "Camera"
     assert orientation not in kept
     assert read_settings(path) == SETTINGS
+
+
+GPS, EXIF = 0x8825, 0x8769
+
+
+@pytest.mark.parametrize("suffix", [s for s in SUFFIXES if s != ".bmp"])
+def test_directories_of_a_phone_are_kept_in_every_format(tmp_path, suffix):
+    (tmp_path / "taken.jpg").write_bytes(camera())
+    exif, path = read_exif(tmp_path / "taken.jpg"), tmp_path / f"a{suffix}"
+    assert save_image(path, scene(HEIGHT, WIDTH), settings=SETTINGS, exif=exif) == ()
+    with Image.open(path) as file:
+        kept = file.getexif()
+        assert kept[0x0110] == "Camera 7"
+        assert kept.get_ifd(GPS)[1] == "N"
+        assert kept.get_ifd(EXIF)[0x9003] == "2024:05:01 10:11:12"
+    assert read_settings(path) == SETTINGS
+    assert load_image(path).pixels.shape == (HEIGHT, WIDTH, 3)
+
+
+def test_what_contradicts_the_picture_is_corrected_or_dropped(tmp_path):
+    (tmp_path / "taken.jpg").write_bytes(camera(space=65535, interop="R03"))
+    exif = read_exif(tmp_path / "taken.jpg")
+    save_image(tmp_path / "a.jpg", scene(HEIGHT, WIDTH), exif=exif)
+    with Image.open(tmp_path / "a.jpg") as file:
+        kept = file.getexif()
+        inside = kept.get_ifd(EXIF)
+        assert inside[0xA001] == 1
+        assert not {0xA002, 0xA003, 0xA005} & set(inside)
+        assert 0x0112 not in kept
+        assert not kept.get_ifd(1)
+
+
+def test_exif_too_long_for_a_jpeg_is_cut_and_said(tmp_path):
+    taken = Image.Exif()
+    taken[0x010F] = "Camera"
+    taken[EXIF] = {0x927C: bytes(60000), 0x9286: bytes(30000), 0x8827: 200}
+    exif, path = taken.tobytes(), tmp_path / "a.jpg"
+    lost = save_image(path, scene(HEIGHT, WIDTH), settings=SETTINGS, exif=exif)
+    assert lost == ("MakerNote",)
+    with Image.open(path) as file:
+        assert file.getexif()[0x010F] == "Camera"
+        assert file.getexif().get_ifd(EXIF)[0x8827] == 200
+    assert read_settings(path) == SETTINGS
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(
+    "exif", [b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\xff\xff"]
+)
+def test_damaged_exif_never_costs_the_picture(tmp_path, suffix, exif):
+    path = tmp_path / f"a{suffix}"
+    save_image(path, scene(HEIGHT, WIDTH), exif=exif)
+    assert load_image(path).pixels.shape == (HEIGHT, WIDTH, 3)

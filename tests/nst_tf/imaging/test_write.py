@@ -84,25 +84,26 @@ def test_formats_without_alpha_keep_the_colours(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("failure", [OSError(28, "No space left"), ValueError("no")])
-def test_a_failing_write_leaves_the_old_file(tmp_path, monkeypatch, suffix, failure):
+def test_a_failing_write_leaves_the_old_file(tmp_path, monkeypatch, suffix):
     path = tmp_path / f"a{suffix}"
     save_image(path, scene(HEIGHT, WIDTH))
     before = path.read_bytes()
-    break_off(monkeypatch, failure)
+    break_off(monkeypatch, OSError(28, "No space left"))
     with pytest.raises(InputError, match="can't write") as caught:
         save_image(path, scene(HEIGHT, WIDTH, seed=3))
     assert str(path) in str(caught.value)
+    assert str(caught.value).count("can't write") == 1
     assert path.read_bytes() == before
     assert files_in(tmp_path) == [path.name]
 
 
 def break_off(monkeypatch, failure):
-    def save(self, target, **_):
-        Path(target).write_bytes(self.tobytes()[: HEIGHT * WIDTH])
+    def write(self, data):
+        with self.open("wb") as file:
+            file.write(data[: len(data) // 2])
         raise failure
 
-    monkeypatch.setattr(Image.Image, "save", save)
+    monkeypatch.setattr(Path, "write_bytes", write)
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):

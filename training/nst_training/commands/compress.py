@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from nst_tf.commands import INTERRUPTED
+from nst_tf.commands import INTERRUPTED, PROGRAM
 from nst_tf.commands.console import import_quietly, interruptible, progress, resuming
 from nst_tf.commands.flags import read_flags
 from nst_tf.running.log import Log
@@ -32,6 +32,8 @@ class Job:
     """The compressed network, .npz; log and state go beside it."""
     checkpoint_every: int = 100
     """Steps between two saved states."""
+    overwrite: bool = False
+    """Let the network take the place of a finished one."""
     resume: bool = False
     """Go on with the interrupted run of the same command."""
     quiet: bool = False
@@ -53,13 +55,36 @@ def main(arguments: list[str]) -> int:
 def compress(job: Job, settings: CompressSettings) -> int:
     """Run `nst compress`; return the exit code."""
     from nst_tf.imaging.folder import Folder
+    from nst_tf.places import check_places, held
 
     if job.output.suffix != ".npz":
         raise InputError(f"the compressed network {job.output} must end in .npz")
     if job.checkpoint_every < 1:
         raise InputError("checkpoint_every must be at least 1")
-    photos, paintings = Folder(job.photos).files, Folder(job.paintings).files
+    folders = Folder(job.photos), Folder(job.paintings)
+    for given, folder in zip((job.photos, job.paintings), folders, strict=True):
+        if folder.passed_over and not job.quiet:
+            print(f"{PROGRAM}: {given}: {folder.passed_over}", file=sys.stderr)
+    photos, paintings = folders[0].files, folders[1].files
     import_quietly()
+    from nst_training.compress.program import state_of
+
+    state = state_of(job.output)
+    check_places(
+        [job.output, state, job.output.with_suffix(".jsonl")],
+        inputs=[job.weights, *photos, *paintings],
+        # What a stopped run has saved so far is no finished network.
+        finished=() if state.exists() else (job.output,),
+        overwrite=job.overwrite,
+    )
+    with held(job.output):
+        return _compress(job, settings, photos, paintings)
+
+
+def _compress(
+    job: Job, settings: CompressSettings, photos: list[Path], paintings: list[Path]
+) -> int:
+    """Run `nst compress` on what was found."""
     from nst_training.compress.program import compress_network, state_of
 
     state = state_of(job.output)

@@ -2,17 +2,19 @@
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from nst_tf.commands import console
+from nst_tf.commands import PROGRAM, console
 from nst_tf.commands.flags import program
 from nst_tf.settings.checks import InputError
 
 if TYPE_CHECKING:
     from nst_training.scores import Score
+    from nst_training.settings import TrainSettings
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,8 @@ class Job:
     """Folder of another program's pictures of these photographs, as large, to put on
     the sheet and into the scorecard: each with the names of style and photograph in its
     own, such as the_scream_kodim01.jpg."""
+    overwrite: bool = False
+    """Let the scorecard take the place of a file that is read."""
     resume: bool = False
     """Go on where a run with the same output was killed."""
     quiet: bool = False
@@ -44,9 +48,9 @@ class Job:
 
 def evaluate(job: Job) -> int:
     """Run `nst evaluate`; return the exit code."""
-    from nst_tf.files import replacing
     from nst_tf.imaging.folder import Folder
-    from nst_tf.imaging.write import check_output, save_image
+    from nst_tf.imaging.write import check_output
+    from nst_tf.places import check_places, held
     from nst_training.settings import read_recipe
 
     if job.output.suffix != ".json":
@@ -56,8 +60,31 @@ def evaluate(job: Job) -> int:
     sheet = job.output.with_suffix(".png")
     state = job.output.with_suffix(".part.json")
     check_output(sheet)
-    photos = Folder(job.photos).files
+    folder = Folder(job.photos)
+    photos = folder.files
+    if folder.passed_over and not job.quiet:
+        print(f"{PROGRAM}: {job.photos}: {folder.passed_over}", file=sys.stderr)
     recipe = read_recipe(job.recipe)
+    check_places(
+        [job.output, sheet, state],
+        inputs=[
+            *(job.recipe, job.model / "model.keras", job.model / "model.json"),
+            *(style.image for style in recipe.styles),
+            *photos,
+        ],
+        overwrite=job.overwrite,
+    )
+    with held(job.output):
+        return _evaluate(job, recipe, photos)
+
+
+def _evaluate(job: Job, recipe: "TrainSettings", photos: list[Path]) -> int:
+    """Run `nst evaluate` on what was read."""
+    from nst_tf.files import replacing
+    from nst_tf.imaging.write import save_image
+
+    sheet = job.output.with_suffix(".png")
+    state = job.output.with_suffix(".part.json")
     console.import_quietly()
     from nst_training.evaluate import evaluate as run
 

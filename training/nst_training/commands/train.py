@@ -9,22 +9,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from nst_tf.commands import INTERRUPTED, console
+from nst_tf.commands import INTERRUPTED, PROGRAM, console
 from nst_tf.commands.console import resuming
 from nst_tf.commands.flags import program
 from nst_tf.imaging.formats import SUFFIXES
+from nst_tf.places import check_places, held, inside
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
 from nst_training.settings import (
     StyleSettings,
     TrainSettings,
     read_recipe,
+    style_name,
     sweep,
     with_style,
 )
 
 if TYPE_CHECKING:
     from nst_training.events import TrainStep
+
+_BASE = ("model.keras", "model.json")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,6 +62,8 @@ class Job:
     """Steps between two lines of the log."""
     tensorboard: bool = False
     """Write curves and previews for TensorBoard too (needs nst-tf[tensorboard])."""
+    overwrite: bool = False
+    """Let the model take the place of a finished one."""
     resume: bool = False
     """Go on with the interrupted run of the same command."""
     quiet: bool = False
@@ -75,13 +81,15 @@ class Job:
 
 def _base(given: Mapping[str, Any]) -> TrainSettings:
     """Find the settings that the flags change: those of the recipe."""
+    from nst_tf.imaging.open import kind_of_file
+
     recipe, factors = given.get("recipe"), given.get("sweep", ())
     if given.get("add_style") is not None:
         return _added(given)
     if recipe is None:
         raise InputError("give a recipe, a painting, or --add-style with --base")
-    if recipe.suffix.lower() in SUFFIXES:
-        name = recipe.stem.lower().replace(" ", "_")
+    if kind_of_file(recipe) or recipe.suffix.lower() in SUFFIXES:
+        name = style_name(recipe.stem)
         style = StyleSettings(name=name, image=recipe)
         settings = TrainSettings(name=name, styles=(style,))
     else:
@@ -106,26 +114,59 @@ def _added(given: Mapping[str, Any]) -> TrainSettings:
 
 def train(job: Job, settings: TrainSettings) -> int:
     """Run `nst train`; return the exit code."""
-    from nst_training.board import open_board
-    from nst_training.data import open_source
-
     folder = job.output or Path(settings.name)
     state, model = folder / "state.npz", folder / "model.keras"
     if job.resume and model.exists() and not state.exists():
         print(f"{folder} is complete: there is nothing to resume", file=sys.stderr)
         return 0
+    written = [model, folder / "model.json", folder / "log.jsonl", state]
+    check_places(
+        written,
+        inputs=_inputs(job, settings),
+        # What a stopped run has saved so far is no finished model.
+        finished=(folder,) if model.exists() and not state.exists() else (),
+        overwrite=job.overwrite,
+    )
+    if job.base is not None and inside(job.base, folder) and model.exists():
+        raise InputError(
+            f"the output {folder} is --base itself, which is read until the end: choose"
+            " another"
+        )
+    with held(folder, folder=True):
+        return _train(job, settings, folder)
+
+
+def _inputs(job: Job, settings: TrainSettings) -> list[Path]:
+    """Return the files that a training reads, but for the photographs."""
+    network = settings.extractor
+    named = (job.recipe, network.vgg_weights, network.lite_weights)
+    base = [] if job.base is None else [job.base / name for name in _BASE]
+    pictures = [style.image for style in settings.styles]
+    return [*(Path(path) for path in named if path), *base, *pictures]
+
+
+def _train(job: Job, settings: TrainSettings, folder: Path) -> int:
+    """Run `nst train` in a folder that is its own."""
+    from nst_training.board import open_board
+    from nst_training.data import open_source
+
+    state = folder / "state.npz"
     resume = resuming(state, wanted=job.resume, quiet=job.quiet)
-    if job.output is None and model.exists() and not job.resume:
-        raise InputError(f"{folder} holds a model already: name another folder with -o")
     settings = console.choose(settings, quiet=job.quiet)
     if not job.photos.startswith("tfds:"):
         source = open_source(job.photos)
+        if source.passed_over and not job.quiet:
+            print(f"{PROGRAM}: {job.photos}: {source.passed_over}", file=sys.stderr)
         console.import_quietly()
     else:
         console.import_quietly()
         source = open_source(job.photos, data_dir=job.data_dir)
+    from nst_training.remarks import remarks
     from nst_training.train import train as run
 
+    notes = remarks(settings, source)
+    for note in [] if job.quiet else notes:
+        print(f"{PROGRAM}: {note}", file=sys.stderr)
     done = 0
     if resume:
         from nst_tf.running.checkpoint import steps_made
@@ -146,6 +187,8 @@ def train(job: Job, settings: TrainSettings) -> int:
 
         def observe(now: "TrainStep") -> bool:
             nonlocal last
+            while notes:
+                log.write({"event": "note", "step": now.step, "why": notes.pop(0)})
             for name in now.broken.keys() - told:
                 told.add(name)
                 log.write(

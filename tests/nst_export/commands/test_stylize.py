@@ -1,0 +1,213 @@
+"""`nst stylize` with real files, folders and pipes: nothing lost, nothing mixed up."""
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nst_tf.cli import main
+from nst_tf.imaging.read import load_image
+from nst_tf.imaging.write import save_image
+from nst_tf.places import held
+from tests.helpers import PYTHONPATH, ROOT, scene
+from tests.image_files import camera, noise, tiff
+
+
+def stylize(*words):
+    return main(["stylize", *map(str, words), "--style", "udnie"])
+
+
+def photograph(path, seed=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_image(path, scene(24, 32, seed=seed))
+    return path
+
+
+def files(folder):
+    return sorted(str(x.relative_to(folder)) for x in folder.rglob("*") if x.is_file())
+
+
+def test_three_folders_with_one_name_give_three_pictures(tmp_path, capsys):
+    trips = [tmp_path / f"trip{k}" for k in (1, 2, 3)]
+    for seed, trip in enumerate(trips):
+        photograph(trip / "IMG_0001.jpg", seed=seed)
+    photograph(trips[2] / "img_0001.JPG", seed=5)
+    out = tmp_path / "out"
+    assert stylize(*trips, "-o", out) == 0
+    assert "4 of 4 photographs painted" in capsys.readouterr().out
+    found = files(out)
+    assert len({name.casefold() for name in found}) == 4
+    pictures = [load_image(out / name).pixels for name in found]
+    for k in range(3):
+        assert np.abs(pictures[k] - pictures[k + 1]).mean() > 0.01
+
+
+def test_a_photograph_is_never_replaced_by_its_painting(tmp_path, capsys):
+    photo = photograph(tmp_path / "t" / "a.jpg")
+    before = photo.read_bytes()
+    (tmp_path / "link").symlink_to(tmp_path / "t")
+    (tmp_path / "other.jpg").symlink_to(photo)
+    for given, output in (
+        (photo, photo),
+        (photo.parent, photo.parent),
+        (photo.parent, tmp_path / "link"),
+        (photo, tmp_path / "link" / "a.jpg"),
+        (photo, tmp_path / "other.jpg"),
+        (photo, photo.parent),
+    ):
+        assert stylize(given, "-o", output) == 2
+        assert "--overwrite" in capsys.readouterr().err
+        assert photo.read_bytes() == before
+    assert files(tmp_path / "t") == ["a.jpg"]
+    assert stylize(photo, "-o", photo, "--overwrite", "--quiet") == 0
+    assert photo.read_bytes() != before
+
+
+def test_results_below_the_photographs_are_no_photographs(tmp_path):
+    photograph(tmp_path / "a.jpg")
+    for _ in range(2):
+        assert stylize(tmp_path, "-o", tmp_path / "painted", "--quiet") == 0
+    assert files(tmp_path / "painted") == ["a.jpg"]
+
+
+def test_what_is_passed_over_is_said_and_sidecars_are_no_photographs(tmp_path, capsys):
+    folder = tmp_path / "in"
+    photograph(folder / "a.jpg")
+    for name in ("b.jfif", "d.jpe"):
+        (folder / name).write_bytes((folder / "a.jpg").read_bytes())
+    for name in ("._a.jpg", "c.psd", "notes.txt"):
+        (folder / name).write_text("text")
+    assert stylize(folder, "-o", tmp_path / "out") == 0
+    said = capsys.readouterr()
+    assert "3 of 3" in said.out
+    assert "passed over 1 .psd, 1 .txt" in said.err
+    assert files(tmp_path / "out") == ["a.jpg", "b.jpg", "d.jpg"]
+
+
+def test_resume_passes_over_what_is_there_and_newer(tmp_path, capsys):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for k in range(3):
+        photograph(folder / f"{k}.jpg", seed=k)
+    assert stylize(folder, "-o", out, "--quiet") == 0
+    (out / "1.jpg").unlink()
+    kept = (out / "0.jpg").read_bytes()
+    (out / "0.jpg").write_bytes(kept + b" ")  # Marked; newer than its photograph.
+    os.utime(out / "2.jpg", (1, 1))  # Older than its photograph.
+    assert stylize(folder, "-o", out, "--resume") == 0
+    assert "1 of 3 are painted already" in capsys.readouterr().err
+    assert files(out) == ["0.jpg", "1.jpg", "2.jpg"]
+    assert (out / "0.jpg").read_bytes() == kept + b" "
+    assert (out / "2.jpg").stat().st_mtime > 1
+
+
+def test_a_second_run_into_one_folder_is_told_who_holds_it(tmp_path, capsys):
+    photo = photograph(tmp_path / "a.jpg")
+    with held(tmp_path / "out", folder=True):
+        assert (
+            stylize(photo, photograph(tmp_path / "b.jpg"), "-o", tmp_path / "out") == 2
+        )
+    assert f"is being written by process {os.getpid()}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "tif", "webp", "bmp", "avif"])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_leaves_nothing_and_an_error(tmp_path, capsys, monkeypatch, kind):
+    photo = photograph(tmp_path / "a.jpg")
+    out = tmp_path / "out"
+    out.mkdir()
+    monkeypatch.setattr("nst_tf.imaging.write.replacing", _onto_a_full_disk)
+    assert stylize(photo, "-o", out / f"x.{kind}") == 2
+    said = capsys.readouterr().err
+    assert "No space left" in said
+    assert said.count("can't write") == 1
+    assert files(out) == []
+
+
+def _onto_a_full_disk(path):
+    """Stand for `replacing` on a disk without room."""
+    import contextlib
+
+    from nst_tf.files import replacing
+
+    @contextlib.contextmanager
+    def full():
+        with replacing(path) as part:
+            part.symlink_to("/dev/full")
+            yield part
+
+    return full()
+
+
+@pytest.mark.parametrize("ending", ["jpg", "tif", "png", "webp", "avif"])
+def test_a_phones_photograph_is_painted_into_every_format(tmp_path, ending):
+    (tmp_path / "camera.jpg").write_bytes(camera(space=65535, interop="R03"))
+    out = tmp_path / f"out.{ending}"
+    assert stylize(tmp_path / "camera.jpg", "-o", out) == 0
+    with Image.open(out) as file:
+        assert file.size == (20, 32)
+        assert file.getexif()[0x0110] == "Camera 7"
+        assert file.getexif().get_ifd(0x8769)[0xA001] == 1
+
+
+def test_sixteen_bits_and_the_profile_are_kept_on_request(tmp_path):
+    from tests.nst_tf.imaging.test_colours import P3
+
+    stored = noise(24, 32, 3, dtype="uint16")
+    (tmp_path / "a.tif").write_bytes(tiff(stored, t34675=P3))
+    out = tmp_path / "out.tif"
+    flags = ("--strength", "0", "--depth", "16", "--profile", "keep")
+    assert stylize(tmp_path / "a.tif", "-o", out, *flags) == 0
+    with Image.open(out) as file:
+        assert file.tag_v2[258] == (16, 16, 16)
+        assert file.info["icc_profile"] == P3
+    read = [load_image(path).pixels for path in (tmp_path / "a.tif", out)]
+    assert np.abs(read[0] - read[1]).max() < 2e-3  # Of 8 bits it would be 4e-3.
+    assert stylize(tmp_path / "a.tif", "-o", tmp_path / "x.jpg", "--depth", "16") == 2
+
+
+@pytest.mark.parametrize("name", ["x.unknown", "x.gif", "x.heic"])
+def test_an_unknown_ending_is_refused_and_no_folder_is_made(tmp_path, capsys, name):
+    photo = photograph(tmp_path / "a.jpg")
+    for given in ([photo], [photo, photo], [tmp_path]):
+        assert stylize(*given, "-o", tmp_path / name) == 2
+        assert ".jpg, .jpeg, .png" in capsys.readouterr().err
+    assert files(tmp_path) == ["a.jpg"]
+    assert not (tmp_path / name).exists()
+
+
+def on_pipes(*words, data):
+    return subprocess.run(
+        [sys.executable, "-m", "nst_tf.cli", "stylize", *words, "--style", "udnie"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": PYTHONPATH, "PYTHONIOENCODING": "ascii"},
+        input=data,
+        capture_output=True,
+        check=False,
+    )
+
+
+def test_a_picture_comes_through_a_pipe_and_goes_through_one(tmp_path):
+    data = camera("PNG")
+    done = on_pipes("-", "-o", "-", data=data)
+    assert done.returncode == 0, done.stderr
+    with Image.open(io.BytesIO(done.stdout)) as file:
+        assert (file.format, file.size) == ("PNG", (20, 32))
+    out = tmp_path / "Mädchen, 写真.png"
+    done = on_pipes("/dev/stdin", "-o", str(out), data=data)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii()
+    assert load_image(out).pixels.shape == (32, 20, 3)
+
+
+def test_large_photographs_are_let_through_by_a_flag(tmp_path, capsys):
+    photo, out = tmp_path / "a.jpg", tmp_path / "out.png"
+    save_image(photo, scene(40, 50))
+    assert stylize(photo, "-o", out, "--max-megapixels", "0.001") == 2
+    assert "too large" in capsys.readouterr().err
+    assert stylize(photo, "-o", out, "--max-megapixels", "0.002", "--size", "25") == 0
+    assert load_image(out).pixels.shape == (20, 25, 3)

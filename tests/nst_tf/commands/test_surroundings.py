@@ -1,0 +1,79 @@
+"""Commands where a user's machine is set up otherwise: Keras, terminal, processor."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from nst_tf.cli import main
+from nst_tf.imaging.read import load_image
+from tests.helpers import PYTHONPATH, ROOT, write_recipe
+
+OPTIMIZE = ("--size", "32", "--scales", "1", "--steps", "2", "--schedule", "whole")
+OPTIMIZE += ("--style-layers", "block1_conv1", "--content-layers", "block1_conv2")
+OPTIMIZE += ("--network", "lite")
+
+
+def nst(*words, **environment):
+    """Run `nst` in a process of its own; return it when it has ended well."""
+    done = subprocess.run(
+        [sys.executable, "-m", "nst_tf.cli", *map(str, words)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": PYTHONPATH, **environment},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done
+
+
+@pytest.fixture
+def other_keras(tmp_path):
+    """A keras.json as other programs want it."""
+    home = tmp_path / "home"
+    home.mkdir()
+    values = {"image_data_format": "channels_first", "floatx": "float64"}
+    (home / "keras.json").write_text(json.dumps(values))
+    return str(home)
+
+
+def test_what_a_users_keras_json_says_does_not_matter(pair, tmp_path, other_keras):
+    out = tmp_path / "写真 (1889), ä.png"
+    command = ["optimize", *pair, "-o", out, *OPTIMIZE]
+    done = nst(*command, KERAS_HOME=other_keras, PYTHONIOENCODING="ascii")
+    assert done.stdout.isascii()
+    assert b"2 evaluations" in done.stdout
+    plain = tmp_path / "plain.png"
+    assert main(["optimize", *map(str, pair), "-o", str(plain), *OPTIMIZE]) == 0
+    pictures = [load_image(path).pixels for path in (out, plain)]
+    np.testing.assert_allclose(*pictures, atol=1.5 / 255)
+
+
+@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
+def test_training_runs_with_another_keras_json(tmp_path, other_keras, backend):
+    pytest.importorskip(backend)
+    recipe = write_recipe(tmp_path, photos=2)
+    text = recipe.read_text().replace('precision = "float32"\n', "")
+    recipe.write_text(text)  # The default precision.
+    command = ["train", recipe, "--photos", tmp_path / "photos", "-o", tmp_path / "out"]
+    command += ["--steps", "2", "--preview-every", "0", "--network", "lite"]
+    nst(*command, KERAS_HOME=other_keras, KERAS_BACKEND=backend)
+    assert json.loads((tmp_path / "out" / "model.json").read_text())["step"] == 2
+
+
+def test_optimising_on_jax_runs_from_the_command_line(pair, tmp_path):
+    pytest.importorskip("jax")
+    out = tmp_path / "out.png"
+    done = nst("optimize", *pair, "-o", out, *OPTIMIZE, KERAS_BACKEND="jax")
+    assert b"2 evaluations" in done.stdout
+    assert load_image(out).pixels.shape == (23, 32, 3)
+
+
+def test_a_backend_that_is_not_supported_is_named(pair, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    command = ["optimize", *map(str, pair), "-o", str(tmp_path / "out.png")]
+    assert main(command) == 2
+    assert "runs on tensorflow or jax, not on torch" in capsys.readouterr().err
