@@ -17,6 +17,7 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("httptools", "orjson", "prometheus_client", "python_multipart"),
             *("starlette", "uvicorn"),
         ),
+        "video": ("av", "cv2"),
     }
 )
 """What an extra brings; `tf` the Keras backend besides."""
@@ -26,7 +27,7 @@ def check_extra(extra: str, *, command: str) -> None:
     """Refuse a command whose packages are not installed.
 
     Args:
-        extra: `tf` (Keras and its backend, whichever is chosen) or `serve`.
+        extra: `tf` (Keras and its backend, whichever is chosen), `serve` or `video`.
         command: The command's name, for the message.
 
     Raises:

@@ -4,7 +4,7 @@ import concurrent.futures
 import dataclasses
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -71,7 +71,8 @@ def stylize(job: Job) -> int:
             return Stylizer.load(path, engine=job.engine, threads=threads)
 
     model = load()
-    weights = mix_weights(model.styles, _mix(job, model), strength=job.strength)
+    mix = chosen_mix(job.style, job.mix, model.styles)
+    weights = mix_weights(model.styles, mix, strength=job.strength)
     if len(pairs) == 1:
         with console.silence():
             _paint(job, model, weights, *pairs[0])
@@ -178,18 +179,21 @@ def _pairs(job: Job) -> Iterator[tuple[Path, Path]]:
         raise InputError("there is no photograph in the folders given")
 
 
-def _mix(job: Job, model: Stylizer) -> dict[str, float]:
-    """Return the share of each style that the flags ask for."""
-    if (job.style is None) == (job.mix is None):
-        if len(model.styles) == 1 and job.style is None:
-            return {model.styles[0]: 1.0}
-        raise InputError(
-            f"give --style or --mix; the styles are {', '.join(model.styles)}"
-        )
-    if job.style is not None:
-        return {job.style: 1.0}
-    assert job.mix is not None
-    return parse_mix(job.mix)
+def chosen_mix(
+    style: str | None, mix: str | None, styles: Sequence[str]
+) -> dict[str, float]:
+    """Return the share of each style that `--style` or `--mix` asks for.
+
+    Raises:
+        InputError: Neither or both are given, and there are several styles.
+    """
+    if style is not None and mix is None:
+        return {style: 1.0}
+    if mix is not None and style is None:
+        return parse_mix(mix)
+    if len(styles) == 1 and style is None:
+        return {styles[0]: 1.0}
+    raise InputError(f"give --style or --mix; the styles are {', '.join(styles)}")
 
 
 main = program(

@@ -1,0 +1,33 @@
+"""The packages of the extra `video`, and FFmpeg's errors in our words."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from nst_tf.settings.checks import InputError
+
+
+@contextlib.contextmanager
+def worded(doing: str, path: Path) -> Iterator[None]:
+    """Turn what FFmpeg or the system raises into an InputError.
+
+    Args:
+        doing: Such as `can't read`.
+        path: The file.
+    """
+    import av.error
+
+    try:
+        yield
+    except InputError:
+        raise
+    except (av.error.FFmpegError, OSError, ValueError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{doing} {path}: {reason}") from error
+
+
+def quiet_ffmpeg() -> None:
+    """Keep FFmpeg's remarks off the terminal; what goes wrong is raised."""
+    import av.logging
+
+    av.logging.set_level(av.logging.PANIC)
