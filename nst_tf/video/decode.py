@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nst_tf.imaging.open import check_file
-from nst_tf.imaging.resize import fit_within, resize
+from nst_tf.imaging.resize import resize
 from nst_tf.settings.checks import InputError
 from nst_tf.video.colors import colors_of, is_deep, to_pixels
-from nst_tf.video.film import Film, Frame
+from nst_tf.video.film import Film, Frame, reduced_size
 from nst_tf.video.needs import worded
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class FilmSource:
             width, height = height, width
             pixel = 1 / pixel if pixel else Fraction(1)
         if size is not None:
-            width, height = fit_within(width, height, size)
+            width, height = reduced_size(width, height, size)
         self.film = Film(
             path=path,
             width=width,
@@ -125,7 +125,7 @@ class FilmSource:
         return (pts - self.origin) * self.time_base < self.start - 1e-6
 
     def _after(self, pts: int) -> bool:
-        return (pts - self.origin) * self.time_base >= self.end
+        return (pts - self.origin) * self.time_base >= self.end - 1e-6
 
     def _pixels(self, frame: "av.VideoFrame") -> np.ndarray:
         pixels = to_pixels(frame, self.colors, deep=self.deep)
@@ -133,7 +133,7 @@ class FilmSource:
             pixels = np.ascontiguousarray(np.rot90(pixels, self.turns))
         if self.size is not None:
             height, width = pixels.shape[:2]
-            pixels = resize(pixels, *fit_within(width, height, self.size))
+            pixels = resize(pixels, *reduced_size(width, height, self.size))
         return pixels
 
     def _count(self) -> int:

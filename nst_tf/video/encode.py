@@ -115,6 +115,7 @@ def configure(context: Any, film: Film, encoding: Encoding) -> None:
     context.time_base, context.framerate = film.time_base, film.rate
     context.sample_aspect_ratio = film.shape
     context.options = encoding.options
+    context.thread_type = "FRAME"  # Slices, PyAV's choice, cost quality.
     # The header of all parts is the film's.
     context.flags |= Flags.global_header
     tag(context, film.colors)

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from nst_tf.imaging.resize import fit_within
 from nst_tf.settings.checks import MIN_SIDE, InputError
 
 
@@ -82,6 +83,17 @@ class Film:
     def seconds(self, units: int) -> float:
         """Return a time in seconds."""
         return float(units * self.time_base)
+
+
+def reduced_size(width: int, height: int, size: int) -> tuple[int, int]:
+    """Return width and height with a long side of at most `size` pixels.
+
+    A frame that is reduced gets even sides, which most codecs need.
+    """
+    if max(width, height) <= size:
+        return width, height
+    sides = fit_within(width, height, size)
+    return max(2, sides[0] // 2 * 2), max(2, sides[1] // 2 * 2)
 
 
 class Source(Protocol):

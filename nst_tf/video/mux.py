@@ -81,6 +81,20 @@ def mux(
             while waiting is not None:
                 target.mux(waiting[0])
                 waiting = next(ready, None)
+        _check_whole(hidden, len(decode), path)
+
+
+def _check_whole(written: Path, pictures: int, path: Path) -> None:
+    """Make sure that all is in a file: FFmpeg keeps quiet about a full disk."""
+    import av
+
+    with av.open(str(written), "r") as file:
+        found = sum(packet.size > 0 for packet in file.demux(file.streams.video[0]))
+    if found != pictures:
+        raise InputError(
+            f"can't write {path}: {found} of {pictures} frames arrived in the file; is"
+            " the disk full?"
+        )
 
 
 def _pictures(

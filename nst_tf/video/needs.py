@@ -1,6 +1,7 @@
 """The packages of the extra `video`, and FFmpeg's errors in our words."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,4 +31,5 @@ def quiet_ffmpeg() -> None:
     """Keep FFmpeg's remarks off the terminal; what goes wrong is raised."""
     import av.logging
 
+    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 has a log of its own: errors alone.
     av.logging.set_level(av.logging.PANIC)

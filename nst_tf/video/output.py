@@ -136,33 +136,43 @@ class AnimationOutput:
 
     def part(self, index: int) -> Part:
         """Begin a part."""
-        return _Stills(self.film.time_base)
+        return _Stills()
 
     def finish(self, parts: Sequence[Path]) -> None:
         """Write the animation with all parts."""
+        times: list[int] = []
+        for part in parts:
+            with np.load(part, allow_pickle=False) as values:
+                times += values["pts"].tolist()
+                end = int(values["end"])
+        # Each is shown until the next: what a file says of durations may be a guess.
+        gaps = np.diff([*times, end]) * float(1000 * self.film.time_base)
+        shown = np.maximum(20, np.rint(gaps)).astype(int).tolist()
 
-        def frames() -> Iterator[tuple[np.ndarray, int]]:
+        def pictures() -> Iterator[np.ndarray]:
             for part in parts:
                 with np.load(part, allow_pickle=False) as values:
-                    pictures, shown = values["pictures"], values["shown"]
-                yield from zip(pictures, map(int, shown), strict=True)
+                    yield from values["pictures"]
 
-        save_animation(self.path, frames(), loop=self.loop)
+        frames = zip(pictures(), shown, strict=True)
+        save_animation(self.path, frames, loop=self.loop)
 
 
 class _Stills:
-    def __init__(self, time_base: Fraction) -> None:
-        self.time_base = time_base
+    def __init__(self) -> None:
         self.pictures: list[np.ndarray] = []
-        self.shown: list[int] = []
+        self.times: list[int] = []
+        self.end = 0
 
     def add(self, frame: Frame) -> None:
         self.pictures.append(to_bytes(frame.pixels))
-        self.shown.append(max(20, round(1000 * frame.duration * self.time_base)))
+        self.times.append(frame.pts)
+        self.end = frame.pts + frame.duration
 
     def save(self, path: Path) -> None:
         with replacing(path) as part, part.open("wb") as file:
-            np.savez(file, pictures=np.stack(self.pictures), shown=self.shown)
+            pictures = np.stack(self.pictures)
+            np.savez(file, pictures=pictures, pts=self.times, end=self.end)
 
 
 def choose_output(

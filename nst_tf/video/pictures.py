@@ -10,9 +10,9 @@ import numpy as np
 from nst_tf.imaging.animation import animation_frames, read_animation
 from nst_tf.imaging.formats import SUFFIXES
 from nst_tf.imaging.read import load_image
-from nst_tf.imaging.resize import fit_within, resize
+from nst_tf.imaging.resize import resize
 from nst_tf.settings.checks import InputError
-from nst_tf.video.film import Film, Frame
+from nst_tf.video.film import Film, Frame, reduced_size
 
 _NUMBER = re.compile(r"%0?\d*d")
 MILLISECOND = Fraction(1, 1000)
@@ -122,7 +122,7 @@ class AnimationSource:
         info = read_animation(path)
         width, height = info.width, info.height
         if size is not None:
-            width, height = fit_within(width, height, size)
+            width, height = reduced_size(width, height, size)
         kept = [shown for _, _, shown in self._kept()]
         if not kept:
             raise InputError(f"{path} has no frames from {start:g} s on")
@@ -176,4 +176,4 @@ def _numbers(pattern: Path) -> list[int]:
 def _within(pixels: np.ndarray, size: int | None) -> np.ndarray:
     if size is None:
         return pixels
-    return resize(pixels, *fit_within(pixels.shape[1], pixels.shape[0], size))
+    return resize(pixels, *reduced_size(pixels.shape[1], pixels.shape[0], size))
