@@ -46,6 +46,8 @@ class Job:
     """Long side in pixels to which larger frames are reduced first."""
     keep_colors: bool = False
     """Paint the brightness only; colours stay the film's."""
+    stabilize: bool = False
+    """Hold each picture along the motion of the film, where that is certain."""
     frame_by_frame: bool = False
     """Paint every frame as if it were alone: it flickers."""
     start: str = "0"
@@ -211,6 +213,10 @@ def _painter(job: Job) -> "tuple[Painter, Mapping[str, Any]]":
     clip(np.zeros((MIN_SIDE, MIN_SIDE, 3), "float32"), 0.0)
     clip.restore({"seconds": np.asarray(0.0)})
     painter: Painter = clip
+    if job.stabilize:
+        from nst_tf.video.stabilize import Stabilized
+
+        painter = Stabilized(painter)
     if job.keep_colors:
         painter = _KeepColors(painter)
     return painter, {"model": _fingerprint(path), "weights": weights}
@@ -231,7 +237,15 @@ class _KeepColors:
 
 def _identity(job: Job) -> dict[str, Any]:
     """Return what must be the same for a run to go on with another's parts."""
-    names = ("size", "keep_colors", "frame_by_frame", "start", "end", "codec", "crf")
+    names: tuple[str, ...] = (
+        "size",
+        "keep_colors",
+        "frame_by_frame",
+        "stabilize",
+        "start",
+        "end",
+    )
+    names += ("codec", "crf")
     return {name: getattr(job, name) for name in names} | {
         "film": _fingerprint(job.film),
         "fps": job.fps,
