@@ -73,6 +73,11 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             "nst_export.commands.stylize:main",
             "paint photographs with an exported model",
         ),
+        "video": Command(
+            "nst_export.commands.video:main",
+            "paint a film, and keep its sound",
+            "video",
+        ),
         "styles": Command(
             "nst_export.commands.styles:main", "list the styles of an exported model"
         ),

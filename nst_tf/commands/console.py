@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -105,6 +106,22 @@ def choose(settings: Settings, *, quiet: bool) -> Settings:
 def fingerprint(path: Path) -> dict[str, str]:
     """Return what tells an input file from another, for a picture's metadata."""
     return {"name": path.name, "sha256": sha256(path)}
+
+
+class Rate:
+    """How often something happens, over the last few seconds."""
+
+    def __init__(self, window: float = 5.0) -> None:
+        self.window = window
+        self.times = [time.monotonic()]
+
+    def tick(self) -> float:
+        """Note that it happened; return how often a second."""
+        now = time.monotonic()
+        while len(self.times) > 2 and now - self.times[0] > self.window:
+            self.times.pop(0)
+        self.times.append(now)
+        return (len(self.times) - 1) / max(now - self.times[0], 1e-9)
 
 
 def precise(value: float) -> str:

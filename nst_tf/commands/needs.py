@@ -20,6 +20,7 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "onnx": ("onnx", "onnxruntime", "tf2onnx"),
         "coreml": ("coremltools",),
         "hub": ("huggingface_hub",),
+        "video": ("av", "cv2"),
     }
 )
 """What an extra brings; `tf` the Keras backend besides."""

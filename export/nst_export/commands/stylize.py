@@ -4,6 +4,7 @@ import concurrent.futures
 import dataclasses
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -142,7 +143,8 @@ def _paint_all(job: Job, path: Path, pairs: "list[Pair]") -> int:
             return Stylizer.load(path, engine=job.engine, threads=threads)
 
     model = load()
-    weights = mix_weights(model.styles, _mix(job, model), strength=job.strength)
+    mix = chosen_mix(job.style, job.mix, model.styles)
+    weights = mix_weights(model.styles, mix, strength=job.strength)
     if len(pairs) == 1 and pairs[0].output == job.output:
         with console.silence():
             note = _paint(job, model, weights, pairs[0])
@@ -198,18 +200,21 @@ def _paint_all(job: Job, path: Path, pairs: "list[Pair]") -> int:
     return 2 if broken else 0
 
 
-def _mix(job: Job, model: Stylizer) -> dict[str, float]:
-    """Return the share of each style that the flags ask for."""
-    if (job.style is None) == (job.mix is None):
-        if len(model.styles) == 1 and job.style is None:
-            return {model.styles[0]: 1.0}
-        raise InputError(
-            f"give --style or --mix; the styles are {', '.join(model.styles)}"
-        )
-    if job.style is not None:
-        return {job.style: 1.0}
-    assert job.mix is not None
-    return parse_mix(job.mix)
+def chosen_mix(
+    style: str | None, mix: str | None, styles: Sequence[str]
+) -> dict[str, float]:
+    """Return the share of each style that `--style` or `--mix` asks for.
+
+    Raises:
+        InputError: Neither or both are given, and there are several styles.
+    """
+    if style is not None and mix is None:
+        return {style: 1.0}
+    if mix is not None and style is None:
+        return parse_mix(mix)
+    if len(styles) == 1 and style is None:
+        return {styles[0]: 1.0}
+    raise InputError(f"give --style or --mix; the styles are {', '.join(styles)}")
 
 
 main = program(

@@ -122,11 +122,8 @@ class Stylizer:
             )
         if self.tile_session is not None and height * width > self.one_pass:
             return tiling.paint(self.tile_session(), photo, weights)
-        pad = [(0, -side % MULTIPLE) for side in (height, width)]
-        # Mirrored, as the network does at its own borders.
-        padded = np.pad(photo, (*pad, (0, 0)), mode="reflect")
         style = np.asarray([weights], "float32")
-        picture = self.session(np.ascontiguousarray(padded[None], "float32"), style)
+        picture = self.session(padded(photo), style)
         picture = picture[0, :height, :width]
         if not self.session.takes_style:
             picture = picture + weights[0] * (photo - picture)
@@ -147,6 +144,16 @@ class Stylizer:
         if not np.isfinite(found).all():
             raise InputError(f"the weights must be finite, got {found.tolist()}")
         return [float(weight) for weight in found]
+
+
+def padded(photo: np.ndarray) -> np.ndarray:
+    """Return `[H, W, 3]` as a network takes it, `[1, H', W', 3]`, multiples of 4.
+
+    Mirrored where it grows, as the network does at its own borders.
+    """
+    pad = [(0, -side % MULTIPLE) for side in photo.shape[:2]]
+    larger = np.pad(photo, (*pad, (0, 0)), mode="reflect")
+    return np.ascontiguousarray(larger[None], "float32")
 
 
 def bundled() -> Path:

@@ -99,6 +99,7 @@ def paint(
     weights: Sequence[float],
     *,
     side: int = SIDE,
+    found: np.ndarray | None = None,
 ) -> np.ndarray:
     """Stylise a picture in tiles.
 
@@ -107,14 +108,16 @@ def paint(
         photo: float32 `[H, W, 3]`, RGB 0..1, of any size from 16 pixels.
         weights: One a style, the photograph's own first.
         side: Most pixels of a tile along an axis, a multiple of 4.
+        found: Statistics of the whole picture, float32 `[1, 2, 1, S]`, if they are
+            known; else from `estimate`.
 
     Returns:
         float32 `[H, W, 3]`, RGB 0..1.
     """
     style = np.asarray([weights], "float32")
-    none = np.zeros((1, 3, 1, session.channels), "float32")
-    _, found = session(_batch(sample(photo)), style, none)
-    shared = np.ones_like(none)
+    if found is None:
+        found = estimate(session, photo, weights)
+    shared = np.ones((1, 3, 1, session.channels), "float32")
     shared[:, :2] = found
     height, width = photo.shape[:2]
     picture = np.empty(photo.shape, "float32")
@@ -130,6 +133,15 @@ def paint(
         # The last tiles reach beyond the picture, to a multiple of 4.
         target[:] = np.clip(inside[: target.shape[0], : target.shape[1]], 0.0, 1.0)
     return picture
+
+
+def estimate(
+    session: TileSession, photo: np.ndarray, weights: Sequence[float]
+) -> np.ndarray:
+    """Return a picture's statistics, float32 `[1, 2, 1, S]`, from patches of it."""
+    style = np.asarray([weights], "float32")
+    none = np.zeros((1, 3, 1, session.channels), "float32")
+    return session(_batch(sample(photo)), style, none)[1]
 
 
 def _tiles(

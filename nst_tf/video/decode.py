@@ -1,0 +1,213 @@
+"""Films that FFmpeg reads, frame by frame."""
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nst_tf.imaging.open import check_file
+from nst_tf.imaging.resize import resize
+from nst_tf.settings.checks import InputError
+from nst_tf.video.colors import colors_of, is_deep, to_pixels
+from nst_tf.video.film import Film, Frame, reduced_size
+from nst_tf.video.needs import worded
+
+if TYPE_CHECKING:
+    import av
+    from av.container import InputContainer
+
+_LOST = 0.02
+"""Share of a film that may be missing at its end before it is called cut off."""
+_TOLD = ("matroska", "mov", "avi", "flv", "asf")
+"""Formats whose header says how long the film lasts; of others FFmpeg estimates it."""
+
+
+class FilmSource:
+    """The frames of a film file, upright, with their own times.
+
+    Args:
+        path: The file.
+        start: Seconds at which to begin.
+        end: Seconds at which to end; None is the film's end.
+        size: Long side in pixels to which larger frames are reduced.
+
+    Raises:
+        InputError: No such file, no film, no frames, or one that is cut off.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        start: float = 0.0,
+        end: float | None = None,
+        size: int | None = None,
+    ) -> None:
+        check_file(path)
+        self.path, self.end = path, math.inf if end is None else end
+        self.start, self.size = start, size
+        with worded("can't read", path), _opened(path) as container:
+            stream = _video(container, path)
+            self.time_base = stream.time_base or Fraction(1, 90000)
+            self.origin = _origin(container, self.time_base)
+            sound = bool(container.streams.audio)
+            rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+            self.step = max(1, round(1 / (rate * self.time_base)))
+            pixel = stream.sample_aspect_ratio or Fraction(1)
+            first = next(container.decode(stream), None)
+            if first is None:
+                raise InputError(f"{path} has no frames that can be decoded")
+        self.turns = round(first.rotation / 90) % 4
+        self.colors, self.deep = colors_of(first), is_deep(first)
+        width, height = first.width, first.height
+        if self.turns % 2:
+            width, height = height, width
+            pixel = 1 / pixel if pixel else Fraction(1)
+        if size is not None:
+            width, height = reduced_size(width, height, size)
+        self.film = Film(
+            path=path,
+            width=width,
+            height=height,
+            time_base=self.time_base,
+            rate=rate,
+            frames=self._count(),
+            shape=pixel or Fraction(1),
+            colors=self.colors,
+            deep=self.deep,
+            sound=sound,
+        )
+
+    def cut(self) -> dict[str, Any]:
+        """Return what of the file's times is left out, for `FilmOutput`.
+
+        Where the film begins later, the first frame is at 0; else all times stay.
+        """
+        begin = self.origin * self.time_base
+        cut: dict[str, Any] = {"shift": None, "end": None}
+        if self.start > 0:
+            cut["shift"] = next(self.frames()).pts * self.time_base
+        if self.end < math.inf:
+            cut["end"] = float(begin) + self.end
+        return cut
+
+    def frames(self, skip: int = 0) -> Iterator[Frame]:
+        """Yield the frames from start to end, but for the first `skip`."""
+        with worded("can't read on in", self.path), _opened(self.path) as container:
+            stream = _video(container, self.path)
+            stream.thread_type = "AUTO"
+            if self.start > 0:
+                target = self.origin + math.floor(self.start / self.time_base)
+                container.seek(target, stream=stream)
+            last: int | None = None
+            for frame in container.decode(stream):
+                pts = self._time(frame, last)
+                last = pts
+                if self._before(pts):
+                    continue
+                if self._after(pts):
+                    return
+                if skip:
+                    skip -= 1
+                    continue
+                yield Frame(self._pixels(frame), pts, frame.duration or self.step)
+
+    def _time(self, frame: "av.VideoFrame", last: int | None) -> int:
+        """Return when a frame is shown; one without a time follows the last."""
+        after = self.origin if last is None else last + self.step
+        pts = after if frame.pts is None else frame.pts
+        return pts if last is None else max(pts, last + 1)
+
+    def _before(self, pts: int) -> bool:
+        return (pts - self.origin) * self.time_base < self.start - 1e-6
+
+    def _after(self, pts: int) -> bool:
+        return (pts - self.origin) * self.time_base >= self.end - 1e-6
+
+    def _pixels(self, frame: "av.VideoFrame") -> np.ndarray:
+        pixels = to_pixels(frame, self.colors, deep=self.deep)
+        if self.turns:
+            pixels = np.ascontiguousarray(np.rot90(pixels, self.turns))
+        if self.size is not None:
+            height, width = pixels.shape[:2]
+            pixels = resize(pixels, *reduced_size(width, height, self.size))
+        return pixels
+
+    def _count(self) -> int:
+        """Read all packets once: how many frames there are, and whether all are."""
+        count = total = 0
+        last, seen = self.origin, 0.0
+        with worded("can't read", self.path), _opened(self.path) as container:
+            stream = _video(container, self.path)
+            for packet in container.demux():
+                if not packet.size:
+                    continue
+                if packet.is_corrupt:
+                    raise InputError(f"{self.path} is cut off or damaged")
+                if packet.pts is not None:
+                    seen = max(seen, float(packet.pts * packet.time_base))
+                if packet.stream_index != stream.index:
+                    continue
+                pts = packet.pts
+                if pts is None:
+                    pts = self.origin + total * self.step
+                total += 1
+                last = max(last, pts)
+                count += not (self._before(pts) or self._after(pts))
+            lasts = _seconds(container)
+            lacks = total < stream.frames * (1 - _LOST)
+        seen = max(seen - float(self.origin * self.time_base), self._since(last))
+        if lacks or (lasts and seen + 1 < lasts * (1 - _LOST)):
+            raise InputError(
+                f"{self.path} is cut off: it says that it lasts {lasts:.1f} s, but ends"
+                f" after {seen:.1f} s"
+            )
+        if total and not count:
+            to = f" to {self.end:g} s" if self.end < math.inf else ""
+            raise InputError(
+                f"{self.path} has no frames from {self.start:g} s{to}; it ends at"
+                f" {self._since(last):.1f} s"
+            )
+        return count
+
+    def _since(self, pts: int) -> float:
+        """Return seconds since the film's begin."""
+        return float((pts - self.origin) * self.time_base)
+
+
+def _opened(path: Path) -> "InputContainer":
+    import av
+
+    container = av.open(str(path), "r", metadata_errors="replace")
+    kind = container.format.name
+    if kind == "image2" or kind.endswith("_pipe"):
+        container.close()
+        raise InputError(f"{path} is a picture; nst stylize paints pictures")
+    return container
+
+
+def _video(container: "InputContainer", path: Path) -> Any:
+    """Return the stream of the pictures; a cover of an album is none."""
+    from av.stream import Disposition
+
+    cover = Disposition.attached_pic
+    films = [x for x in container.streams.video if not x.disposition & cover]
+    if not films:
+        raise InputError(f"{path} holds no video")
+    return films[0]
+
+
+def _origin(container: "InputContainer", time_base: Fraction) -> int:
+    """Return the film's time 0, in the time base of its pictures."""
+    start = container.start_time
+    return 0 if start is None else round(Fraction(start, 1_000_000) / time_base)
+
+
+def _seconds(container: "InputContainer") -> float:
+    """Return how long a film lasts by the word of its header, 0 if it has none."""
+    if container.duration is None or not container.format.name.startswith(_TOLD):
+        return 0.0
+    return container.duration / 1e6

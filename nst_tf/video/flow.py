@@ -1,0 +1,109 @@
+"""Optical flow between frames, and where it can be trusted.
+
+References:
+    Kroeger et al. 2016 (DIS), https://arxiv.org/abs/1603.03590
+    Sundaram et al. 2010 (forward-backward), https://doi.org/10.1007/978-3-642-15549-9_32
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nst_tf.imaging.write import to_bytes
+
+_HALF = 256 * 256
+"""Pixels above which flow is found at half of the size."""
+_CHANGED = 0.12
+"""Difference of colour, 0..1, above which a pixel is not the one that it was."""
+
+
+class Motion(NamedTuple):
+    """How the pixels of a frame lay in an earlier one.
+
+    Attributes:
+        flow: float32 `[H, W, 2]`, from each pixel to where it was: x and y in pixels.
+        trust: float32 `[H, W]`, 0..1: 0 where it was hidden, outside or unknown.
+    """
+
+    flow: np.ndarray
+    trust: np.ndarray
+
+
+def find_motion(before: np.ndarray, after: np.ndarray) -> Motion:
+    """Return the motion from a frame to an earlier one, float32 `[H, W, 3]` both."""
+    dark, light = _grey(before), _grey(after)
+    back, forth = _dis(light, dark), _dis(dark, light)
+    there = warp(forth, back)
+    gap = np.square(back + there).sum(axis=-1)
+    length = np.square(back).sum(axis=-1) + np.square(there).sum(axis=-1)
+    trust = (gap < 0.01 * length + 0.5).astype("float32") * inside(back)
+    changed = np.abs(warp(before, back) - after).mean(axis=-1)
+    trust *= np.clip(2.0 - changed / _CHANGED, 0.0, 1.0)
+    return Motion(back, _shrunk(trust))
+
+
+def warp(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """Return an earlier picture as its pixels lie now.
+
+    Args:
+        picture: float32 `[H, W, C]`.
+        flow: float32 `[H, W, 2]`, from each pixel to where it was.
+    """
+    import cv2
+
+    height, width = flow.shape[:2]
+    x, y = np.meshgrid(
+        np.arange(width, dtype="float32"), np.arange(height, dtype="float32")
+    )
+    found: np.ndarray = cv2.remap(
+        picture,
+        x + flow[..., 0],
+        y + flow[..., 1],
+        cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return found
+
+
+def inside(flow: np.ndarray) -> np.ndarray:
+    """Return 1 where pixels were inside the picture, else 0, float32 `[H, W]`."""
+    height, width = flow.shape[:2]
+    y, x = np.mgrid[0:height, 0:width].astype("float32")
+    x, y = x + flow[..., 0], y + flow[..., 1]
+    kept = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
+    found: np.ndarray = kept.astype("float32")
+    return found
+
+
+def _grey(frame: np.ndarray) -> np.ndarray:
+    import cv2
+
+    found: np.ndarray = cv2.cvtColor(to_bytes(frame), cv2.COLOR_RGB2GRAY)
+    return found
+
+
+def _dis(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return where the pixels of the first lie in the second, `[H, W, 2]`."""
+    import cv2
+
+    make: Any = getattr(cv2, "DISOpticalFlow_create")  # noqa: B009 # Not in its stubs.
+    dis = make(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    height, width = first.shape
+    if height * width <= _HALF:
+        small: np.ndarray = dis.calc(first, second, None)
+        return small
+    half = (width // 2, height // 2)
+    pair = [cv2.resize(x, half, interpolation=cv2.INTER_AREA) for x in (first, second)]
+    found = cv2.resize(dis.calc(*pair, None), (width, height))
+    factors = np.asarray((width / half[0], height / half[1]), "float32")
+    scaled: np.ndarray = found * factors
+    return scaled
+
+
+def _shrunk(trust: np.ndarray) -> np.ndarray:
+    """Trust no pixel beside one that is not trusted: edges of motion are blurred."""
+    import cv2
+
+    least = cv2.erode(trust, np.ones((3, 3), "uint8"))
+    found: np.ndarray = cv2.blur(least, (3, 3)) * (least > 0)
+    return found

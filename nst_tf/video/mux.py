@@ -1,0 +1,232 @@
+"""A film from its parts, with what else there was in the file: sound, subtitles.
+
+Packets of sound and subtitles go into the new file as they are, if its container can
+hold them. Sound that it can't hold is encoded anew, and that is said.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nst_tf.files import replacing
+from nst_tf.settings.checks import InputError
+from nst_tf.video.codecs import SUFFIXES, Encoding, can_hold, default_sound
+from nst_tf.video.encode import Packets, configure, decoding_times
+from nst_tf.video.film import Film
+from nst_tf.video.needs import worded
+
+Say = Callable[[str], None]
+
+
+def mux(
+    path: Path,
+    parts: Sequence[Path],
+    film: Film,
+    encoding: Encoding,
+    *,
+    copied: bool = True,
+    shift: Fraction | None = None,
+    end: float | None = None,
+    say: Say = print,
+) -> None:
+    """Write a film whole or not at all.
+
+    Args:
+        path: Where to.
+        parts: Files of `Packets`, in order.
+        film: What was painted; sound, subtitles, chapters and metadata are its.
+        encoding: How the parts were encoded.
+        copied: Whether to take over sound, subtitles, chapters and metadata.
+        shift: Time in seconds that becomes 0; None leaves all times as they are.
+        end: Seconds of the file from which on nothing is taken over.
+        say: Told what could not be copied.
+
+    Raises:
+        InputError: It can't be written.
+    """
+    import av
+
+    moved = 0 if shift is None else round(shift / film.time_base)
+    # A film of hours has some 100,000 pictures: their times are no weight.
+    times = [Packets.load(part).pts for part in parts]
+    decode = decoding_times(np.concatenate(times)) - moved
+    kind = SUFFIXES[path.suffix.lower()]
+    options = {"movflags": "faststart"} if kind in ("mp4", "mov") else {}
+    with replacing(path) as hidden, worded("can't write", path):
+        target: Any = av.open(str(hidden), "w", format=kind, container_options=options)
+        with target, contextlib.ExitStack() as open_source:
+            pictures = target.add_stream(encoding.encoder, rate=film.rate)
+            configure(pictures.codec_context, film, encoding)
+            pictures.time_base = film.time_base
+            others: _Others | None = None
+            if copied:
+                source: Any = open_source.enter_context(
+                    av.open(str(film.path), "r", metadata_errors="replace")
+                )
+                others = _Others(source, target, path, shift, end, say)
+                target.metadata.update(_kept(source.metadata))
+                _copy_chapters(source, target, shift)
+            target.start_encoding()
+            ready = _pictures(parts, decode, moved, film, pictures)
+            waiting = next(ready, None)
+            for packet, seconds in others.packets() if others else ():
+                while waiting is not None and waiting[1] <= seconds:
+                    target.mux(waiting[0])
+                    waiting = next(ready, None)
+                target.mux(packet)
+            while waiting is not None:
+                target.mux(waiting[0])
+                waiting = next(ready, None)
+        _check_whole(hidden, len(decode), path)
+
+
+def _check_whole(written: Path, pictures: int, path: Path) -> None:
+    """Make sure that all is in a file: FFmpeg keeps quiet about a full disk."""
+    import av
+
+    with av.open(str(written), "r") as file:
+        found = sum(packet.size > 0 for packet in file.demux(file.streams.video[0]))
+    if found != pictures:
+        raise InputError(
+            f"can't write {path}: {found} of {pictures} frames arrived in the file; is"
+            " the disk full?"
+        )
+
+
+def _pictures(
+    parts: Sequence[Path],
+    decode: np.ndarray,
+    moved: int,
+    film: Film,
+    stream: Any,
+) -> Iterator[tuple[Any, float]]:
+    """Yield the packets of the pictures, and when each is decoded, in seconds."""
+    import av
+
+    index = 0
+    for part in parts:
+        packets = Packets.load(part)
+        for at, payload in enumerate(packets.payloads()):
+            packet: Any = av.Packet(payload)
+            packet.pts = int(packets.pts[at]) - moved
+            packet.dts = int(decode[index])
+            packet.duration = int(packets.durations[at])
+            packet.time_base = film.time_base
+            packet.is_keyframe = bool(packets.keys[at])
+            packet.stream = stream
+            yield packet, film.seconds(packet.dts)
+            index += 1
+
+
+class _Others:
+    """Sound, subtitles and attachments on their way into another file."""
+
+    def __init__(
+        self,
+        source: Any,
+        target: Any,
+        path: Path,
+        shift: Fraction | None,
+        end: float | None,
+        say: Say,
+    ) -> None:
+        self.source, self.path, self.say = source, path, say
+        self.shift, self.end = shift, end
+        self.target = target
+        self.copied: dict[int, Any] = {}
+        self.encoded: dict[int, Any] = {}
+        for stream in source.streams:
+            if stream.type in ("audio", "subtitle", "attachment"):
+                self._add(stream)
+
+    def _add(self, stream: Any) -> None:
+        name = stream.codec_context.name if stream.codec_context else stream.type
+        holds = can_hold(self.path, name)
+        if stream.type == "attachment":
+            holds = self.path.suffix.lower() == ".mkv"
+        if holds:
+            made = self.target.add_stream_from_template(stream)
+            self.copied[stream.index] = made
+        elif stream.type == "audio":
+            encoder = default_sound(self.path)
+            rate = 48000 if encoder == "libopus" else stream.rate
+            made = self.target.add_stream(encoder, rate=rate)
+            made.layout = "mono" if stream.channels == 1 else "stereo"
+            self.encoded[stream.index] = made
+            self.say(
+                f"{self.path.suffix} can't hold sound in {name}: encoded anew with"
+                f" {encoder}"
+            )
+        else:
+            self.say(
+                f"{self.path.suffix} can't hold the {stream.type} {name}: left out"
+            )
+            return
+        made.metadata.update(_kept(stream.metadata))
+        made.disposition = stream.disposition
+
+    def packets(self) -> Iterator[tuple[Any, float]]:
+        """Yield packets for the new file, and when each is decoded, in seconds."""
+        wanted = [
+            x for x in self.source.streams if x.index in {**self.copied, **self.encoded}
+        ]
+        if not wanted:
+            return
+        shift = self.shift or Fraction(0)
+        for packet in self.source.demux(wanted):
+            index, base = packet.stream_index, packet.time_base
+            if packet.size and packet.pts is not None:
+                time = packet.pts * base
+                if self.shift is not None and time < shift:
+                    continue
+                if self.end is not None and time >= self.end:
+                    continue
+            if index in self.encoded:
+                yield from self._encoded(packet, shift)
+            elif packet.size:
+                packet.stream = self.copied[index]
+                if shift:
+                    packet.pts -= round(shift / base)
+                    packet.dts = packet.pts
+                yield packet, float((packet.dts or packet.pts or 0) * base)
+
+    def _encoded(self, packet: Any, shift: Fraction) -> Iterator[tuple[Any, float]]:
+        made = self.encoded[packet.stream_index]
+        for frame in packet.decode():
+            if shift and frame.pts is not None:
+                frame.pts -= round(shift / frame.time_base)
+            for found in made.encode(frame):
+                yield found, float((found.dts or 0) * found.time_base)
+        if not packet.size:
+            for found in made.encode(None):
+                yield found, float((found.dts or 0) * found.time_base)
+
+
+def _kept(metadata: dict[str, str]) -> dict[str, str]:
+    """Return what is still true of the new file."""
+    lost = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration")
+    return {k: v for k, v in metadata.items() if k.lower() not in lost}
+
+
+def _copy_chapters(source: Any, target: Any, shift: Fraction | None) -> None:
+    chapters = source.chapters()
+    if not chapters:
+        return
+    for chapter in chapters:
+        moved = round((shift or 0) / chapter["time_base"])
+        chapter["start"] = max(0, chapter["start"] - moved)
+        chapter["end"] = max(0, chapter["end"] - moved)
+    target.set_chapters([x for x in chapters if x["end"] > x["start"]])
+
+
+def check_sound(path: Path, film: Film) -> None:
+    """Refuse an output that holds no sound for a film that has some."""
+    if film.sound and path.suffix.lower() not in SUFFIXES:
+        raise InputError(
+            f"{path} can't hold the sound of {film.path}; add --mute to leave it out,"
+            f" or choose one of {', '.join(SUFFIXES)}"
+        )

@@ -1,0 +1,306 @@
+"""`nst video`: what it makes, what it refuses, what is left when it is broken off."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import av
+import numpy as np
+import pytest
+
+from nst_export.commands.video import seconds_of
+from nst_export.runtime import Stylizer, bundled, mix_weights
+from nst_tf import ExtractorSettings, LossSettings, OptimizeSettings, cli
+from nst_tf.imaging.write import save_image
+from nst_tf.settings.checks import InputError
+from nst_tf.settings.codec import to_dict
+from nst_tf.video.decode import FilmSource
+from nst_tf.video.run import parts_folder
+from tests.films import limited, moving, packets, read_film, tone, write_film
+from tests.helpers import PYTHONPATH, scene
+
+STYLE = ("--style", "udnie", "--quiet")
+
+
+def run(*arguments):
+    """Return the exit code, however the program hands it over."""
+    try:
+        return cli.main(["video", *map(str, arguments)])
+    except SystemExit as left:
+        return left.code
+
+
+def program(*arguments):
+    """Return the words and the environment of a process of its own."""
+    words = [sys.executable, "-m", "nst_tf.cli", "video", *map(str, arguments)]
+    return words, {**os.environ, "PYTHONPATH": PYTHONPATH}
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """A film of a second, with sound."""
+    folder = tmp_path_factory.mktemp("film")
+    return write_film(folder / "film.mp4", moving(25), sound="aac")
+
+
+def test_a_film_is_painted_and_keeps_its_sound(film, tmp_path, stylizer):
+    out = tmp_path / "out.mp4"
+    assert run(film, *STYLE, "-o", out, "--frame-by-frame") == 0
+    assert packets(out, "audio") == packets(film, "audio")
+    times, pictures = read_film(out)
+    assert times == read_film(film)[0]
+    weights = mix_weights(stylizer.styles, {"udnie": 1.0})
+    for frame, found in zip(FilmSource(film).frames(), pictures, strict=True):
+        painted = stylizer(frame.pixels, weights)
+        # Nearer to the picture than to anything else; chroma has half the pixels.
+        assert abs(found / 255 - painted).mean() < 0.05
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_strength_0_is_the_film(film, tmp_path):
+    out = tmp_path / "out.mp4"
+    assert run(film, *STYLE, "-o", out, "--strength", 0, "--crf", 10) == 0
+    for one, other in zip(read_film(out)[1], read_film(film)[1], strict=True):
+        assert abs(one.astype(int) - other).mean() < 8  # Chroma has half the pixels.
+
+
+def test_a_run_says_how_it_goes_and_what_it_made(film, tmp_path, capsys):
+    out = tmp_path / "out.webm"
+    assert run(film, "--style", "udnie", "-o", out, "--end", "0.2", "--size", 32) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith(f"{out}: 5 frames in ")
+    assert "32x24, 5 frames, 25 fps" in said.err
+    assert "encoded anew with libopus" in said.err
+    assert "5/5" in said.err
+
+
+def test_a_run_that_is_killed_goes_on_and_makes_the_same_frames(tmp_path):
+    film = write_film(tmp_path / "film.mp4", moving(200, 64, 48), sound="aac")
+    flags = (film, *STYLE, "--threads", 1, "-o")
+    assert run(*flags, tmp_path / "whole.mp4") == 0
+    out = tmp_path / "out.mp4"
+    words, environment = program(*flags, out)
+    state = parts_folder(out) / "state.npz"
+    with subprocess.Popen(words, env=environment) as process:
+        for _ in range(6000):
+            if state.exists() or process.poll() is not None:
+                break
+            time.sleep(0.01)
+        time.sleep(float(np.random.default_rng().random()) / 4)
+        process.send_signal(signal.SIGKILL)
+    assert not out.exists()
+    assert state.exists()
+    assert run(*flags, out) == 2  # It is not lost without being asked.
+    assert run(*flags, out, "--resume") == 0
+    assert packets(out, "video") == packets(tmp_path / "whole.mp4", "video")
+    assert packets(out, "audio") == packets(film, "audio")
+    assert not state.exists()
+
+
+def test_an_interrupted_run_leaves_a_film_that_plays(tmp_path):
+    film = write_film(tmp_path / "film.mp4", moving(300, 64, 48), sound="aac")
+    out = tmp_path / "out.mp4"
+    words, environment = program(film, *STYLE, "-o", out)
+    with subprocess.Popen(
+        words, env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for _ in range(6000):
+            if parts_folder(out).exists() or process.poll() is not None:
+                break
+            time.sleep(0.01)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert f"stopped: {out} holds " in said
+    times, _ = read_film(out)
+    assert 0 < len(times) < 300
+    assert times == read_film(film)[0][: len(times)]
+
+
+def test_a_film_is_painted_by_the_loss_like_a_picture(film, tmp_path):
+    loss = LossSettings(
+        content_layers=("block2_conv2",), style_layers=("block1_conv1",)
+    )
+    look = OptimizeSettings(
+        scales=1,
+        steps=3,
+        schedule="whole",
+        loss=loss,
+        extractor=ExtractorSettings(network="lite"),
+    )
+    facts = {"settings": to_dict(look)}
+    save_image(tmp_path / "look.png", scene(32, 32), settings=facts)
+    save_image(tmp_path / "painting.png", scene(40, 48, seed=3))
+    flags = ("--optimize", tmp_path / "painting.png", "--like", tmp_path / "look.png")
+    flags += ("--end", 0.1, "--frame-steps", 2, "--quiet", "-o", tmp_path / "out.mp4")
+    assert run(film, *flags) == 0
+    times, pictures = read_film(tmp_path / "out.mp4")
+    assert times == pytest.approx([0, 0.04, 0.08])
+    for found, frame in zip(pictures, FilmSource(film).frames(), strict=False):
+        assert abs(found / 255 - frame.pixels).mean() > 0.01
+
+
+# Bad input.
+
+
+def no_video(folder):
+    path = folder / "in.m4a"
+    with av.open(str(path), "w", format="mp4") as out:
+        voice = out.add_stream("aac", rate=44100, layout="mono")
+        block = av.AudioFrame.from_ndarray(tone(4096), "fltp", "mono")
+        block.sample_rate, block.pts = 44100, 0
+        out.mux(voice.encode(block))
+        out.mux(voice.encode(None))
+    return path
+
+
+def truncated(folder):
+    path = write_film(folder / "in.mp4", container={"movflags": "faststart"})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    return path
+
+
+def no_frames(folder):
+    path = folder / "in.mkv"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height = 64, 48
+        out.start_encoding()
+    return path
+
+
+def picture(folder, name="in.png"):
+    save_image(folder / name, scene(48, 64))
+    return folder / name
+
+
+def text(folder):
+    path = folder / "in.mp4"
+    path.write_text("This is no film.\n" * 100)
+    return path
+
+
+def empty(folder):
+    path = folder / "in.mp4"
+    path.touch()
+    return path
+
+
+def odd(folder):
+    wide = moving(3, 178, 100)
+    frames = [x[:99, :177] for x in wide]
+    return write_film(folder / "in.webm", frames, codec="libvpx-vp9")
+
+
+def tiny(folder):
+    return write_film(folder / "in.mp4", [x[:8, :8] for x in moving(3)])
+
+
+BAD = {
+    "no video": (no_video, (), "holds no video"),
+    "truncated": (truncated, (), r"cut off|can't read"),
+    "no frames": (no_frames, (), "no frames|can't read"),
+    "a picture": (picture, (), "is a picture; nst stylize paints pictures"),
+    "a WebP picture": (
+        lambda folder: picture(folder, "in.webp"),
+        (),
+        "is a picture; nst stylize paints pictures",
+    ),
+    "text": (text, (), "can't read"),
+    "empty": (empty, (), "is empty"),
+    "missing": (lambda folder: folder / "in.mp4", (), "there is no file"),
+    "missing pictures": (lambda folder: folder / "%d.png", (), "there are no pictures"),
+    "a folder": (lambda folder: folder, (), "is a folder"),
+    "odd sides": (odd, (), "needs even sides, and .* has 177x99"),
+    "tiny": (tiny, (), "8x8 pixels; the short side must have at least 16"),
+}
+"""What writes the input, flags, and what the refusal says."""
+
+
+def below(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def refused(capsys, film, out, *flags):
+    """Run what must be refused; return what it says."""
+    before = below(out.parent)
+    assert run(film, *STYLE, *flags, "-o", out) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "Traceback" not in said.err
+    assert said.err.count("error") == 1
+    assert below(out.parent) == before
+    return " ".join(said.err.split())
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_an_input_that_is_no_film_is_refused_in_a_line(case, tmp_path, capsys):
+    write, flags, reason = BAD[case]
+    film = write(tmp_path)
+    said = refused(capsys, film, tmp_path / "out.mp4", *flags)
+    assert re.search(reason, said), said
+    assert said.startswith("nst: error: ")
+
+
+@pytest.mark.parametrize(
+    ("flags", "name", "reason"),
+    [
+        (("--codec", "av2"), "out.mp4", "there is no codec av2; there are h264"),
+        (("--codec", "h264"), "out.webm", ".webm can't hold h264"),
+        ((), "out.gif", "can't hold the sound of"),
+        ((), "%03d.png", "can't hold the sound of"),
+        (("--mute",), "out.avi", "must end in one of .mp4"),
+        (("--mute",), "out", "must end in one of .mp4"),
+        (("--mute",), "%d.%d.png", "needs one number"),
+        (("--crf", "99"), "out.mp4", "crf of h264 must be in 0..51, got 99"),
+        (("--mute", "--crf", "9"), "out.gif", "--codec and --crf are for films"),
+        (("--start", "2"), "out.mp4", "no frames from 2 s; it ends at 1.0 s"),
+        (("--start", "x"), "out.mp4", "a time is seconds, M:SS or H:MM:SS"),
+        (("--start", "1", "--end", "0:01"), "out.mp4", "must come after the start"),
+        (("--fps", "0"), "out.mp4", "fps must be above 0"),
+        (("--size", "8"), "out.mp4", "size must be at least 16, got 8"),
+        (("--masks", "m.png"), "out.mp4", "--like and --masks are for --optimize"),
+        (("--optimize", "p.png"), "out.mp4", "--optimize needs no --style"),
+        (("--frame-steps", "0"), "out.mp4", "frame_steps must be at least 1, got 0"),
+        (("--strength", "2"), "out.mp4", "strength must be in 0..1"),
+        (("--model", "none.tflite"), "out.mp4", "there is no model none.tflite"),
+    ],
+)
+def test_a_flag_that_does_not_fit_is_refused(
+    film, tmp_path, capsys, flags, name, reason
+):
+    assert reason in refused(capsys, film, tmp_path / name, *flags)
+
+
+def test_an_unknown_style_is_refused_with_the_known_ones(film, tmp_path, capsys):
+    assert run(film, "--style", "udne", "-o", tmp_path / "out.mp4") == 2
+    assert "did you mean udnie?" in capsys.readouterr().err
+    assert run(film, "-o", tmp_path / "out.mp4") == 2
+    assert "the styles are starry_night" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [200, 6000])
+def test_a_full_disk_leaves_nothing_half_written(film, tmp_path, size):
+    out = tmp_path / "out.mp4"
+    words, environment = program(film, *STYLE, "-o", out)
+    ended = limited(words, size, env=environment)
+    assert ended.returncode == 2, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.count("nst: error: can't write ") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_times_are_read_in_three_forms():
+    assert [seconds_of(x) for x in ("12.5", "1:02", "1:02:03.5")] == [12.5, 62, 3723.5]
+    for wrong in ("", "x", "1:2:3:4", "-1", "nan"):
+        with pytest.raises(InputError, match="a time is"):
+            seconds_of(wrong)
+
+
+def test_the_gallery_has_the_file_that_films_need():
+    assert Stylizer.load(bundled()).tile_session is not None

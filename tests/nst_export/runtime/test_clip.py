@@ -1,0 +1,99 @@
+"""Statistics that run through a film: their mean, cuts, going on."""
+
+import math
+
+import numpy as np
+import pytest
+
+from nst_export.runtime import mix_weights, tiling
+from nst_export.runtime.clip import MEMORY, ClipStylizer
+from nst_tf.imaging.scene import landscape
+from tests.films import moving
+from tests.helpers import scene
+
+STEP = 0.04
+
+
+@pytest.fixture
+def clip(stylizer):
+    """A painter of films in one of the gallery's styles."""
+    return ClipStylizer(stylizer, mix_weights(stylizer.styles, {"udnie": 1.0}))
+
+
+def test_the_first_frame_and_still_ones_are_those_of_a_photograph(stylizer, clip):
+    frame = scene(50, 66)
+    expected = stylizer(frame, clip.weights)
+    for index in range(3):
+        found = clip(frame, STEP * index)
+        assert found.shape == frame.shape
+        assert abs(found - expected).max() < 0.02
+
+
+def test_statistics_are_the_mean_over_the_last_moments(clip):
+    frames = moving(4, 64, 48)
+    session = clip.session
+    style = np.asarray([clip.weights], "float32")
+    share = math.exp(-STEP / MEMORY)
+    running = None
+    for index, frame in enumerate(frames):
+        given = np.zeros((1, 3, 1, session.channels), "float32")
+        if running is not None:
+            given[:, :2], given[:, 2] = running, share
+        picture, own = session(frame[None], style, given)
+        running = own if running is None else share * running + (1 - share) * own
+        found = clip(frame, STEP * index)
+        assert abs(found - np.clip(picture[0], 0, 1)).max() < 1e-5
+        np.testing.assert_allclose(clip.running, running, rtol=1e-5, atol=1e-5)
+
+
+def test_a_frame_painted_with_the_mean_differs_less_from_the_last(stylizer, clip):
+    # A dark thing that comes in changes the tone of all the rest, frame by frame.
+    frame = landscape(96, 256)
+    entered = frame.copy()
+    entered[:, 192:] = 0.0
+    alone = abs(stylizer(entered, clip.weights) - stylizer(frame, clip.weights))
+    first = clip(frame, 0.0)
+    held = abs(clip(entered, STEP) - first)
+    assert held[:, :96].mean() < 0.5 * alone[:, :96].mean()
+
+
+def test_a_new_scene_begins_anew(stylizer, clip):
+    first, second = scene(96, 128, seed=1), scene(96, 128, seed=5)
+    clip(first, 0.0)
+    found = clip(second, STEP)
+    assert abs(found - stylizer(second, clip.weights)).max() < 0.02
+
+
+def test_a_clip_goes_on_from_its_state(stylizer, clip):
+    frames = moving(6, 64, 48)
+    expected = [clip(frame, STEP * index) for index, frame in enumerate(frames)]
+    other = ClipStylizer(stylizer, clip.weights)
+    for index, frame in enumerate(frames[:3]):
+        other(frame, STEP * index)
+    third = ClipStylizer(stylizer, clip.weights)
+    third.restore({name: np.array(value) for name, value in other.state().items()})
+    for index in range(3, 6):
+        found = third(frames[index], STEP * index)
+        assert (found == expected[index]).all()
+
+
+def test_large_frames_go_in_tiles_with_the_same_mean(stylizer, clip, monkeypatch):
+    frames = moving(2, 160, 120)
+    monkeypatch.setattr(stylizer, "one_pass", 100 * 100)
+    monkeypatch.setattr(tiling, "PATCH", 32)
+    first = clip(frames[0], 0.0)
+    before = clip.running
+    own = tiling.estimate(clip.session, frames[1], clip.weights)
+    second = clip(frames[1], STEP)
+    share = math.exp(-STEP / MEMORY)
+    expected = share * before + (1 - share) * own
+    np.testing.assert_allclose(clip.running, expected, rtol=1e-5, atol=1e-5)
+    assert first.shape == second.shape == (120, 160, 3)
+    assert 0 <= second.min() <= second.max() <= 1
+
+
+def test_without_memory_every_frame_stands_alone(stylizer):
+    weights = mix_weights(stylizer.styles, {"udnie": 1.0})
+    clip = ClipStylizer(stylizer, weights, memory=0.0)
+    for index, frame in enumerate(moving(3, 64, 48)):
+        assert (clip(frame, STEP * index) == stylizer(frame, weights)).all()

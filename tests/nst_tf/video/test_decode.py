@@ -1,0 +1,103 @@
+"""Films as they are read: times, rotation, pixels that aren't square, damage."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from nst_tf.settings.checks import InputError
+from nst_tf.video.decode import FilmSource
+from tests.films import BASE, TICK, moving, write_film
+
+
+def test_times_are_the_files_own_with_a_variable_rate(tmp_path):
+    times = [0, 400, 1500, 1600, 4000, 9000, 9100, 12800, 20000, 20001]
+    path = write_film(tmp_path / "film.mp4", times=times)
+    source = FilmSource(path)
+    frames = list(source.frames())
+    assert source.film.time_base == BASE
+    assert [frame.pts for frame in frames] == times
+    assert source.film.frames == len(times)
+
+
+def test_a_film_has_the_size_rate_and_pixels_that_it_was_written_with(tmp_path):
+    wanted = moving(10)
+    source = FilmSource(write_film(tmp_path / "film.mkv", options={"crf": "10"}))
+    film = source.film
+    assert (film.width, film.height, film.frames) == (64, 48, 10)
+    assert (film.rate, film.shape, film.deep, film.sound) == (25, 1, False, False)
+    for frame, pixels in zip(source.frames(), wanted, strict=True):
+        assert frame.pixels.dtype == np.float32
+        # Half of the colour's resolution is lost, and noise with it.
+        assert abs(frame.pixels - pixels).mean() < 0.04
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_turned_film_is_read_upright(tmp_path, degrees):
+    plain = FilmSource(write_film(tmp_path / "plain.mp4"))
+    turned = FilmSource(write_film(tmp_path / "turned.mp4", rotation=degrees))
+    upright = [frame.pixels for frame in plain.frames()]
+    for found, pixels in zip(turned.frames(), upright, strict=True):
+        expected = np.rot90(pixels, degrees // 90)
+        assert found.pixels.shape == expected.shape
+        assert abs(found.pixels - expected).mean() < 1e-3
+    assert turned.film.width == (64 if degrees == 180 else 48)
+
+
+def test_pixels_that_are_not_square_stay_so_and_turn_with_the_film(tmp_path):
+    shape = Fraction(4, 3)
+    wide = FilmSource(write_film(tmp_path / "wide.mp4", shape=shape))
+    tall = FilmSource(write_film(tmp_path / "tall.mp4", shape=shape, rotation=90))
+    assert wide.film.shape == shape
+    assert tall.film.shape == 1 / shape
+
+
+def test_ten_bits_and_colours_are_found(tmp_path):
+    path = tmp_path / "deep.mkv"
+    write_film(path, pixel_format="yuv420p10le", tags=(9, 1, 9, 16))
+    film = FilmSource(path).film
+    assert film.deep
+    assert film.colors.matrix == 9
+    assert (film.colors.primaries, film.colors.transfer) == (9, 16)
+
+
+def test_a_part_of_a_film_is_read_from_start_to_end(tmp_path):
+    path = write_film(tmp_path / "film.mp4", moving(50))
+    source = FilmSource(path, start=0.5, end=1.0)
+    times = [frame.pts for frame in source.frames()]
+    assert times == [TICK * k for k in range(13, 25)]
+    assert source.film.frames == len(times)
+    assert [frame.pts for frame in source.frames(5)] == times[5:]
+    assert source.cut() == {"shift": 13 * TICK * BASE, "end": 1.0}
+
+
+def test_a_reduced_film_has_even_sides(tmp_path):
+    source = FilmSource(write_film(tmp_path / "film.mp4"), size=35)
+    assert (source.film.width, source.film.height) == (34, 26)
+    assert next(source.frames()).pixels.shape == (26, 34, 3)
+
+
+def cut_off(path, share):
+    data = path.read_bytes()
+    path.write_bytes(data[: int(share * len(data))])
+    return path
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "film.mkv"])
+def test_a_film_that_is_cut_off_is_refused(tmp_path, name):
+    path = tmp_path / name
+    write_film(path, moving(100), container={"movflags": "faststart"})
+    with pytest.raises(InputError, match=r"is cut off|can't read"):
+        FilmSource(cut_off(path, 0.6))
+
+
+def test_a_film_without_its_index_is_refused(tmp_path):
+    path = cut_off(write_film(tmp_path / "film.mp4"), 0.9)
+    with pytest.raises(InputError, match=r"can't read .*film\.mp4"):
+        FilmSource(path)
+
+
+def test_a_start_behind_the_end_is_refused_with_where_that_is(tmp_path):
+    path = write_film(tmp_path / "film.mp4")
+    with pytest.raises(InputError, match=r"no frames from 7 s; it ends at 0\.4 s"):
+        FilmSource(path, start=7)

@@ -1,0 +1,249 @@
+"""A film from end to end: sound, times, parts, stopping and going on."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from nst_tf.imaging.animation import read_animation, save_animation
+from nst_tf.imaging.read import load_image
+from nst_tf.imaging.write import save_image
+from nst_tf.settings.checks import InputError
+from nst_tf.video.decode import FilmSource
+from nst_tf.video.output import choose_output
+from nst_tf.video.pictures import AnimationSource, SequenceSource
+from nst_tf.video.pipeline import Behind, ahead
+from nst_tf.video.run import paint_film, parts_folder
+from tests.films import moving, packets, read_film, write_film
+
+
+class Blend:
+    """A painter that remembers: half of the frame and half of its last picture."""
+
+    def __init__(self):
+        self.last = None
+
+    def __call__(self, pixels, seconds):
+        self.last = pixels if self.last is None else 0.5 * (pixels + self.last)
+        return self.last
+
+    def state(self):
+        return {"last": self.last}
+
+    def restore(self, state):
+        self.last = state["last"]
+
+
+def paint(source, path, **options):
+    """Paint a film; return how it ended and what was said."""
+    said = []
+    keys = ("codec", "crf", "shift", "end", "loop")
+    chosen = {key: options.pop(key) for key in keys if key in options}
+    copied = isinstance(source, FilmSource) and options.pop("sound", True)
+    output = choose_output(path, source.film, copied=copied, say=said.append, **chosen)
+    painter = options.pop("painter", Blend())
+    return paint_film(source, painter, output, **options), said
+
+
+def test_sound_is_copied_and_times_are_kept(tmp_path):
+    times = [100, 612, 2000, 2100, 7000, 7512, 8024, 9000, 9512, 10024]
+    path = write_film(tmp_path / "film.mp4", times=times, sound="aac")
+    ended, said = paint(FilmSource(path), tmp_path / "out.mp4")
+    assert (ended.frames, ended.reason, said) == (10, "finished", [])
+    assert packets(tmp_path / "out.mp4", "audio") == packets(path, "audio")
+    assert read_film(tmp_path / "out.mp4")[0] == read_film(path)[0]
+    assert not parts_folder(tmp_path / "out.mp4").exists()
+
+
+def test_what_is_painted_is_in_the_film(tmp_path):
+    path = write_film(tmp_path / "film.mkv")
+    paint(FilmSource(path), tmp_path / "out.mkv", codec="ffv1")
+    painter = Blend()
+    for frame, found in zip(
+        FilmSource(path).frames(), read_film(tmp_path / "out.mkv")[1], strict=True
+    ):
+        expected = painter(frame.pixels, 0.0)
+        assert abs(found / 255 - expected).mean() < 0.03
+
+
+def test_pixel_shape_colours_and_metadata_stay_and_rotation_is_done(tmp_path):
+    path = write_film(
+        tmp_path / "film.mkv",
+        rotation=90,
+        shape=Fraction(4, 3),
+        tags=(6, 2, 1, 13),
+        chapters=("one", "two"),
+    )
+    paint(FilmSource(path), tmp_path / "out.mkv")
+    with av.open(str(tmp_path / "out.mkv")) as out:
+        stream = out.streams.video[0]
+        frame = next(out.decode(stream))
+        assert (stream.width, stream.height, frame.rotation) == (48, 64, 0)
+        assert stream.sample_aspect_ratio == Fraction(3, 4)
+        assert (frame.colorspace, frame.color_range) == (6, 2)
+        assert (frame.color_primaries, frame.color_trc) == (1, 13)
+        assert out.metadata["title"] == "A film"
+        titles = [chapter["metadata"]["title"] for chapter in out.chapters()]
+    assert titles == ["one", "two"]
+
+
+def test_subtitles_are_copied_where_the_container_holds_them(tmp_path):
+    texts = ((0.0, "Hello"), (0.2, "world"))
+    path = write_film(tmp_path / "film.mkv", subtitles=texts)
+    _, said = paint(FilmSource(path), tmp_path / "out.mkv")
+    assert said == []
+    assert packets(tmp_path / "out.mkv", "subtitles") == packets(path, "subtitles")
+
+
+def test_sound_that_the_container_can_not_hold_is_encoded_anew_and_that_is_said(
+    tmp_path,
+):
+    path = write_film(tmp_path / "film.mp4", moving(25), sound="aac")
+    _, said = paint(FilmSource(path), tmp_path / "out.webm")
+    assert said == [".webm can't hold sound in aac: encoded anew with libopus"]
+    with av.open(str(tmp_path / "out.webm")) as out:
+        heard = [frame.to_ndarray() for frame in out.decode(audio=0)]
+    samples = np.concatenate(heard, axis=1)[0]
+    assert abs(samples.size / 48000 - 1) < 0.1
+    spectrum = abs(np.fft.rfft(samples[4800:43200]))
+    assert abs(spectrum.argmax() / 0.8 - 440) < 3
+
+
+def test_a_part_of_a_film_begins_at_0_with_its_sound(tmp_path):
+    path = write_film(tmp_path / "film.mp4", moving(50), sound="aac")
+    source = FilmSource(path, start=0.5, end=1.0)
+    paint(source, tmp_path / "out.mp4", **source.cut())
+    times, _ = read_film(tmp_path / "out.mp4")
+    assert times == pytest.approx([k / 25 for k in range(12)])
+    heard, given = (packets(tmp_path / f"{n}.mp4", "audio") for n in ("out", "film"))
+    kept = [(t - 0.52, data) for t, data in given if 0.52 <= t < 1.0]
+    assert [data for _, data in heard] == [data for _, data in kept]
+    shifts = [t - s for (t, _), (s, _) in zip(heard, kept, strict=True)]
+    assert abs(np.asarray(shifts)).max() < 1e-3
+
+
+@pytest.mark.parametrize("codec", ["h264", "vp9"])
+def test_a_run_that_goes_on_makes_the_film_of_an_unbroken_one(tmp_path, codec):
+    source = FilmSource(write_film(tmp_path / "film.mp4", moving(30)))
+    paint(source, tmp_path / "whole.mkv", codec=codec, part=8)
+
+    class Killed(BaseException):
+        pass
+
+    def observer(count):
+        if count == 19:
+            raise Killed
+
+    path = tmp_path / "out.mkv"
+    with pytest.raises(Killed):
+        paint(source, path, codec=codec, part=8, observer=observer)
+    assert not path.exists()
+    assert (parts_folder(path) / "state.npz").exists()
+    seen = []
+    ended, _ = paint(
+        source, path, codec=codec, part=8, resume=True, observer=seen.append
+    )
+    assert ended.frames == 30
+    assert seen[0] == 17
+    assert packets(path, "video") == packets(tmp_path / "whole.mkv", "video")
+    assert not parts_folder(path).exists()
+
+
+def test_a_run_that_is_stopped_leaves_a_film_and_goes_on(tmp_path):
+    source = FilmSource(write_film(tmp_path / "film.mp4", moving(20), sound="aac"))
+    paint(source, tmp_path / "whole.mp4", part=8)
+    path = tmp_path / "out.mp4"
+    ended, _ = paint(source, path, part=8, observer=lambda count: count == 11)
+    assert (ended.reason, ended.frames) == ("stopped", 11)
+    assert len(read_film(path)[0]) == 11
+    ended, _ = paint(source, path, part=8, resume=True)
+    assert (ended.reason, ended.frames) == ("finished", 20)
+    assert packets(path, "video") == packets(tmp_path / "whole.mp4", "video")
+
+
+def test_a_run_does_not_go_on_with_the_parts_of_another(tmp_path):
+    source = FilmSource(write_film(tmp_path / "film.mp4", moving(20)))
+    path = tmp_path / "out.mp4"
+    stop = {"part": 8, "observer": lambda count: count == 9}
+    paint(source, path, identity={"style": "night"}, **stop)
+    with pytest.raises(InputError, match="differs in style"):
+        paint(source, path, identity={"style": "wave"}, part=8, resume=True)
+
+
+def test_pictures_go_in_and_out_by_number(tmp_path):
+    for index, pixels in enumerate(moving(5), 7):
+        save_image(tmp_path / f"in{index:03}.png", pixels)
+    source = SequenceSource(tmp_path / "in%03d.png", rate=Fraction(10))
+    assert (source.film.frames, source.film.rate) == (5, 10)
+    paint(source, tmp_path / "out%d.png", part=2)
+    painter = Blend()
+    for index, pixels in enumerate(moving(5), 1):
+        found = load_image(tmp_path / f"out{index}.png").pixels
+        assert abs(found - painter(pixels, 0.0)).max() < 0.01
+
+
+def test_a_missing_number_and_another_size_are_refused(tmp_path):
+    for index in (1, 2, 4):
+        save_image(tmp_path / f"{index}.png", moving(1)[0])
+    with pytest.raises(InputError, match=r"3\.png is missing among"):
+        SequenceSource(tmp_path / "%d.png")
+    save_image(tmp_path / "3.png", moving(1)[0][:40])
+    with pytest.raises(InputError, match=r"3\.png has 64x40 pixels, the first"):
+        list(SequenceSource(tmp_path / "%d.png").frames())
+
+
+@pytest.mark.parametrize("ending", [".gif", ".webp"])
+def test_animations_keep_their_times(tmp_path, ending):
+    shown = [40, 80, 300, 40]
+    frames = zip(moving(4), shown, strict=True)
+    save_animation(tmp_path / f"in{ending}", frames, loop=3)
+    source = AnimationSource(tmp_path / f"in{ending}")
+    assert [frame.duration for frame in source.frames()] == shown
+    paint(source, tmp_path / f"out{ending}", part=3, loop=source.loop)
+    again = AnimationSource(tmp_path / f"out{ending}")
+    assert [frame.duration for frame in again.frames()] == shown
+    assert read_animation(tmp_path / f"out{ending}").loop == 3
+    painter = Blend()
+    for found, frame in zip(again.frames(), source.frames(), strict=True):
+        assert abs(found.pixels - painter(frame.pixels, 0.0)).mean() < 0.05
+
+
+def test_a_film_becomes_an_animation_by_its_own_times(tmp_path):
+    times = [0, 512, 2560, 3072]
+    path = write_film(tmp_path / "film.mkv", moving(4), times=times)
+    paint(FilmSource(path), tmp_path / "out.gif", sound=False)
+    shown = [frame.duration for frame in AnimationSource(tmp_path / "out.gif").frames()]
+    assert shown[:3] == [40, 160, 40]
+
+
+def test_what_a_stage_raises_reaches_who_waits_for_it():
+    def items():
+        yield 1
+        raise InputError("broken")
+
+    with ahead(items()) as found:
+        assert next(found) == 1
+        with pytest.raises(InputError, match="broken"):
+            next(found)
+
+    def work(item):
+        raise InputError(f"no {item}")
+
+    behind = Behind(work)
+    behind.put(1)
+    with pytest.raises(InputError, match="no 1"):
+        behind.close()
+
+
+def test_a_stage_never_runs_far_ahead():
+    made = []
+
+    def items():
+        for index in range(100):
+            made.append(index)
+            yield index
+
+    with ahead(items(), depth=2) as found:
+        assert [next(found) for _ in range(3)] == [0, 1, 2]
+        assert len(made) <= 3 + 2 + 2
