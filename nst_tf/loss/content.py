@@ -56,11 +56,7 @@ def content_of(
 
 
 class Content(Term):
-    """The distance of features to the photograph's, a sum over layers.
-
-    With `strength` in the settings their mean: relative to the photograph's features it
-    is 1 where none is left.
-    """
+    """The distance of features to the photograph's, a sum over layers."""
 
     name = "content"
 
@@ -86,7 +82,7 @@ class Content(Term):
         return found
 
     def value(self, sums: Sums, targets: Targets) -> Tensor:
-        """Return the sum or mean over layers."""
+        """Return the sum over layers."""
         total = ops.zeros((), "float32")
         for name in self.layers:
             gap = content_of(
@@ -96,6 +92,4 @@ class Content(Term):
                 convention=self.convention,
             )
             total = total + ops.mean(gap)
-        if targets.reference is not None:
-            total = total / max(1, len(self.layers))
         return total

@@ -161,7 +161,9 @@ def evaluate(
         pictures.append(photo)
         for index, painting in enumerate(art, 1):
             strength = recipe["styles"][index - 1]["strength"]
-            own = dataclasses.replace(loss, style_weight=strength * loss.style_weight)
+            own = dataclasses.replace(
+                loss, style_weight=strength * loss.term_weights["style"]
+            )
             if len(scores) < len(known):
                 pictures.append(paint(model, photo, index))
                 scores.append(known[len(scores)])
