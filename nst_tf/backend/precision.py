@@ -40,4 +40,8 @@ def has_gpu() -> bool:
         import tensorflow as tf
 
         return bool(tf.config.list_physical_devices("GPU"))
-    return bool(keras.distribution.list_devices("gpu"))
+    # Asked for "gpu" alone, JAX fails where there is none.
+    return any(
+        device.startswith(("gpu", "cuda", "rocm"))
+        for device in keras.distribution.list_devices()
+    )
