@@ -17,9 +17,13 @@ ROOT = Path(__file__).parents[1]
 PYTHONPATH = os.pathsep.join(str(ROOT / name) for name in ("", "training", "export"))
 """Where programs that tests start find the packages."""
 SMALL_LOSS = LossSettings(
-    content_layers=("block2_conv2",), style_layers=("block1_conv1", "block2_conv1")
+    convention="gatys-notebook",
+    content_layers=("block2_conv2",),
+    style_layers=("block1_conv1", "block2_conv1"),
+    style_weight=100.0,
+    tv_weight=5.0,
 )
-"""The loss of two blocks."""
+"""The notebook's loss on two blocks."""
 SMALL = OptimizeSettings(
     size=56,
     scales=1,

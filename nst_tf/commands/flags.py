@@ -68,8 +68,8 @@ def read_flags(
     """Read the flags of a command: its job, and the settings that they change.
 
     A recipe, or a picture to be like, decides what the other flags change. So the words
-    are read twice, by one parser: first for which flags of the job are given at all,
-    which `base` makes the settings of, then against those.
+    are read twice, by one parser: first for which flags are given at all, which `base`
+    makes the settings of, then against those.
 
     Args:
         job: A dataclass: what the command reads, writes and shows.
@@ -78,9 +78,9 @@ def read_flags(
         description: A line for `--help`.
         settings: A dataclass with the defaults of the other flags, if there are any.
             A tuple of dataclasses in it, such as a recipe's styles, is no flag.
-        base: Takes the flags of the job that stand in `arguments`, by name and before
-            the job's checks, and returns what the other flags change; without it, or
-            when it refuses them beside `--help`, `settings` is.
+        base: Takes the flags that stand in `arguments`, by name and before any checks,
+            and returns what those of the settings change; without it, or when it
+            refuses them beside `--help`, `settings` is.
         groups: How `--help` sorts the flags, see `add_groups`; without it, by the
             dataclass that they belong to.
 
@@ -125,14 +125,22 @@ def read_flags(
 
 
 def _given(job: type[Any], settings: type[Any], words: list[str]) -> Mapping[str, Any]:
-    """Return the flags of the job that stand in `words`."""
+    """Return the flags that stand in `words`, those of dataclasses inside too."""
 
     def only(job: Any, settings: Any) -> Any:
-        return job
+        return {**_flat(settings), **job}
 
     only.__annotations__ = {"job": _optional(job), "settings": _optional(settings)}
     with contextlib.redirect_stderr(io.StringIO()):
         return typing.cast(Mapping[str, Any], _parse(only, words, _registry()))
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested values by the innermost names."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value) if isinstance(value, dict) else {name: value}
+    return flat
 
 
 def _optional(cls: type[Any]) -> type[Any]:

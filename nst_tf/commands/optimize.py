@@ -13,7 +13,7 @@ from nst_tf.commands.pipes import is_stdout, piped
 from nst_tf.commands.renamed import renamed
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import from_dict
-from nst_tf.settings.loss import TERMS
+from nst_tf.settings.loss import TERMS, LossSettings
 from nst_tf.settings.optimize import OptimizeSettings
 from nst_tf.settings.recipes import RECIPES
 
@@ -127,7 +127,7 @@ GROUPS = {
         *("seed", "weight_changes"),
     ),
     "optimizer": (
-        *("optimizer", "learning_rate", "history", "backtracking", "ema"),
+        *("optimizer", "learning_rate", "history", "metric", "backtracking", "ema"),
         *("constrained", "precision"),
     ),
     "color": ("linear_light",),
@@ -183,6 +183,28 @@ def parse(arguments: list[str]) -> tuple[Job, OptimizeSettings]:
 
 def _base(given: Mapping[str, Any]) -> OptimizeSettings:
     """Find the settings that the other flags change: a picture's or a recipe's."""
+    settings = _chosen(given)
+    loss = settings.loss
+    if given.get("strength") is not None and loss.convention != "relative":
+        # Their weights are of another convention, whose place a strength takes.
+        loss = dataclasses.replace(
+            loss,
+            convention="relative",
+            content_weight=LossSettings.content_weight,
+            style_weight=None,
+            tv_weight=LossSettings.tv_weight,
+            style_layer_weights=None,
+        )
+    if {"strength", "style_weight", "convention"} & set(given):
+        # What was found for that picture's strength is not what is asked for.
+        settings = dataclasses.replace(settings, weight_changes=())
+        if "strength" not in given:
+            loss = dataclasses.replace(loss, strength=None)
+    return dataclasses.replace(settings, loss=loss)
+
+
+def _chosen(given: Mapping[str, Any]) -> OptimizeSettings:
+    """Return a picture's settings or a recipe's."""
     like, recipe = given.get("like"), given.get("recipe", Job.recipe)
     if like is not None:
         from nst_tf.imaging.metadata import read_settings

@@ -15,7 +15,9 @@ from nst_tf.places import check_places, held, same_file
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_dict
+from nst_tf.settings.loss import TERMS
 from nst_tf.settings.optimize import OptimizeSettings
+from nst_tf.settings.weight_changes import records
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,11 +30,12 @@ if TYPE_CHECKING:
     from nst_tf.painting.schedule import Pass
 
 
+_STYLE = TERMS.index("style")
+
+
 def doodled(settings: OptimizeSettings) -> OptimizeSettings:
     """Return `settings` for a content that is a map: nothing of it is to be kept."""
-    loss = dataclasses.replace(settings.loss, content_weight=0.0)
-    if loss.strength is not None:
-        loss = dataclasses.replace(loss, strength=1.0)
+    loss = dataclasses.replace(settings.loss, content_weight=0.0, strength=None)
     init = "noise" if settings.init == "content" else settings.init
     return dataclasses.replace(settings, loss=loss, init=init)
 
@@ -70,7 +73,7 @@ def optimize(job: "Job", settings: OptimizeSettings) -> int:
 
     if job.doodle:
         settings = doodled(settings)
-    if job.live and not settings.weight_changes:
+    if job.live and not (settings.weight_changes or settings.searches):
         first = (0.0, *settings.loss.term_weights.values())
         settings = dataclasses.replace(settings, weight_changes=first)
     settings = console.choose(settings, quiet=job.quiet)
@@ -127,7 +130,8 @@ def _optimize(job: "Job", settings: OptimizeSettings) -> int:
 
         def observe(step: "Step") -> bool:
             nonlocal last
-            log.step(step.loss, step.seconds, **_place(step))
+            found = {"style_weight": step.weights[_STYLE]} if settings.searches else {}
+            log.step(step.loss, step.seconds, **_place(step), **found)
             show(step.evaluation, **_texts(step, step.seconds - last))
             last = step.seconds
             if job.preview_every and step.evaluation % job.preview_every == 0:
@@ -250,12 +254,16 @@ def _finish(
     job.output.with_suffix(".preview.png").unlink(missing_ok=True)
     if not job.quiet:
         height, width = result.pixels.shape[:2]
-        print(
+        text = (
             f"{job.output}: {width}x{height}, {result.evaluations} evaluations in "
             f"{result.seconds:.0f} s ({result.reason}); loss in float32"
             f" {console.precise(exact.total)}, of the saved file"
             f" {console.precise(saved.total)}"
         )
+        if settings.loss.content_error is not None:
+            *_, (_, weights) = records(settings.weight_changes)
+            text += f"; style weight {weights['style']:.3g}"
+        print(text)
     return 0
 
 

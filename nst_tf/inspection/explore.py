@@ -69,7 +69,9 @@ def plan_trials(
         style_losses, style_scales, strengths
     ):
         loss = dataclasses.replace(base.loss, strength=strength, style_loss=chosen)
-        settings = dataclasses.replace(base, style_scale=scale, loss=loss)
+        settings = dataclasses.replace(
+            base, style_scale=scale, weight_changes=(), loss=loss
+        )
         trials.append(Trial(strength, scale, chosen, settings))
     return trials
 

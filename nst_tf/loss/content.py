@@ -56,11 +56,7 @@ def content_of(
 
 
 class Content(Term):
-    """The distance of features to the photograph's, a sum over layers.
-
-    With `strength` in the settings their mean: relative to the photograph's features it
-    is 1 where none is left.
-    """
+    """The distance of features to the photograph's, a sum over layers."""
 
     name = "content"
 
@@ -86,11 +82,8 @@ class Content(Term):
         return found
 
     def value(self, sums: Sums, targets: Targets) -> Tensor:
-        """Return the sum or mean over layers."""
-        total = ops.mean(self.errors(sums))
-        if targets.reference is not None:
-            total = total / max(1, len(self.layers))
-        return total
+        """Return the sum over layers, the mean over B."""
+        return ops.mean(self.errors(sums))
 
     def errors(self, sums: Sums) -> Tensor:
         """Return the unweighted term of every picture, `[B]`: the sum over layers."""

@@ -79,7 +79,7 @@ def layer_weights(settings: LossSettings) -> tuple[float, ...]:
     """Return the lambda of each style layer of `settings`."""
     layers = len(settings.style_layers)
     given = settings.style_layer_weights
-    lambdas = given or default_layer_weights(settings.convention, layers)
+    lambdas = given or default_layer_weights(convention_of(settings), layers)
     bent = [x * settings.style_layer_ratio**k for k, x in enumerate(lambdas)]
     total = 1.0 if settings.strength is not None else sum(lambdas)
     return tuple(x * total / max(sum(bent), LEAST) for x in bent)

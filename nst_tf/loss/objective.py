@@ -2,7 +2,6 @@
 
 import functools
 import operator
-from collections.abc import Callable
 from typing import Any, cast
 
 import keras
@@ -18,10 +17,6 @@ from nst_tf.loss.terms import build_terms
 from nst_tf.settings.loss import TERMS, LossSettings
 
 Tensor = Any
-
-
-Measure = Callable[[Targets], Sums]
-"""Gives a photograph's statistics against targets."""
 
 
 class Objective(keras.layers.Layer):
@@ -82,25 +77,17 @@ class Objective(keras.layers.Layer):
             strength: Factor of the style term, `[B]` or `[B, R]`.
             masks: float32 `[B, H, W, R]`, 0..1, the photograph's regions.
         """
-        content, measure = self._photograph(photo)
-        targets = Targets(
-            content,
+        return Targets(
+            self.content_targets(photo),
             self.style.targets(moments),
             strength,
             self.layer_masks(masks) if masks is not None else None,
         )
-        if self.settings.strength is None:
-            return targets
-        return targets._replace(reference=self.reference(measure(targets), targets))
 
-    def _photograph(self, photo: Tensor) -> tuple[dict[str, Tensor], Measure]:
-        """Return content targets, and what measures the photograph against targets."""
+    def content_targets(self, photo: Tensor) -> dict[str, Tensor]:
+        """Return what of `photo`, float32 `[B, H, W, 3]`, is to be kept."""
         maps = self.features(photo)
-
-        def measure(targets: Targets) -> Sums:
-            return self.statistics(Seen(photo, maps), targets)
-
-        return {name: maps[name] for name in self.settings.content_layers}, measure
+        return {name: maps[name] for name in self.settings.content_layers}
 
     def style_moments(
         self, style: Tensor, masks: Tensor | None = None
@@ -147,18 +134,6 @@ class Objective(keras.layers.Layer):
         for term in self.terms.values():
             statistics |= term.statistics(seen, targets)
         return statistics
-
-    def reference(self, statistics: Sums, targets: Targets) -> dict[str, Tensor]:
-        """Return what the terms are divided by for `strength` in the settings.
-
-        Args:
-            statistics: Those of the photograph.
-            targets: Content and style.
-        """
-        reference: dict[str, Tensor] = {}
-        for term in self.terms.values():
-            reference |= term.reference(statistics, targets)
-        return reference
 
     def loss(self, statistics: Sums, targets: Targets) -> LossParts:
         """Return the loss of what `statistics` summed over a whole picture.

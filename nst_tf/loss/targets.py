@@ -43,6 +43,16 @@ class FixedTargets(keras.layers.Layer):
         variable: Any = self._held.weights
         variable.assign(ops.convert_to_tensor(weights, "float32"))
 
+    def replace(self, targets: Targets) -> None:
+        """Put other targets of the same shapes in the place of these."""
+        for name, value in targets._asdict().items():
+            held = getattr(self._held, name)
+            if isinstance(held, dict):
+                for key, variable in held.items():
+                    variable.assign(value[key])
+            elif held is not None:
+                held.assign(value)
+
     def _hold(self, value: Any, name: str) -> Any:
         if value is None:
             return None

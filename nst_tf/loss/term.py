@@ -25,8 +25,6 @@ class Targets(NamedTuple):
             for 1.
         masks: float32 `dict[layer, [B, h, w, R]]`, 0..1, how much each position of the
             style layers belongs to each region, or None for one region.
-        reference: `[B]` each, what the terms are divided by for `strength` in the
-            settings, from `Term.reference`; else None.
         weights: Weights of the terms in the order of `TERMS`, float32 `[T]`, where they
             may change on the way; None for those of the settings.
         previous: `picture` `[B, H, W, 3]` and `mask` `[B, H, W, 1]` of the temporal
@@ -37,7 +35,6 @@ class Targets(NamedTuple):
     style: dict[str, Tensor]
     strength: Tensor | None = None
     masks: dict[str, Tensor] | None = None
-    reference: dict[str, Tensor] | None = None
     weights: Tensor | None = None
     previous: dict[str, Tensor] | None = None
 
@@ -97,13 +94,3 @@ class Term(abc.ABC):
     @abc.abstractmethod
     def value(self, sums: Sums, targets: Targets) -> Tensor:
         """Return the unweighted term, averaged over B, float32 `[]`."""
-
-    def reference(self, sums: Sums, targets: Targets) -> dict[str, Tensor]:
-        """Return what the term is divided by for `strength` in the settings, `[B]`.
-
-        Args:
-            sums: Those of the photograph.
-            targets: Content and style.
-        """
-        del sums, targets
-        return {}

@@ -9,7 +9,7 @@ from keras import ops
 from nst_tf.backend.allocator import trim_heap
 from nst_tf.backend.compile import compiled, gradient, untaped
 from nst_tf.loss.extractor import Extractor
-from nst_tf.loss.objective import Measure, Objective
+from nst_tf.loss.objective import Objective
 from nst_tf.loss.parts import LossParts
 from nst_tf.loss.term import Seen, Sums, Targets
 from nst_tf.loss.tiles import Part, Tile, cut, split
@@ -54,12 +54,6 @@ class TiledObjective(Objective):
         self.tile = tile
         self.halo = extractor.geometry.upto(self.settings.layers).halo
         self._programs: dict[Any, Callable[..., Any]] = {}
-
-    def _photograph(self, photo: Tensor) -> tuple[dict[str, Tensor], Measure]:
-        def measure(targets: Targets) -> Sums:
-            return self._gathered(self._sums(photo, targets), photo.shape)
-
-        return self._content(photo), measure
 
     def style_moments(
         self, style: Tensor, masks: Tensor | None = None
@@ -135,7 +129,8 @@ class TiledObjective(Objective):
         geometry, rings = self.extractor.geometry, self.rings
         return {k: tile.part(geometry[k].level, rings.get(k, 0)) for k in layers}
 
-    def _content(self, photo: Tensor) -> dict[str, Tensor]:
+    def content_targets(self, photo: Tensor) -> dict[str, Tensor]:
+        """Return what of `photo`, float32 `[B, H, W, 3]`, is to be kept."""
         whole: dict[str, Any] = {}
         layers = self.settings.content_layers
         for tile in self._tiles(photo, _FORWARD) if layers else ():

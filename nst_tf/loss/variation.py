@@ -56,15 +56,7 @@ class Variation(Term):
         """Return the total variation, 0 if unweighted."""
         if not self.settings.tv_weight:
             return ops.zeros((), "float32")
-        total = ops.mean(sums["tv"])
-        if targets.reference is not None:
-            total = total / ops.mean(targets.reference["tv"])
-        return total
-
-    def reference(self, sums: Sums, targets: Targets) -> dict[str, Tensor]:
-        """Return the photograph's."""
-        del targets
-        return {"tv": ops.maximum(sums["tv"], 1.0)} if "tv" in sums else {}
+        return ops.mean(sums["tv"])
 
 
 def _tile_sums(crop: Tensor, tile: Tile) -> Sums:

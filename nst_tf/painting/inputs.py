@@ -149,7 +149,7 @@ def build_objective(
 def changeable(loss: LossSettings, settings: OptimizeSettings) -> LossSettings:
     """Return a loss all of whose terms are computed if they may get weight."""
     idle = [name for name, weight in loss.term_weights.items() if not weight]
-    if not settings.weight_changes or not idle:
+    if not (settings.weight_changes or settings.searches) or not idle:
         return loss
     weights: dict[str, Any] = {f"{name}_weight": 1.0 for name in idle}
     return dataclasses.replace(loss, **weights)

@@ -185,7 +185,8 @@ def _choices(settings: OptimizeSettings) -> list[tuple[int, str]]:
 def _state(settings: OptimizeSettings, history: int, kind: str) -> float:
     """Return how many pictures the optimizer takes."""
     if settings.optimizer == "lbfgs":
-        return 2 + 2 * (history + 1) * (0.5 if kind == "bfloat16" else 1.0)
+        measured = settings.metric != "none"  # The last gradient, filtered.
+        return 2 + measured + 2 * (history + 1) * (0.5 if kind == "bfloat16" else 1.0)
     return 3.0 + 4.0  # Moments and average; what Adam's step makes.
 
 

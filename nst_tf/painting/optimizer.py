@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from nst_tf.optimizers.lbfgs import LBFGS
+from nst_tf.optimizers.metric import SpatialMetric
 from nst_tf.painting.memory import MemoryPlan
 from nst_tf.settings.optimize import OptimizeSettings
 
@@ -28,6 +29,7 @@ def build_optimizer(
         history_dtype=plan.history_dtype,
         backtracking=settings.backtracking,
         first_change=_FIRST_CHANGE[min(index, 1)],
+        metric=SpatialMetric() if settings.metric == "spatial" else None,
     )
 
 

@@ -90,6 +90,11 @@ class PixelImage(keras.layers.Layer):
         weight.assign(value)
         return weight
 
+    def restart(self, image: np.ndarray) -> None:
+        """Begin anew with a picture of the same size, within the same limits."""
+        self.image.assign(image[None])
+        self.finite.assign(image[None])
+
     def call(self, inputs: Tensor) -> Tensor:
         """Return the picture, float32 `[1, H, W, 3]`; `inputs` only count the steps."""
         if self.cover is None:

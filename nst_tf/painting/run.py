@@ -27,6 +27,7 @@ from nst_tf.loss.objective import Objective
 from nst_tf.loss.term import Targets
 from nst_tf.loss.tiled import tiled
 from nst_tf.optimizers.lbfgs import LBFGS
+from nst_tf.painting.budget import BudgetSearch, build_search
 from nst_tf.painting.canvas import Canvas, check_init
 from nst_tf.painting.events import Observer, Result, Step
 from nst_tf.painting.inputs import (
@@ -39,6 +40,7 @@ from nst_tf.painting.optimizer import build_optimizer, carry_moments
 from nst_tf.painting.pixels import PixelImage
 from nst_tf.painting.schedule import Pass, plan_passes
 from nst_tf.painting.weights import Reweigh, TermWeights
+from nst_tf.painting.workshop import Workshop
 from nst_tf.running.callbacks import (
     FiniteGuard,
     Plateau,
@@ -48,7 +50,7 @@ from nst_tf.running.callbacks import (
 from nst_tf.running.checkpoint import Checkpoint, StateFile, named_variables
 from nst_tf.running.identity import RunIdentity, hash_arrays
 from nst_tf.running.progress import Progress
-from nst_tf.running.transfer import StyleTransfer, untuned
+from nst_tf.running.transfer import StyleTransfer, counter
 from nst_tf.settings.codec import to_dict
 from nst_tf.settings.loss import Network
 from nst_tf.settings.optimize import OptimizeSettings
@@ -67,6 +69,7 @@ def optimize_image(
     checkpoint_every: int = 25,
     resume: bool = False,
     extractor: keras.Model | None = None,
+    workshop: Workshop | None = None,
 ) -> Result:
     """Paint `content` in the manner of `style`.
 
@@ -81,7 +84,8 @@ def optimize_image(
         checkpoint_every: Steps between two states.
         resume: Go on from `checkpoint`; the result has the bits of an unbroken run.
         extractor: From `build_extractor` with the layers, the network and the precision
-            of `settings`, for several runs; without it each builds its own.
+            of `settings`; without it the run builds its own.
+        workshop: Keeps what this run builds for the next ones of equal settings.
 
     Returns:
         The picture and how the run ended.
@@ -98,7 +102,9 @@ def optimize_image(
     settings = with_network(settings or OptimizeSettings())
     inputs = prepare(content, style, settings, regions)
     kept = None if checkpoint is None else Path(checkpoint)
-    run = _Run(inputs, settings, observer, kept, checkpoint_every, extractor)
+    run = _Run(inputs, settings, observer, kept, checkpoint_every, workshop)
+    if extractor is not None:
+        run.extractors[networks_of(settings.extractor)[-1]] = extractor
     return run(run.file.load() if resume else None)
 
 
@@ -112,13 +118,12 @@ class _Run:
         observer: Observer | None,
         checkpoint: Path | None,
         checkpoint_every: int,
-        extractor: keras.Model | None,
+        workshop: Workshop | None,
     ) -> None:
         check_init(settings.init)
         self.inputs, self.settings = inputs, settings
         self.extractors: dict[Network, keras.Model] = {}
-        if extractor is not None:
-            self.extractors[networks_of(settings.extractor)[-1]] = extractor
+        self.workshop = workshop
         self.observer, self.checkpoint_every = observer, checkpoint_every
         self.dtype = resolve_precision(settings.precision)
         self.passes = plan_passes(inputs.size, inputs.style_sizes, settings)
@@ -154,11 +159,17 @@ class _Run:
         for index in range(first, len(self.passes)):
             stage = self.passes[index]
             photo = self.canvas.photograph(stage)
-            objective = self._objective(index)
+            place = self.settings, self.inputs, stage, index
+            kept = self.workshop.model(*place) if self.workshop else None
             if generator is None or optimizer is None:
                 generator = self.canvas.pixels(stage, photo, picture, previous)
-                optimizer = build_optimizer(self.settings, self.plan, index)
-                optimizer.build(generator.trainable_variables)
+                if kept is None:
+                    optimizer = build_optimizer(self.settings, self.plan, index)
+                    optimizer.build(generator.trainable_variables)
+                else:
+                    kept.generator.restart(generator.picture())
+                    generator, optimizer = kept.generator, kept.optimizer
+                    optimizer.reset()
                 if moments is not None:
                     carry_moments(moments, optimizer)
             # Large pictures are many of these: only what is used again is kept.
@@ -168,7 +179,12 @@ class _Run:
             goal = index + self._shares_targets(index)
             if targets is None:
                 targets = self._targets(self._objective(goal), stage)
-            model = StyleTransfer(generator, objective, targets)
+            if kept is None:
+                model = StyleTransfer(generator, self._objective(index), targets)
+            else:
+                model = kept
+                if isinstance(targets, Targets):
+                    model.targets.replace(targets)
             targets = model.targets if goal > index else None
             self.progress.done, self.progress.steps = 0, stage.steps
             if state is not None:
@@ -176,13 +192,16 @@ class _Run:
                 self.file.restore(state, _variables(generator, optimizer))
                 state = None
             whole_picture = self.plan.stages[index].tile is None
-            model.compile(
-                optimizer=optimizer,
-                jit_compile=jit_compile() if whole_picture else False,
-                run_eagerly=not whole_picture,
-            )
+            if kept is None:
+                model.compile(
+                    optimizer=optimizer,
+                    jit_compile=jit_compile() if whole_picture else False,
+                    run_eagerly=not whole_picture,
+                )
+                if self.workshop:
+                    self.workshop.keep(model, *place)
             self._fit(model, index)
-            del model
+            del model, kept
             if stage.joined and self.progress.reason == "finished":
                 if isinstance(optimizer, LBFGS):
                     optimizer.forget_last()
@@ -221,9 +240,11 @@ class _Run:
         """Return a loss network, built once."""
         if network not in self.extractors:
             chosen = dataclasses.replace(self.settings.extractor, network=network)
-            self.extractors[network] = build_extractor(
-                self.settings.loss.layers, settings=chosen, dtype=self.dtype
-            )
+            key = self.settings.loss.layers, chosen, self.dtype
+            shared = self.workshop.extractors if self.workshop else {}
+            if key not in shared:
+                shared[key] = build_extractor(key[0], settings=chosen, dtype=self.dtype)
+            self.extractors[network] = shared[key]
         return self.extractors[network]
 
     def _shares_targets(self, index: int) -> bool:
@@ -254,13 +275,14 @@ class _Run:
         plateau = Plateau(now, self.settings.tolerance, ended)
         plateau.losses = self.losses
         model.fit(
-            _counter(steps),
+            counter(steps),
             steps_per_epoch=steps,
             shuffle=False,
             verbose=0,
             callbacks=[
                 FiniteGuard(now),
                 Report(now, lambda: self._tell(model, index)),
+                *self._search(model.generator, index),
                 Reweigh(now, self.weights, model, plateau),
                 plateau,
                 SaveState(
@@ -271,6 +293,21 @@ class _Run:
             ],
         )
         self.losses = plateau.losses
+
+    def _search(self, generator: PixelImage, index: int) -> list[BudgetSearch]:
+        """Return what finds the weight of style in a pass, if anything does."""
+        stage = self.passes[index]
+        return build_search(
+            self.progress,
+            self.weights,
+            self.passes,
+            index,
+            cover=self.inputs.cover(stage),
+            photo=lambda: self.canvas.photograph(stage),
+            picture=generator.picture,
+            tile=self.plan.stages[index].tile,
+            dtype=self.dtype,
+        )
 
     def _tell(self, model: StyleTransfer, index: int) -> bool | None:
         """Tell the observer of a step; return whether it wants the run to end."""
@@ -288,7 +325,7 @@ class _Run:
                 now.seconds,
                 lambda: self.canvas.colored(model.generator.picture()),
                 self.weights.at(now.step - 1),
-                lambda *weights: self.weights.note(now.step, weights),
+                lambda *weights: self.weights.steer(now.step, weights),
             )
         )
 
@@ -298,6 +335,7 @@ class _Run:
             "pass": index,
             "losses": plateau.losses,
             "weight_changes": self.weights.changes,
+            "searching": self.weights.searching,
         }
         self.file.save(facts, _variables(model.generator, model.optimizer))
 
@@ -306,6 +344,7 @@ class _Run:
         self.progress.restore(state.meta)
         self.losses = [float(x) for x in state.meta["losses"]]
         self.weights.changes = tuple(state.meta["weight_changes"])
+        self.weights.searching = bool(state.meta["searching"])
         return int(state.meta["pass"])
 
 
@@ -313,13 +352,3 @@ def _variables(
     generator: PixelImage, optimizer: keras.optimizers.Optimizer
 ) -> dict[str, keras.Variable]:
     return named_variables(generator=generator, optimizer=optimizer)
-
-
-def _counter(steps: int) -> Any:
-    """Return data for `fit` whose `[1, 1]` batches only count the steps."""
-    row = np.zeros((1, 1), "float32")
-    if keras.backend.backend() != "tensorflow":
-        return ((row,) for _ in range(steps))
-    import tensorflow as tf
-
-    return untuned(tf.data.Dataset.from_tensors(row).repeat(steps))

@@ -11,6 +11,9 @@ from nst_tf.settings.loss import TERMS
 from nst_tf.settings.optimize import OptimizeSettings
 from nst_tf.settings.weight_changes import changed, weights_after
 
+_ALIKE = 4.0
+"""Factor of a ratio of weights up to which the pairs of L-BFGS still hold."""
+
 
 class TermWeights:
     """Weights of the terms by the evaluation.
@@ -20,11 +23,15 @@ class TermWeights:
 
     Attributes:
         changes: The changes so far, planned and noted, in the settings' form.
+        searching: Whether the style weight is being found for a content error.
     """
 
     def __init__(self, settings: OptimizeSettings) -> None:
         self.settings = settings
+        self.searching = settings.searches
         self.changes = settings.weight_changes
+        if self.searching:
+            self.changes = (0.0, *settings.loss.term_weights.values())
 
     def at(self, evaluations: int) -> tuple[float, ...]:
         """Return the weights of the next evaluation after so many."""
@@ -43,6 +50,11 @@ class TermWeights:
         changes = changed(self.changes, evaluations, named)
         dataclasses.replace(self.settings, weight_changes=changes)  # Checks them.
         self.changes = changes
+
+    def steer(self, evaluations: int, weights: tuple[float, ...]) -> None:
+        """Do as `note`, for someone who knows better than the search."""
+        self.note(evaluations, weights)
+        self.searching = False
 
 
 class Reweigh(RunCallback):
@@ -65,5 +77,18 @@ class Reweigh(RunCallback):
             return
         self.plateau.forget()
         self.transfer.targets.weigh(after)
-        if isinstance(self.transfer.optimizer, LBFGS):
-            self.transfer.optimizer.reset()
+        optimizer = self.transfer.optimizer
+        if not isinstance(optimizer, LBFGS):
+            return
+        if _alike(before, after):
+            optimizer.forget_last()
+        else:
+            optimizer.reset()
+
+
+def _alike(before: tuple[float, ...], after: tuple[float, ...]) -> bool:
+    """Tell whether every weight changes by a small factor."""
+    return all(
+        x == y or (x > 0 and 1 / _ALIKE <= y / x <= _ALIKE)
+        for x, y in zip(before, after, strict=True)
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from nst_tf.settings.checks import InputError, reject
-from nst_tf.settings.loss import TERMS
+from nst_tf.settings.loss import TERMS, LossSettings
 from nst_tf.settings.optimize import OptimizeSettings
 from nst_tf.settings.schedule import name_schedule
 from nst_tf.settings.weight_changes import filled
@@ -180,6 +180,12 @@ def _brought_up(values: Any) -> Any:
         old = kept.pop("shallow_steps", None), kept.pop("middle_share", None)
         kept.setdefault("schedule", name_schedule(*old))
     changes, loss = kept.get("weight_changes"), kept.get("loss")
+    if "history" in kept and "metric" not in kept:  # Whole, of a version without it.
+        kept["metric"] = "none"
+        if isinstance(loss, Mapping) and loss.get("strength") is not None:
+            # A strength's tv_weight was in another unit.
+            loss = {**loss, "tv_weight": LossSettings.tv_weight}
+            kept["loss"] = loss
     if isinstance(changes, list) and isinstance(loss, Mapping):
         terms = [name for name in TERMS if f"{name}_weight" in loss]
         if len(terms) < len(TERMS):

@@ -16,7 +16,7 @@ _GATYS = OptimizeSettings(
     steps=500,
     history=100,
     constrained=False,
-    loss=LossSettings(style_weight=1000.0, tv_weight=0.0),
+    loss=LossSettings(convention="gatys-notebook", style_weight=1000.0, tv_weight=0.0),
 )
 
 

@@ -39,10 +39,10 @@ class Schedule(NamedTuple):
 def parse_schedule(text: str, loss: LossSettings) -> Schedule:
     """Return what `--schedule` means for a loss.
 
-    `whole`, `shallow-first`, `deep-last` or `auto`, which is deep-last with the
-    notebook's own style term, whose deepest layer makes 1 % of the loss, else
-    shallow-first. `NAME=STEPS` and `NAME=STEPS,SHARE` give other numbers than 30
-    evaluations and 0.8 of them.
+    `whole`, `shallow-first`, `deep-last` or `auto`, which is whole for a relative loss,
+    whose layers count alike, deep-last with the notebook's own style term, whose
+    deepest layer makes 1 % of it, else shallow-first. `NAME=STEPS` and
+    `NAME=STEPS,SHARE` give other numbers than 30 evaluations and 0.8 of them.
 
     Raises:
         InputError: It means nothing.
@@ -60,7 +60,7 @@ def parse_schedule(text: str, loss: LossSettings) -> Schedule:
             "schedule must be auto, whole, shallow-first or deep-last, or give the"
             f" numbers, such as shallow-first=30 or deep-last=30,0.8; got {text!r}"
         )
-    if found is None or name == "whole":
+    if found is None or name == "whole" or (text == "auto" and _relative(loss)):
         return Schedule(0, 0.0)
     steps = int(found[2]) if found[2] else SHALLOW_STEPS
     if name == "shallow-first" or (name == "auto" and not _usual(loss)):
@@ -68,9 +68,14 @@ def parse_schedule(text: str, loss: LossSettings) -> Schedule:
     return Schedule(steps, float(found[3]) if found[3] else DEEP_SHARE)
 
 
+def _relative(loss: LossSettings) -> bool:
+    """Tell whether terms are relative to their targets."""
+    return loss.convention == "relative" or loss.strength is not None
+
+
 def _usual(loss: LossSettings) -> bool:
-    """Tell whether the style term is that of the default settings."""
-    usual = LossSettings()
+    """Tell whether the style term is the notebook's."""
+    usual = LossSettings(convention="gatys-notebook")
     return all(getattr(loss, name) == getattr(usual, name) for name in _STYLE)
 
 

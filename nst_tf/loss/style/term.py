@@ -80,26 +80,8 @@ class Style(Term):
         moments, total = self.moments(sums), ops.zeros((), "float32")
         for name, weight in zip(self.layers, self.lambdas, strict=True):
             gap = self._gap(name, moments, targets)
-            if targets.reference is not None:
-                gap = gap / targets.reference[name]
             total = total + weight * ops.mean(gap)
         return total
-
-    def reference(self, sums: Sums, targets: Targets) -> dict[str, Tensor]:
-        """Return the photograph's distance in every layer.
-
-        So all layers have a part of 1 to lose.
-        """
-        moments, reference = self.moments(sums), {}
-        # Of a photograph that is the style already nothing can be told.
-        nothing = {key: ops.zeros_like(value) for key, value in moments.items()}
-        for name in self.layers:
-            gap = self._gap(name, moments, targets)
-            least = self._gap(name, nothing, targets)
-            reference[name] = ops.maximum(gap, 1e-5 * least + 1e-20)
-            if targets.strength is not None:  # A small region counts for little.
-                reference[name] = reference[name] / ops.sum(targets.strength)
-        return reference
 
     def _gap(self, name: str, moments: dict[str, Tensor], targets: Targets) -> Tensor:
         """Return the distance of one layer, `[B]`."""

@@ -85,7 +85,7 @@ settings = OptimizeSettings(
     size=56, scales=1, steps=4, schedule="shallow-first=2", precision="float32",
     extractor=ExtractorSettings(padding="reflect"),
     loss=LossSettings(
-        strength=0.5, style_loss=sys.argv[1], content_layers=("block2_conv2",),
+        style_weight=4.0, style_loss=sys.argv[1], content_layers=("block2_conv2",),
         style_layers=("block1_conv1", "block2_conv1"),
     ),
 )
@@ -99,9 +99,7 @@ print(keras.backend.backend(), json.dumps(losses))
 
 
 @pytest.mark.parametrize("style_loss", ["mean-variance", "wasserstein"])
-def test_regions_strength_and_style_losses_on_jax_follow_tensorflow(
-    random_vgg, style_loss
-):
+def test_regions_and_style_losses_on_jax_follow_tensorflow(random_vgg, style_loss):
     found = {}
     for backend in ("jax", "tensorflow"):
         out = on_backend(backend, "-c", CONTROL, style_loss)

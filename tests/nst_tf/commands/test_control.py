@@ -14,7 +14,7 @@ MASK = np.clip((np.arange(56, dtype="float32") - 24) / 8, 0, 1)
 MASK = np.broadcast_to(MASK, (40, 56)).copy()
 FLAGS = ["--size", "56", "--scales", "1", "--steps", "4", "--schedule", "auto=0"]
 FLAGS += ["--style-layers", "block1_conv1", "block2_conv1", "--quiet"]
-FLAGS += ["--content-layers", "block2_conv2"]
+FLAGS += ["--content-layers", "block2_conv2", "--convention", "gatys-notebook"]
 pytestmark = pytest.mark.usefixtures("random_vgg")
 
 

@@ -19,6 +19,7 @@ from nst_tf.commands.optimize import GROUPS, Job, parse
 from nst_tf.imaging.metadata import read_settings
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
+from nst_tf.settings.codec import to_dict
 from nst_tf.settings.loss import ExtractorSettings, LossSettings
 from nst_tf.settings.optimize import OptimizeSettings
 from nst_tf.settings.recipes import RECIPES
@@ -33,6 +34,10 @@ FLAGS = [
     "6",
     "--schedule",
     "auto=0",
+    "--convention",
+    "gatys-notebook",
+    "--tv-weight",
+    "5",
     "--style-layers",
     "block1_conv1",
     "block2_conv1",
@@ -205,3 +210,40 @@ def test_previews_are_written_on_the_way(pair, tmp_path, monkeypatch):
     # The result is not written either, so measuring it fails.
     assert optimize(pair, tmp_path / "out.png", "--preview-every", "2") == 2
     assert seen == ["out.preview.png"] * 3 + ["out.png"]
+
+
+def parsed(*flags):
+    return parse(["photo.png", "painting.png", "-o", "out.png", *map(str, flags)])[1]
+
+
+def test_a_strength_takes_the_place_of_what_a_recipe_weighs():
+    gatys = RECIPES["gatys"]
+    settings = parsed("--recipe", "gatys", "--strength", "0.7")
+    assert settings.loss.content_error == pytest.approx(0.65)
+    assert settings.loss.tv_weight == LossSettings().tv_weight
+    assert settings.steps == gatys.steps
+    assert parsed("--recipe", "gatys") == gatys
+
+
+def test_a_style_weight_or_a_convention_is_no_budget():
+    assert parsed("--style-weight", "4").loss.content_error is None
+    assert parsed("--convention", "ng-course").loss.content_error is None
+    assert parsed().loss.content_error == pytest.approx(0.45)
+
+
+def test_like_repeats_the_weights_found_and_another_strength_looks_for_its_own(
+    tmp_path,
+):
+    found = dataclasses.replace(
+        OptimizeSettings(loss=LossSettings(strength=0.3)),
+        weight_changes=(0.0, 1.0, 2.5, 1e-5, 12.0, 1.0, 3.0, 1e-5),
+    )
+    path = tmp_path / "like.png"
+    save_image(path, scene(20, 20), settings={"settings": to_dict(found)})
+    assert parsed("--like", path) == found
+    other = parsed("--like", path, "--strength", "0.6")
+    assert other.searches
+    assert other.loss.content_error == pytest.approx(0.55)
+    weighed = parsed("--like", path, "--style-weight", "4")
+    assert weighed.loss.term_weights["style"] == 4
+    assert not weighed.weight_changes

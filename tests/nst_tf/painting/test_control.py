@@ -179,19 +179,6 @@ def test_strength_0_is_the_photograph_and_1_has_no_content_term():
     assert one.loss.content == 0
 
 
-def test_a_region_changes_the_strength_of_none():
-    # The part of a picture under a mask, or that part alone.
-    half = CONTENT[:, 28:]
-    settings = lossy(strength=0.5)
-    mask = np.zeros((40, 56), "float32")
-    mask[:, 28:] = 1.0
-    regions = from_masks((56, 40), [(48, 48)], [mask])
-    parts = measure_loss(CONTENT, CONTENT, STYLE, settings, regions=regions)
-    _, style, _ = settings.loss.term_weights.values()
-    assert half.shape == (40, 28, 3)
-    assert parts.style == pytest.approx(style * 0.5, rel=1e-3)
-
-
 def test_layers_weigh_in_a_geometric_series_of_the_same_sum():
     plain = LossSettings(convention="relative")
     got = layer_weights(dataclasses.replace(plain, style_layer_ratio=0.5))

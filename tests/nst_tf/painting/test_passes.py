@@ -8,6 +8,7 @@ import pytest
 from nst_tf import (
     RECIPES,
     InputError,
+    LossSettings,
     OptimizeSettings,
     measure_loss,
     optimize_image,
@@ -111,16 +112,19 @@ def test_the_deepest_layer_waits_only_where_it_makes_little_of_the_loss():
         stages = plan_passes((512, 512), [(512, 512)], settings)
         return [(stage.depth, stage.steps) for stage in stages][-2:]
 
-    usual = OptimizeSettings()
+    notebook = LossSettings(convention="gatys-notebook")
+    usual = OptimizeSettings(loss=notebook, steps=100)
     assert depths(usual) == [("middle", 80), ("whole", 20)]
     for loss in (
-        dataclasses.replace(usual.loss, strength=0.5),
-        dataclasses.replace(usual.loss, convention="relative"),
+        dataclasses.replace(usual.loss, convention="ng-course"),
         dataclasses.replace(usual.loss, style_layer_ratio=2.0),
         dataclasses.replace(usual.loss, style_layers=("block1_conv1", "block5_conv1")),
     ):
         settings = dataclasses.replace(usual, loss=loss)
         assert depths(settings) == [("shallow", 30), ("whole", 100)]
+    for loss in (LossSettings(), dataclasses.replace(usual.loss, strength=0.5)):
+        settings = dataclasses.replace(usual, loss=loss)
+        assert depths(settings)[-1:] == [("whole", 100)]
     assert depths(RECIPES["gatys"]) == [("whole", 500)]
     # Where the content layer is as deep, nothing would be saved.
     deep = dataclasses.replace(usual.loss, content_layers=("block5_conv2",))

@@ -16,8 +16,8 @@ from nst_tf import (
     save_image,
 )
 from nst_tf.imaging.write import to_bytes
-from nst_tf.painting.run import _counter
 from nst_tf.running.checkpoint import load_checkpoint
+from nst_tf.running.transfer import counter
 from tests.helpers import SMALL, Steps, changed, scene
 
 CONTENT, STYLE = scene(40, 56, seed=1), scene(48, 48, seed=7)
@@ -137,7 +137,7 @@ def test_a_resumed_run_has_the_bits_of_an_unbroken_one(tmp_path, optimizer, stop
 
 
 def test_no_thread_tunes_the_data_that_counts_the_steps():
-    data = _counter(3)
+    data = counter(3)
     assert data.options().autotune.enabled is False
     assert [row.shape for row in data.as_numpy_iterator()] == [(1, 1)] * 3
 

@@ -8,8 +8,8 @@ from nst_tf import InputError, LossSettings, OptimizeSettings
 from nst_tf.settings.codec import from_dict, to_dict
 from nst_tf.settings.schedule import parse_schedule
 
-USUAL = LossSettings()
-RELATIVE = dataclasses.replace(USUAL, convention="relative")
+USUAL = LossSettings(convention="gatys-notebook")
+COURSE = dataclasses.replace(USUAL, convention="ng-course")
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,13 @@ RELATIVE = dataclasses.replace(USUAL, convention="relative")
 )
 def test_a_name_means_numbers_that_auto_takes_from_the_loss(text, usual, other):
     assert parse_schedule(text, USUAL) == usual
-    assert parse_schedule(text, RELATIVE) == other
+    assert parse_schedule(text, COURSE) == other
+
+
+def test_a_relative_loss_counts_in_full_at_every_evaluation():
+    for loss in (LossSettings(), dataclasses.replace(USUAL, strength=0.7)):
+        assert parse_schedule("auto", loss) == (0, 0.0)
+        assert parse_schedule("shallow-first", loss) == (30, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -81,3 +81,35 @@ def test_the_gatys_recipe_is_the_notebooks():
 def test_settings_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         OptimizeSettings().size = 3
+
+
+def test_without_weights_a_loss_has_the_default_budget():
+    assert LossSettings().content_error == pytest.approx(0.45)
+    assert LossSettings(strength=0.3).content_error == pytest.approx(0.27)
+    assert OptimizeSettings().searches
+
+
+@pytest.mark.parametrize(
+    ("values", "style"),
+    [
+        ({"style_weight": 7.0}, 7.0),
+        ({"convention": "gatys-notebook"}, 100.0),
+        ({"convention": "johnson", "style_weight": 5.0}, 5.0),
+        ({"content_weight": 0.0}, 100.0),
+    ],
+)
+def test_a_weight_or_a_published_convention_is_no_budget(values, style):
+    loss = LossSettings(**values)
+    assert loss.content_error is None
+    assert loss.term_weights["style"] == style
+
+
+def test_strength_0_has_no_style_and_1_no_content():
+    none, alone = LossSettings(strength=0.0), LossSettings(strength=1.0)
+    assert none.content_error is alone.content_error is None
+    assert none.term_weights["style"] == 0 == alone.term_weights["content"]
+    assert none.term_weights["content"] > 0 < alone.term_weights["style"]
+
+
+def test_weights_that_were_found_are_not_looked_for_again():
+    assert not OptimizeSettings(weight_changes=(0.0, 1.0, 4.0, 0.0)).searches

@@ -4,7 +4,7 @@ import pytest
 
 from nst_tf import InputError, LossSettings, OptimizeSettings
 from nst_tf.settings.codec import from_dict, to_dict
-from nst_tf.settings.loss import REFERENCE_STYLE, TERMS
+from nst_tf.settings.loss import TERMS
 from nst_tf.settings.weight_changes import changed, records, weights_after
 
 FIRST = {name: 1.0 + index for index, name in enumerate(TERMS)}
@@ -41,13 +41,6 @@ def test_every_term_has_its_weight_in_the_settings():
     assert TERMS[:3] == ("content", "style", "tv")
     loss = LossSettings(**{f"{name}_weight": FIRST[name] for name in TERMS})
     assert loss.term_weights == FIRST
-
-
-def test_strength_is_a_budget_of_content_and_style():
-    loss = LossSettings(strength=0.25, style_loss="wasserstein")
-    weights = loss.term_weights
-    assert weights["content"] == 1.5**2
-    assert weights["style"] == REFERENCE_STYLE["wasserstein"] * 0.5**2
 
 
 def older(changes):

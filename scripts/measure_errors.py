@@ -1,0 +1,176 @@
+"""Content and style errors of saved pictures, as float32 VGG-19 sees the files.
+
+    .venv/bin/python scripts/measure_errors.py --photos PHOTOS... --styles STYLES...
+        --folder OUT [--paint] [--size 384] [--strength 0.5] [--json OUT.json]
+
+A picture is OUT/PHOTO-STYLE.png. With --paint those that are missing are made first, by
+`nst optimize`'s default recipe, all in one process: what is built and compiled for one
+is used for the next. It needs Keras on TensorFlow or on JAX alone (KERAS_BACKEND=jax).
+
+The content error is the squared difference to the photograph's features at
+block4_conv2 over the photograph's squares; a layer's style error that of Gram matrices
+over the painting's. Photograph and painting are resized as the recipe does.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from nst_tf import (
+    ExtractorSettings,
+    LossSettings,
+    OptimizeSettings,
+    build_extractor,
+    load_image,
+    optimize_image,
+    save_image,
+)
+from nst_tf.imaging.resize import fit, fit_within, resize
+from nst_tf.painting.workshop import Workshop
+from nst_tf.settings.budget import CONTENT_LAYER
+
+
+def main() -> None:
+    """Paint what is missing, measure all, say what a sheet is judged by."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photos", nargs="+", type=Path, required=True)
+    parser.add_argument("--styles", nargs="+", type=Path, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--paint", action="store_true", help="make what is missing")
+    parser.add_argument("--seconds", type=float, default=1e9, help="stop painting then")
+    parser.add_argument("--size", type=int, default=384, help="long side of a result")
+    parser.add_argument("--strength", type=float, help="instead of the default")
+    parser.add_argument("--style-loss", default="gram")
+    parser.add_argument("--json", type=Path, help="every figure, as JSON")
+    given = parser.parse_args()
+    loss = LossSettings(strength=given.strength, style_loss=given.style_loss)
+    settings = OptimizeSettings(size=given.size, loss=loss)
+    given.folder.mkdir(parents=True, exist_ok=True)
+    pairs = [(photo, style) for photo in given.photos for style in given.styles]
+    if given.paint:
+        paint(pairs, settings, given.folder, until=time.monotonic() + given.seconds)
+    found = list(measure(pairs, settings, given.folder))
+    for row in found:
+        errors = " ".join(f"{x:.3f}" for x in row["style"].values())
+        print(f"{row['name']:40} content {row['content']:.3f} style {errors}")
+    if found:
+        print(summary(found))
+    if given.json:
+        given.json.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def picture_of(folder: Path, photo: Path, style: Path) -> Path:
+    """Return the file of a pair."""
+    return folder / f"{photo.stem}-{style.stem}.png"
+
+
+def paint(
+    pairs: list[tuple[Path, Path]],
+    settings: OptimizeSettings,
+    folder: Path,
+    *,
+    until: float,
+) -> None:
+    """Make the pictures that are missing, and note the weight that each one got."""
+    workshop = Workshop()
+    for photo, style in pairs:
+        path = picture_of(folder, photo, style)
+        if path.exists() or time.monotonic() > until:
+            continue
+        content, painting = load_image(photo).pixels, load_image(style).pixels
+        result = optimize_image(content, painting, settings, workshop=workshop)
+        save_image(path, result.pixels)
+        weight = result.settings.weight_changes[-2] if settings.searches else 0.0
+        print(
+            f"{path.name}: {result.evaluations} evaluations, {result.seconds:.1f} s,"
+            f" style weight {weight:.2f}, content {result.loss.content:.3f}",
+            flush=True,
+        )
+
+
+def measure(
+    pairs: list[tuple[Path, Path]], settings: OptimizeSettings, folder: Path
+) -> Iterator[dict[str, Any]]:
+    """Yield the errors of the pictures that are there."""
+    layers = OptimizeSettings().loss.style_layers
+    extractor = build_extractor(
+        (*layers, CONTENT_LAYER), settings=ExtractorSettings(network="vgg19")
+    )
+    maps: dict[Any, dict[str, np.ndarray]] = {}
+
+    def features(pixels: np.ndarray) -> dict[str, np.ndarray]:
+        found = extractor(pixels[None])
+        return {
+            name: np.asarray(value, "float32")[0].reshape(-1, value.shape[-1])
+            for name, value in found.items()
+        }
+
+    def targets(path: Path, width: int, height: int) -> dict[str, np.ndarray]:
+        if (path, width, height) not in maps:
+            pixels = load_image(path).pixels
+            maps[path, width, height] = features(resize(pixels, width, height))
+        return maps[path, width, height]
+
+    for photo, style in pairs:
+        path = picture_of(folder, photo, style)
+        if not path.exists():
+            continue
+        sizes = [size_of(load_image(one).pixels) for one in (photo, style)]
+        wide = fit(*sizes[0], settings.size, settings.side)
+        content = targets(photo, *wide)[CONTENT_LAYER]
+        painting = targets(style, *fit_within(*sizes[1], settings.size, settings.side))
+        seen = features(load_image(path).pixels)
+        yield {
+            "name": path.name,
+            "photo": photo.stem,
+            "painting": style.stem,
+            "content": relative(seen[CONTENT_LAYER], content),
+            "style": {
+                name: relative(gram(seen[name]), gram(painting[name]))
+                for name in layers
+            },
+        }
+
+
+def size_of(pixels: np.ndarray) -> tuple[int, int]:
+    """Return width and height."""
+    return pixels.shape[1], pixels.shape[0]
+
+
+def gram(features: np.ndarray) -> np.ndarray:
+    """Return the Gram matrix of `[n, C]` over n."""
+    products: np.ndarray = features.T @ features / len(features)
+    return products
+
+
+def relative(found: np.ndarray, target: np.ndarray) -> float:
+    """Return the squared difference over the target's squares."""
+    return float(np.square(found - target).sum() / np.square(target).sum())
+
+
+def summary(found: list[dict[str, Any]]) -> str:
+    """Return the figures over all pictures."""
+    content = [row["content"] for row in found]
+    lines = [
+        f"{len(found)} pictures: content {min(content):.3f} to {max(content):.3f},"
+        f" median {np.median(content):.3f};"
+        f" {sum(0.3 <= x <= 0.55 for x in content)} within 0.3..0.55"
+    ]
+    for name in found[0]["style"]:
+        errors = [row["style"][name] for row in found]
+        lines.append(
+            f"{name}: median {np.median(errors):.4f}, largest {max(errors):.3f}"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
