@@ -59,12 +59,18 @@ def export_model(
         The card.
 
     Raises:
-        InputError: A file is past its limit, or can't be written.
+        InputError: A file is past its limit, or can't be written, or the network is an
+            hourglass.
     """
     settings, folder = settings or ExportSettings(), Path(folder)
     photos = [as_pixels(photo, "a photograph") for photo in photos]
     if not photos:
         raise InputError("give at least one photograph to compare the files on")
+    if network.settings.architecture != "johnson":
+        raise InputError(
+            f"networks of the architecture {network.settings.architecture} can't be"
+            " exported yet, only painted with in Python (nst_tf.load_model)"
+        )
     check_formats(settings.formats)
     _check_sizes(settings)
     new_folder(folder, mark=FILE)

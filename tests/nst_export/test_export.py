@@ -16,7 +16,7 @@ from nst_export.formats import litert
 from nst_export.formats.table import Format
 from nst_export.runtime.stylizer import Stylizer
 from nst_export.settings import ExportSettings
-from nst_tf import InputError
+from nst_tf import InputError, NetworkSettings, build_network
 from nst_tf.cli import main
 from tests.helpers import scene
 from tests.nst_export.trained import LIMITS, TRAINED, expected, trained_network
@@ -188,3 +188,11 @@ def test_a_full_disk_leaves_the_files_of_before(network, tmp_path, monkeypatch):
         export_model(network, TRAINED, folder, photos, settings)
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_an_hourglass_is_refused_before_anything_is_written(tmp_path):
+    settings = NetworkSettings(styles=2, architecture="hourglass", width=0.125)
+    photos = [scene(32, 32, seed=1)]
+    with pytest.raises(InputError, match="hourglass can't be exported yet"):
+        export_model(build_network(settings), TRAINED, tmp_path / "out", photos)
+    assert not (tmp_path / "out").exists()

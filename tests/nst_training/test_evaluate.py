@@ -6,12 +6,20 @@ import json
 import numpy as np
 import pytest
 
-from nst_tf import InputError, NetworkSettings, build_network
+from nst_tf import (
+    InputError,
+    LossSettings,
+    NetworkSettings,
+    OptimizeSettings,
+    build_network,
+    optimize_image,
+)
 from nst_tf.imaging.write import save_image
+from nst_tf.inspection.errors import ErrorMeter
 from nst_tf.network.trained import Model, load_model
-from nst_tf.painting.measure import measure_loss
+from nst_tf.settings.budget import strength_of
 from nst_tf.settings.codec import to_plain
-from nst_tf.settings.optimize import OptimizeSettings
+from nst_tf.settings.loss import ExtractorSettings
 from nst_training.artefacts import measure_artefacts
 from nst_training.evaluate import evaluate, score
 from nst_training.settings import StyleSettings, TrainSettings
@@ -26,7 +34,7 @@ def textured(seed=0):
 
 
 def test_a_clean_picture_has_no_artefacts():
-    found = measure_artefacts(textured(), textured(1))
+    found = measure_artefacts(textured(), textured(1), textured(2))
     assert found.border == pytest.approx(1, abs=0.15)
     assert found.checkerboard < 2.5
     assert found.saturated == 0
@@ -37,7 +45,7 @@ def test_a_frame_is_found():
     framed = textured()
     framed[:4] = (np.arange(96) % 2)[None, :, None]
     framed[-4:] = framed[:4]
-    assert measure_artefacts(framed, textured(1)).border > 2
+    assert measure_artefacts(framed, textured(1), textured(2)).border > 2
 
 
 @pytest.mark.parametrize("period", [2, 4])
@@ -46,49 +54,69 @@ def test_a_checkerboard_is_found(period, axis):
     wave = 0.08 * np.cos(2 * np.pi * np.arange((64, 96)[axis]) / period)
     shape = (-1, 1, 1) if axis == 0 else (1, -1, 1)
     pattern = textured() + wave.reshape(shape)
-    assert measure_artefacts(pattern, textured(1)).checkerboard > 10
+    assert measure_artefacts(pattern, textured(1), textured(2)).checkerboard > 10
 
 
 def test_blown_and_dead_areas_are_found():
     picture = textured()
     picture[:16, :48] = 1.0
     picture[16:32, :48] = 0.3
-    found = measure_artefacts(picture, textured(1))
+    found = measure_artefacts(picture, textured(1), textured(2))
     assert found.saturated == pytest.approx(16 * 48 / (64 * 96))
     assert found.dead == pytest.approx(6 / 24)
-    assert measure_artefacts(picture, 0 * picture).dead == 0
+    assert measure_artefacts(picture, 0 * picture, textured(2)).dead == 0
+
+
+def test_a_smooth_part_that_neither_has_is_a_blotch():
+    picture = textured()
+    picture[:32, :64] = 0.4
+    assert measure_artefacts(textured(), textured(1), textured(2)).blotch == 0
+    found = measure_artefacts(picture, textured(1), textured(2))
+    assert found.blotch == pytest.approx(2 / 6)
+    flat = np.full((64, 96, 3), 0.4)
+    assert measure_artefacts(picture, flat, textured(2)).blotch == 0
+    assert measure_artefacts(picture, textured(1), flat).blotch == 0
 
 
 class Painted:
-    """Stands for a network: returns a picture made before."""
+    """Stands for a network: returns the part of a picture made before."""
 
     def __init__(self, picture):
         self.picture = picture
 
     def __call__(self, inputs):
-        return self.picture[None]
+        return self.picture[None, :, : inputs["image"].shape[2]]
 
 
-def test_the_score_counts_evaluations_until_lbfgs_is_as_good(random_vgg):
+def test_the_score_counts_evaluations_until_lbfgs_is_better(random_vgg):
     painting = scene(48, 48, seed=7)
-    settings = OptimizeSettings(
-        size=96, style_size=48, scales=1, schedule="whole", steps=12, loss=SMALL_LOSS
-    )
-    from nst_tf import optimize_image
-
-    seen = []
-    optimize_image(
-        PHOTO, painting, settings, observer=lambda s: seen.append((s.loss, s.image()))
-    )
-    picture = seen[7][1]  # After step 8, so the picture that step 9 evaluates.
-    model = Model(Painted(picture), {"styles": [{"name": "night"}]})
-    got, found = score(model, PHOTO, painting, 1, SMALL_LOSS, name="a.png", limit=20)
-    np.testing.assert_array_equal(got, picture)
-    assert found.loss == measure_loss(picture, PHOTO, painting, settings)
-    assert found.evaluations in (8, 9, 10)
+    meter = ErrorMeter(ExtractorSettings(network="vgg19"))
+    halfway = np.clip(0.7 * PHOTO + 0.3 * scene(64, 96, seed=7), 0, 1)
+    model = Model(Painted(halfway), {"styles": [{"name": "night"}]})
+    got, found = score(model, PHOTO, painting, 1, meter, name="a.png", limit=20)
+    np.testing.assert_array_equal(got, halfway)
+    assert found.errors == meter(halfway, PHOTO, painting)
     assert (found.photo, found.style) == ("a.png", "night")
-    model = Model(Painted(painting[:1, :1] * 0 + PHOTO * 0), model.card)
-    assert score(model, PHOTO, painting, 1, SMALL_LOSS, limit=5)[1].evaluations == 1
+    assert found.flicker is not None
+    # What L-BFGS has after so many evaluations is better, and not before.
+    seen = []
+    settings = OptimizeSettings(
+        size=96,
+        style_size=96,
+        scales=1,
+        schedule="whole",
+        steps=20,
+        loss=LossSettings(strength=strength_of(found.errors.content)),
+    )
+
+    def observe(step):
+        seen.append(meter(step.image(), PHOTO, painting).mean_style)
+
+    optimize_image(PHOTO, painting, settings, observer=observe)
+    better = [style <= found.errors.mean_style for style in seen]
+    expected = better.index(True) + 1 if any(better) else 20
+    assert abs(found.evaluations - expected) <= 1
+    assert score(model, PHOTO, painting, 1, meter, limit=0)[1].evaluations is None
 
 
 @pytest.fixture
@@ -114,15 +142,38 @@ def test_a_model_is_scored_in_every_style(random_vgg, trained, tmp_path):
     paintings = [tmp_path / "night.png", tmp_path / "wave.png"]
     seen = []
     card, sheet = evaluate(
-        trained, [photo], paintings, size=64, limit=3, observer=seen.append
+        trained, [photo], paintings, size=96, limit=0, observer=seen.append
     )
     assert [found.style for found in seen] == ["night", "wave"]
-    assert sheet.shape == (32, 96, 3)
+    assert sheet.shape == (48, 144, 3)
     assert len(card["pictures"]) == 2
-    assert set(card["evaluations_by_style"]) == {"night", "wave"}
+    assert set(card["styles"]) == {"night", "wave"}
+    night = card["styles"]["night"]
+    assert night["content"] == night["worst_content"] == seen[0].errors.content
+    assert night["style"] == list(seen[0].errors.style)
+    assert night["flicker_pan"] == seen[0].flicker.pan
     assert json.loads(json.dumps(card)) == card
     with pytest.raises(InputError, match=r"2 styles .* but 1 paintings"):
         evaluate(trained, [photo], paintings[:1])
+
+
+def test_another_programs_pictures_are_put_beside(random_vgg, trained, tmp_path):
+    photo, others = tmp_path / "kodim.png", tmp_path / "others"
+    save_image(photo, PHOTO)
+    others.mkdir()
+    paintings = [tmp_path / "night.png", tmp_path / "wave.png"]
+    asked = {"size": 96, "limit": 0, "beside": others}
+    with pytest.raises(InputError, match=r"no picture whose name .* night_kodim"):
+        evaluate(trained, [photo], paintings, **asked)
+    save_image(others / "theirs_wave_kodim.png", PHOTO)
+    card, sheet = evaluate(trained, [photo], paintings, **asked)
+    assert sheet.shape == (48, 5 * 48, 3)
+    assert set(card["beside"]["styles"]) == {"wave"}
+    # It is the photograph itself.
+    assert card["beside"]["styles"]["wave"]["content"] == pytest.approx(0, abs=1e-6)
+    save_image(others / "theirs_wave_kodim.png", PHOTO[:32])
+    with pytest.raises(InputError, match=r"96x32 pixels, the photograph 96x64"):
+        evaluate(trained, [photo], paintings, **asked)
 
 
 def test_an_evaluation_that_was_killed_goes_on(random_vgg, trained, tmp_path):
@@ -130,8 +181,8 @@ def test_an_evaluation_that_was_killed_goes_on(random_vgg, trained, tmp_path):
     save_image(photo, PHOTO)
     paintings = [tmp_path / "night.png", tmp_path / "wave.png"]
 
-    def run(observer, size=64, **options):
-        given = {"size": size, "limit": 3, "state": state, "observer": observer}
+    def run(observer, size=96, **options):
+        given = {"size": size, "limit": 0, "state": state, "observer": observer}
         return evaluate(trained, [photo], paintings, **given, **options)
 
     def killed(found):
@@ -144,7 +195,7 @@ def test_an_evaluation_that_was_killed_goes_on(random_vgg, trained, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(killed)
     with pytest.raises(InputError, match="another model, other pictures or other"):
-        run(killed, size=32, resume=True)
+        run(killed, size=80, resume=True)
     seen = []
     card, again = run(seen.append, resume=True)
     assert [found.style for found in seen] == ["wave"]

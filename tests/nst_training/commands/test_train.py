@@ -64,7 +64,9 @@ def test_a_model_a_log_and_previews_then_a_scorecard(recipe, tmp_path, capsys):
     assert main([*scoring, "--limit", "2"]) == 0
     assert len(json.loads(card.read_text())["pictures"]) == 4
     assert load_image(card.with_suffix(".png")).pixels.shape == (4 * 32, 64, 3)
-    assert "evaluations of L-BFGS" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "evaluations of L-BFGS" in said
+    assert "night: content" in said
 
 
 def test_tensorboard_gets_curves_and_previews(recipe, tmp_path, monkeypatch, capsys):
@@ -82,7 +84,7 @@ def test_tensorboard_gets_curves_and_previews(recipe, tmp_path, monkeypatch, cap
         for value in event.summary.value:
             found.setdefault(value.tag, {})[event.step] = value
     assert found.keys() == {
-        *("loss/total", "loss/content", "loss/style", "loss/tv"),
+        *("loss/total", "loss/content", "loss/style", "loss/tv", "loss/temporal"),
         *("learning_rate", "preview"),
     }
     log = {line["step"]: line["loss"] for line in lines(out / "log.jsonl")}
