@@ -14,6 +14,7 @@ WIDTH, TRAIN_SIZE, TRAIN_STEPS = 0.125, 32, 4
 """
 
 
+@pytest.mark.usefixtures("bare")  # With the loss network that ships.
 @pytest.mark.filterwarnings("ignore")  # Of Jupyter's own packages.
 def test_the_notebook_optimises_trains_exports_and_paints(tmp_path, monkeypatch):
     from nbclient import NotebookClient
