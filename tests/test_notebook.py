@@ -9,11 +9,12 @@ from tests.helpers import PYTHONPATH, ROOT
 
 SMALL = """
 PHOTO, PAINTING, PHOTOGRAPHS = None, None, None
-SIZE, STEPS = 64, 3
-WIDTH, TRAIN_SIZE, TRAIN_STEPS = 0.125, 32, 4
+SIZE, STEPS = 64, 2
+WIDTH, TRAIN_SIZE, TRAIN_STEPS = 0.125, 32, 2
 """
 
 
+@pytest.mark.usefixtures("bare")  # With the loss network that ships.
 @pytest.mark.filterwarnings("ignore")  # Of Jupyter's own packages.
 def test_the_notebook_optimises_trains_exports_and_paints(tmp_path, monkeypatch):
     from nbclient import NotebookClient

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -122,14 +122,21 @@ def _export(job: Job, settings: ExportSettings) -> int:
             observer=show,
         )
     if not job.quiet:
-        checked = all(entry.get("checked", True) for entry in written["files"])
-        which = "all files equal" if checked else "the files that were checked equal"
-        print(f"{job.output}: {which} the Keras model within their limits")
+        print(f"{job.output}: {_verdict(written['files'])}")
     if job.push_to_hub is not None:
         address = push(job.output, job.push_to_hub)
         if not job.quiet:
             print(address)
     return 0
+
+
+def _verdict(files: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the comparisons of all files come to."""
+    checked = [entry.get("checked", True) for entry in files]
+    if not any(checked):
+        return "nothing here can compare the files with the Keras model"
+    which = "all files" if all(checked) else "the files that were checked"
+    return f"{which} equal the Keras model within their limits"
 
 
 def _line(entry: Mapping[str, Any]) -> str:

@@ -61,6 +61,9 @@ class AccessLog:
 
         try:
             await self._app(scope, take, give)
+        except Exception:
+            status = status or 500  # What Starlette answers, outside of this.
+            raise
         finally:
             client = scope.get("client")
             facts = {

@@ -91,6 +91,9 @@ class Measure:
 
         try:
             await self._app(scope, receive, watch)
+        except Exception:
+            status = status or 500  # What Starlette answers, outside of this.
+            raise
         finally:
             route = next(
                 (

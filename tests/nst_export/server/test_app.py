@@ -5,7 +5,7 @@ import json
 
 import httpx
 
-from nst_export.runtime.stylizer import bundled
+from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_export.server.app import make_app
 from nst_export.server.settings import ServeSettings
 from tests.serving import encoded, refused, serving
@@ -130,3 +130,31 @@ def test_every_request_is_a_line_of_text_if_that_is_asked_for(tmp_path):
         if "/healthz" in one
     )
     assert "127.0.0.1 GET '/healthz' 200" in line
+
+
+def test_a_fault_of_the_server_is_logged_and_counted_as_500(monkeypatch, caplog):
+    from starlette.testclient import TestClient
+
+    def broken(*_):
+        raise RuntimeError("broken")
+
+    settings = ServeSettings(workers=1, log_format="json")
+    app = make_app([bundled()], settings)
+    monkeypatch.setattr(Stylizer, "__call__", broken)
+    caplog.set_level("INFO")
+    with TestClient(
+        app, base_url="http://127.0.0.1", raise_server_exceptions=False
+    ) as client:
+        files = {"image": ("a.png", encoded(), "image/png")}
+        answer = client.post("/stylize", files=files, data={"style": "udnie"})
+        refused(answer, 500, "its log has the reason")
+        line = 'nst_requests_total{route="/stylize",status="500"} 1'
+        assert line in client.get("/metrics").text
+        (model,) = client.get("/v2/models/gallery/stats").json()["model_stats"]
+        assert model["inference_stats"]["fail"]["count"] == 1
+    (facts,) = (
+        record.facts
+        for record in caplog.records
+        if record.name == "nst.access" and record.facts["path"] == "/stylize"
+    )
+    assert facts["status"] == 500

@@ -122,12 +122,13 @@ def routes(service: Service) -> list[Route]:
             raise HttpError(404, f"there is no style {style} of {name} {version}")
 
         def work(worker: int) -> bytes:
-            return thumbnail_of(model, worker, style)
+            found = thumbnail_of(model, worker, style)
+            model.thumbnails[style] = found  # Too late for this request, for the next.
+            return found
 
         data = model.thumbnails.get(style)
         if data is None:
             data = await service.run(request, work, service.deadline())
-            model.thumbnails[style] = data
         headers = {"Cache-Control": "max-age=3600"}
         return Response(data, 200, headers, "image/jpeg")
 
