@@ -40,24 +40,25 @@ def piped(job: Job, *inputs: str) -> Iterator[Job]:
     with contextlib.ExitStack() as stack:
         changes: dict[str, Any] = {}
         folder: Path | None = None
-        read = 0
+        read = made = 0
 
         def place() -> Path:
             nonlocal folder
             if folder is None:
-                made = stack.enter_context(tempfile.TemporaryDirectory(prefix="nst-"))
-                folder = Path(made)
+                name = stack.enter_context(tempfile.TemporaryDirectory(prefix="nst-"))
+                folder = Path(name)
             return folder
 
         def kept(path: Path) -> Path:
-            nonlocal read
+            nonlocal read, made
             if not _is_pipe(path):
                 return path
             if path in _STDIN:
                 read += 1
                 if read > 1:
                     raise InputError("standard input can be one file, not several")
-            inside = place() / ("stdin" if path in _STDIN else f"pipe{len(changes)}")
+            made += 1
+            inside = place() / ("stdin" if path in _STDIN else f"pipe{made}")
             inside.write_bytes(_read(path))
             return inside
 

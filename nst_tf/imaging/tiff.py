@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from nst_tf.imaging.formats import UnreadableError
 
@@ -311,7 +312,8 @@ def _unpacked(data: bytes, compression: int, row: int, rows: int) -> bytes:
     head = struct.pack("<2sHL", b"II", 42, start)
     file = head + data.ljust(start - 8, b"\0")
     file += struct.pack("<H", len(tags)) + entries + bytes(4)
-    with Image.open(io.BytesIO(file), formats=["TIFF"]) as image:
+    # Not by `Image.open`, which counts these bytes as pixels and may find too many.
+    with TiffImageFile(io.BytesIO(file)) as image:
         image.load()
         return image.tobytes()
 
