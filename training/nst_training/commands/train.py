@@ -81,13 +81,13 @@ class Job:
 
 def _base(given: Mapping[str, Any]) -> TrainSettings:
     """Find the settings that the flags change: those of the recipe."""
-    from nst_tf.imaging.open import kind_of_file
-
     recipe, factors = given.get("recipe"), given.get("sweep", ())
     if given.get("add_style") is not None:
         return _added(given)
     if recipe is None:
         raise InputError("give a recipe, a painting, or --add-style with --base")
+    from nst_tf.imaging.open import kind_of_file
+
     if kind_of_file(recipe) or recipe.suffix.lower() in SUFFIXES:
         name = style_name(recipe.stem)
         style = StyleSettings(name=name, image=recipe)
