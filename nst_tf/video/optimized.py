@@ -17,6 +17,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -55,6 +56,7 @@ class OptimizedPainter:
         regions: Which part is painted like which, the same in every frame.
         steps: Evaluations of every later frame.
         steadiness: As `STEADINESS`; 0 only starts from the last picture.
+        extractor: From `build_extractor`, for several films; else each builds its own.
 
     Raises:
         InputError: Settings that a film can't be painted with.
@@ -68,6 +70,7 @@ class OptimizedPainter:
         regions: Regions | None = None,
         steps: int = FRAME_STEPS,
         steadiness: float = STEADINESS,
+        extractor: keras.Model | None = None,
     ) -> None:
         self.settings = with_network(settings or OptimizeSettings())
         if self.settings.memory is not None:
@@ -81,7 +84,7 @@ class OptimizedPainter:
         self.scene: Targets | None = None
         self.first = np.zeros((), "float32")
         self.scale = 0.0
-        self.extractor: Any = None
+        self.extractor: Any = extractor
         self._loss: _FrameLoss | None = None
 
     def __call__(self, pixels: np.ndarray, seconds: float) -> np.ndarray:
@@ -134,7 +137,7 @@ class OptimizedPainter:
         anchor = np.asarray(held[None], "float32")
         trust = np.asarray(weight * motion.trust[None, ..., None], "float32")
         for _ in range(self.steps):
-            slope = loss.slope(generator(None), targets, anchor, trust)
+            slope = loss.slope(generator.call(None), targets, anchor, trust)
             if generator.cover is not None:
                 slope = slope * generator.cover
             optimizer.apply_gradients([(slope, generator.image)])
