@@ -24,10 +24,7 @@ STANDS_ON = {
     "painting": {
         *("backend", "files", "imaging", "loss", "optimizers", "running", "settings"),
     },
-    "video": {
-        *("backend", "files", "imaging", "loss", "optimizers", "painting", "running"),
-        "settings",
-    },
+    "video": {"files", "imaging", "running", "settings"},
     "inspection": {"backend", "imaging", "loss", "painting", "settings"},
     "commands": {
         *("backend", "files", "imaging", "inspection", "loss", "painting"),

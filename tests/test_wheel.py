@@ -119,6 +119,7 @@ def test_a_plain_install_lists_styles_and_paints(home):
         (("train", "photo.png", "--photos", ".", "-o", "model"), "tf"),
         (("export", "gallery", "--photos", ".", "-o", "files"), "tf"),
         (("serve",), "serve"),
+        (("video", "in.mp4", "--style", "udnie", "-o", "out.mp4"), "video"),
     ],
 )
 def test_a_command_that_needs_more_says_so_in_a_line_before_any_work(

@@ -40,17 +40,6 @@ class Job:
     """Several styles with their shares instead: night=0.6,wave=0.4."""
     strength: float = 1.0
     """0 is the film, 1 the whole style."""
-    optimize: tuple[Path, ...] = ()
-    """Paint by the loss itself, after these paintings: minutes a scene, seconds to a
-    minute a frame. Needs nst-tf[tf]."""
-    recipe: str = "default"
-    """Settings of --optimize; nst optimize --help lists the recipes."""
-    like: Path | None = None
-    """Settings of --optimize instead: those of a picture that nst optimize made."""
-    masks: tuple[Path, ...] = ()
-    """With --optimize, a mask for each painting: where it counts, in every frame."""
-    frame_steps: int = 12
-    """Evaluations of a frame with --optimize, but for a scene's first."""
     model: Path | None = None
     """A .tflite, an .onnx or a SavedModel folder; without it the bundled gallery."""
     size: int | None = None
@@ -87,7 +76,6 @@ class Job:
 
 def video(job: Job) -> int:
     """Run `nst video`; return the exit code."""
-    from nst_export.commands.video_optimize import optimizing
     from nst_tf.video.mux import check_sound
     from nst_tf.video.needs import quiet_ffmpeg
     from nst_tf.video.run import describe, paint_film, parts_folder
@@ -100,11 +88,8 @@ def video(job: Job) -> int:
     output = _output(job, source)
     folder = parts_folder(job.output)
     resume = console.resuming(folder / "state.npz", wanted=job.resume, quiet=job.quiet)
-    if job.optimize:
-        painter, facts = optimizing(job, source.film)
-    else:
-        with console.silence():
-            painter, facts = _painter(job)
+    with console.silence():
+        painter, facts = _painter(job)
     if job.stabilize:
         from nst_tf.video.stabilize import Stabilized
 
@@ -167,11 +152,7 @@ def seconds_of(text: str) -> float:
 
 def _check(job: Job) -> None:
     """Refuse flags that don't fit, before anything is opened."""
-    if job.optimize and (job.style or job.mix or job.model):
-        raise InputError("--optimize needs no --style, --mix or --model")
-    if not job.optimize and (job.like or job.masks):
-        raise InputError("--like and --masks are for --optimize")
-    for name, least in (("size", MIN_SIDE), ("threads", 1), ("frame_steps", 1)):
+    for name, least in (("size", MIN_SIDE), ("threads", 1)):
         value = getattr(job, name)
         if value is not None and value < least:
             raise InputError(f"{name} must be at least {least}, got {value}")
@@ -237,7 +218,7 @@ def _painter(job: Job) -> "tuple[Painter, Mapping[str, Any]]":
     # What LiteRT says of its first pass would break the bar.
     clip(np.zeros((MIN_SIDE, MIN_SIDE, 3), "float32"), 0.0)
     clip.restore({"seconds": np.asarray(0.0)})
-    return clip, {"model": fingerprint(path), "weights": weights}
+    return clip, {"model": _fingerprint(path), "weights": weights}
 
 
 class _KeepColors:
@@ -265,12 +246,12 @@ def _identity(job: Job) -> dict[str, Any]:
     )
     names += ("codec", "crf")
     return {name: getattr(job, name) for name in names} | {
-        "film": fingerprint(job.film),
+        "film": _fingerprint(job.film),
         "fps": job.fps,
     }
 
 
-def fingerprint(path: Path) -> list[Any]:
+def _fingerprint(path: Path) -> list[Any]:
     """Return what tells a file from another without reading all of it."""
     if not path.exists():
         return [path.name]

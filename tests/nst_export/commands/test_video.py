@@ -13,10 +13,9 @@ import pytest
 
 from nst_export.commands.video import seconds_of
 from nst_export.runtime import Stylizer, bundled, mix_weights
-from nst_tf import ExtractorSettings, LossSettings, OptimizeSettings, cli
+from nst_tf import cli
 from nst_tf.imaging.write import save_image
 from nst_tf.settings.checks import InputError
-from nst_tf.settings.codec import to_dict
 from nst_tf.video.decode import FilmSource
 from nst_tf.video.run import parts_folder
 from tests.films import limited, moving, packets, read_film, tone, write_film
@@ -119,29 +118,6 @@ def test_an_interrupted_run_leaves_a_film_that_plays(tmp_path):
     times, _ = read_film(out)
     assert 0 < len(times) < 300
     assert times == read_film(film)[0][: len(times)]
-
-
-def test_a_film_is_painted_by_the_loss_like_a_picture(film, tmp_path):
-    loss = LossSettings(
-        content_layers=("block2_conv2",), style_layers=("block1_conv1",)
-    )
-    look = OptimizeSettings(
-        scales=1,
-        steps=3,
-        schedule="whole",
-        loss=loss,
-        extractor=ExtractorSettings(network="lite"),
-    )
-    facts = {"settings": to_dict(look)}
-    save_image(tmp_path / "look.png", scene(32, 32), settings=facts)
-    save_image(tmp_path / "painting.png", scene(40, 48, seed=3))
-    flags = ("--optimize", tmp_path / "painting.png", "--like", tmp_path / "look.png")
-    flags += ("--end", 0.1, "--frame-steps", 2, "--quiet", "-o", tmp_path / "out.mp4")
-    assert run(film, *flags) == 0
-    times, pictures = read_film(tmp_path / "out.mp4")
-    assert times == pytest.approx([0, 0.04, 0.08])
-    for found, frame in zip(pictures, FilmSource(film).frames(), strict=False):
-        assert abs(found / 255 - frame.pixels).mean() > 0.01
 
 
 # Bad input.
@@ -263,9 +239,6 @@ def test_an_input_that_is_no_film_is_refused_in_a_line(case, tmp_path, capsys):
         (("--start", "1", "--end", "0:01"), "out.mp4", "must come after the start"),
         (("--fps", "0"), "out.mp4", "fps must be above 0"),
         (("--size", "8"), "out.mp4", "size must be at least 16, got 8"),
-        (("--masks", "m.png"), "out.mp4", "--like and --masks are for --optimize"),
-        (("--optimize", "p.png"), "out.mp4", "--optimize needs no --style"),
-        (("--frame-steps", "0"), "out.mp4", "frame_steps must be at least 1, got 0"),
         (("--strength", "2"), "out.mp4", "strength must be in 0..1"),
         (("--model", "none.tflite"), "out.mp4", "there is no model none.tflite"),
     ],
