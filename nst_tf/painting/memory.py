@@ -29,6 +29,9 @@ _MORE = 2
 it), and as many with `color="luminance"` (the photograph's colours and their range)."""
 _STEP = 4
 """Pictures that a step of the optimizer makes of the gradient, activations gone."""
+_METRIC = 5
+"""Pictures more where a metric filters the gradient: what it returns, and two channels
+and their transforms at a time (counted, not measured)."""
 _MARGIN = 1.05
 """Share by which a measured peak may exceed the model."""
 _WHOLE = 2.5 / 3.5
@@ -67,11 +70,13 @@ class MemoryPlan(NamedTuple):
         stages: One entry a stage.
         history: Pairs of L-BFGS.
         history_dtype: Their dtype.
+        metric: Whether L-BFGS has its metric.
     """
 
     stages: tuple[StageMemory, ...]
     history: int
     history_dtype: str
+    metric: bool = False
 
     @property
     def work(self) -> float:
@@ -112,17 +117,20 @@ def plan_memory(
         geometry_of(settings.extractor).check(need.loss.layers)
     choices = _choices(settings)
     fitting = []
-    for history, kind in choices:
-        model = _Model(settings, dtype, _state(settings, history, kind))
+    for history, kind, metric in choices:
+        state = _state(settings, history, kind, metric=metric)
+        model = _Model(settings, dtype, state, metric=metric)
         stages = [model.best(need) for need in needs]
         if all(stage is not None for stage in stages):
-            plan = MemoryPlan(tuple(s for s in stages if s is not None), history, kind)
+            fit = tuple(stage for stage in stages if stage is not None)
+            plan = MemoryPlan(fit, history, kind, metric)
             if all((s.tile or _EFFICIENT_TILE) >= _EFFICIENT_TILE for s in plan.stages):
                 return plan
             fitting.append(plan)
     if fitting:
         return max(fitting, key=lambda plan: min(s.tile or 0 for s in plan.stages))
-    model = _Model(settings, dtype, _state(settings, *choices[-1]))
+    history, kind, _ = choices[-1]
+    model = _Model(settings, dtype, _state(settings, history, kind))
     least = max(model.stage(need, _LEAST_TILE).peak for need in needs)
     size = max((need.size for need in needs), key=math.prod)
     raise InputError(
@@ -162,6 +170,8 @@ def describe(plan: MemoryPlan, settings: OptimizeSettings, rate: float) -> str:
     text += f" {_number(share * rate * stage.work)} s a step"
     if settings.optimizer == "lbfgs" and plan.history < settings.history:
         text += f"; L-BFGS keeps {plan.history} pairs instead of {settings.history}"
+    if settings.optimizer == "lbfgs" and settings.metric != "none" and not plan.metric:
+        text += "; without its metric"
     return text
 
 
@@ -169,24 +179,28 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 10 else f"{value:.1g}"
 
 
-def _choices(settings: OptimizeSettings) -> list[tuple[int, str]]:
-    """Return histories from the best to the smallest."""
+def _choices(settings: OptimizeSettings) -> list[tuple[int, str, bool]]:
+    """Return histories, and whether with a metric, from the best to the smallest."""
     history = settings.history
+    measured = settings.optimizer == "lbfgs" and settings.metric != "none"
     shorter = [count for count in _HISTORIES if count < history]
     if settings.optimizer != "lbfgs" or settings.memory is None:
-        return [(history, "float32")]
-    return [
+        return [(history, "float32", measured)]
+    histories = [
         (history, "float32"),
         (history, "bfloat16"),
         *((count, "bfloat16") for count in shorter),
     ]
+    metrics = (True, False) if measured else (False,)
+    return [(*chosen, metric) for chosen in histories for metric in metrics]
 
 
-def _state(settings: OptimizeSettings, history: int, kind: str) -> float:
+def _state(
+    settings: OptimizeSettings, history: int, kind: str, *, metric: bool = False
+) -> float:
     """Return how many pictures the optimizer takes."""
     if settings.optimizer == "lbfgs":
-        measured = settings.metric != "none"  # The last gradient, filtered.
-        return 2 + measured + 2 * (history + 1) * (0.5 if kind == "bfloat16" else 1.0)
+        return 2 + metric + 2 * (history + 1) * (0.5 if kind == "bfloat16" else 1.0)
     return 3.0 + 4.0  # Moments and average; what Adam's step makes.
 
 
@@ -197,7 +211,15 @@ def _round_up(size: float) -> str:
 class _Model:
     """The memory of stages with an optimizer that takes so many pictures."""
 
-    def __init__(self, settings: OptimizeSettings, dtype: str, state: float) -> None:
+    def __init__(
+        self,
+        settings: OptimizeSettings,
+        dtype: str,
+        state: float,
+        *,
+        metric: bool = False,
+    ) -> None:
+        self.step = _STEP + _METRIC * metric
         self.settings, self.item = settings, 2 if dtype == "bfloat16" else 4
         self.geometry = geometry_of(settings.extractor)
         self.state = state
@@ -237,7 +259,7 @@ class _Model:
         pictures = _PICTURES + self.state + _MORE * kept
         peak = _PROGRAM + width * height * (12 * pictures + content + masks)
         peak += sum(12 * w * h for w, h in need.styles)
-        peak += max(activations * largest, 12 * _STEP * width * height)
+        peak += max(activations * largest, 12 * self.step * width * height)
         work = sum(crops) * channels
         return StageMemory(need.size, tile, len(crops), _MARGIN * peak, work)
 

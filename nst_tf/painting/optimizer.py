@@ -29,7 +29,7 @@ def build_optimizer(
         history_dtype=plan.history_dtype,
         backtracking=settings.backtracking,
         first_change=_FIRST_CHANGE[min(index, 1)],
-        metric=SpatialMetric() if settings.metric == "spatial" else None,
+        metric=SpatialMetric() if plan.metric else None,
     )
 
 

@@ -103,7 +103,8 @@ class OptimizeSettings:
     """Arithmetic of the extractor; Gram matrices and losses are always float32."""
     memory: str | None = None
     """Most memory that the program may take, such as 4GB or 800MB: larger pictures are
-    worked on in tiles, with the same result, and L-BFGS keeps fewer pairs."""
+    worked on in tiles, with the same result, and L-BFGS keeps fewer pairs, or does
+    without its metric."""
     loss: LossSettings = dataclasses.field(default_factory=LossSettings)
     """The loss."""
     extractor: ExtractorSettings = dataclasses.field(default_factory=ExtractorSettings)

@@ -49,7 +49,8 @@ def error_of(pixels, photo):
     return np.square(seen - target).sum() / np.square(target).sum()
 
 
-def test_two_strengths_end_at_their_content_errors():
+def test_two_strengths_end_at_their_content_errors_and_more_is_nearer_the_style():
+    styles = []
     for strength in (0.3, 0.6):
         steps = Steps()
         result = optimize_image(CONTENT, STYLE, lossy(strength), observer=steps)
@@ -58,6 +59,8 @@ def test_two_strengths_end_at_their_content_errors():
         weights = [step.weights[1] for step in steps]
         assert len(set(weights)) > 1
         assert len(set(weights[34:])) == 1  # It stays for the last third.
+        styles.append(result.loss.style / weights[-1])
+    assert styles[1] < 0.8 * styles[0]
 
 
 @pytest.mark.parametrize(
@@ -65,6 +68,7 @@ def test_two_strengths_end_at_their_content_errors():
     [
         {"content_layers": ("block2_conv2",)},
         {"style_loss": "mean-variance"},
+        {"style_loss": "wasserstein"},
     ],
 )
 def test_the_error_is_that_of_block_4_whatever_the_layers_and_the_style_loss(values):

@@ -158,20 +158,6 @@ def test_a_doodle_takes_each_colours_style():
     assert (pixels[24:, :, 0] - pixels[24:, :, 1]).mean() > 0.2
 
 
-@pytest.mark.parametrize("style_loss", ["gram", "mean-variance", "wasserstein"])
-def test_more_strength_is_more_style_and_less_content(style_loss):
-    found = []
-    for strength in (0.2, 0.8):
-        settings = lossy(strength=strength, style_loss=style_loss, tv_weight=0.0)
-        settings = dataclasses.replace(settings, steps=25)
-        last = optimize_image(CONTENT, STYLE, settings).loss
-        content, style, _ = settings.loss.term_weights.values()
-        found.append((last.content / content, last.style / style))
-    contents, styles = zip(*found, strict=True)
-    assert sorted(contents) == list(contents)
-    assert sorted(styles, reverse=True) == list(styles)
-
-
 def test_strength_0_is_the_photograph_and_1_has_no_content_term():
     zero = optimize_image(CONTENT, STYLE, lossy(strength=0.0, tv_weight=0.0))
     np.testing.assert_allclose(zero.pixels, CONTENT, atol=1 / 255)

@@ -87,9 +87,9 @@ def test_half_a_picture_is_painted_by_any_loss_and_half_stays(reference, style_l
         style,
         settings,
         regions=regions,
-        observer=lambda step: before.append(step.loss.total),
+        observer=lambda step: before.append(step.loss.style / step.weights[1]),
     )
-    assert result.loss.total < 0.5 * before[0]
+    assert before[-1] < 0.6 * before[0]  # A budget leaves the photograph its part.
     photo = resize(content, *fit(*sizes[0], 64, "long"))
     np.testing.assert_array_equal(result.pixels[:, 33:], photo[:, 33:])
     assert np.abs(result.pixels - photo)[:, :30].mean() > 10 / 255
@@ -107,9 +107,9 @@ def test_a_strength_makes_like_pictures_at_two_sizes(reference):
             extractor=LITE,
             loss=LossSettings(strength=0.5),
         )
-        parts = optimize_image(*reference, settings).loss
-        found[size] = parts.content / parts.style
-    assert found[128] == pytest.approx(found[256], rel=0.5)
+        found[size] = optimize_image(*reference, settings).loss.content
+    assert found[128] == pytest.approx(found[256], rel=0.15)
+    assert found[128] == pytest.approx(0.45, rel=0.15)
 
 
 def small(**values):

@@ -19,7 +19,7 @@ def in_tiles(monkeypatch, tile):
 
     def plan(stages, settings, regions):
         found = [StageMemory(stage.picture, tile, 1, 0, 0) for stage in stages]
-        return MemoryPlan(tuple(found), settings.history, "float32")
+        return MemoryPlan(tuple(found), settings.history, "float32", metric=True)
 
     monkeypatch.setattr(run, "memory_plan", plan)
     monkeypatch.setattr(measure, "measuring_tile", lambda *_: tile)
@@ -98,7 +98,7 @@ content, style = scene(40, 56, seed=1), scene(48, 48, seed=7)
 one = optimize_image(content, style, SMALL)
 run.memory_plan = lambda stages, settings, regions: MemoryPlan(
     tuple(StageMemory(s.picture, 32, 1, 0, 0) for s in stages), settings.history,
-    "float32")
+    "float32", metric=True)
 other = optimize_image(content, style, SMALL)
 assert np.abs(one.pixels - other.pixels).mean() < 1e-3
 print("equal")
