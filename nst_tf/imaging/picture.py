@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nst_tf.imaging.resize import reduce
-
 
 class Picture(NamedTuple):
     """A decoded image file.
@@ -17,11 +15,3 @@ class Picture(NamedTuple):
 
     pixels: np.ndarray
     alpha: np.ndarray | None
-
-
-def reduced(picture: Picture, size: int) -> Picture:
-    """Return a picture with a long side of at most `size` pixels; enlarge never."""
-    pixels, alpha = picture
-    return Picture(
-        reduce(pixels, size), alpha if alpha is None else reduce(alpha, size)
-    )

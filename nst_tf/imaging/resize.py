@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import Image
 
+from nst_tf.imaging.picture import Picture
 from nst_tf.settings.optimize import Resample, Side
 
 
@@ -56,3 +57,11 @@ def reduce(pixels: np.ndarray, size: int) -> np.ndarray:
 
 def _length(width: int, height: int, side: Side) -> int:
     return max(width, height) if side == "long" else min(width, height)
+
+
+def reduced(picture: Picture, size: int) -> Picture:
+    """Return a picture with a long side of at most `size` pixels; enlarge never."""
+    pixels, alpha = picture
+    return Picture(
+        reduce(pixels, size), alpha if alpha is None else reduce(alpha, size)
+    )

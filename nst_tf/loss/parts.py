@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from nst_tf.settings.loss import TERMS
 
 Tensor = Any
+TEMPORAL = "temporal"
+"""Name of the term that trainings have besides `TERMS`."""
 
 
 class LossParts(NamedTuple):
@@ -35,7 +37,8 @@ class LossParts(NamedTuple):
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "LossParts":
         """Return the parts that `flat` wrote, or those among the logs of `fit`."""
-        terms = {name: float(values[name]) for name in TERMS if name in values}
+        names = (*TERMS, TEMPORAL)
+        terms = {name: float(values[name]) for name in names if name in values}
         return cls(float(values["total"]), terms)
 
     @classmethod

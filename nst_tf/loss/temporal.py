@@ -1,4 +1,4 @@
-"""The temporal term: a film's pictures change as the scene does, and not else.
+"""The temporal term of a training: pictures change as the scene does, and not else.
 
 References:
     Ruder et al. 2016 (the term), https://arxiv.org/abs/1604.08610
@@ -9,8 +9,6 @@ References:
 from typing import Any, Literal
 
 from keras import ops
-
-from nst_tf.loss.term import Seen, Sums, Targets, Term
 
 Tensor = Any
 
@@ -43,30 +41,3 @@ def temporal_loss(picture: Tensor, previous: Tensor, mask: Tensor) -> Tensor:
     """
     gap = ops.sum(mask * ops.square(picture - previous), axis=(1, 2, 3))
     return gap / ops.maximum(3.0 * ops.sum(mask, axis=(1, 2, 3)), 1.0)
-
-
-class Temporal(Term):
-    """The distance to the picture before; nothing where the targets have none."""
-
-    name = "temporal"
-
-    def statistics(self, seen: Seen, targets: Targets) -> Sums:
-        """Return the term of every picture, `[B]`, if it has a weight.
-
-        Raises:
-            ValueError: A tile is seen, of which the picture before is not known.
-        """
-        if not self.settings.temporal_weight or targets.previous is None:
-            return {}
-        if seen.tile is not None:
-            raise ValueError("the temporal term looks at whole pictures, not at tiles")
-        previous = targets.previous
-        return {
-            "temporal": temporal_loss(seen.image, previous["picture"], previous["mask"])
-        }
-
-    def value(self, sums: Sums, targets: Targets) -> Tensor:
-        """Return the mean over B, 0 without a picture before."""
-        if "temporal" not in sums:
-            return ops.zeros((), "float32")
-        return ops.mean(sums["temporal"])

@@ -27,8 +27,6 @@ class Targets(NamedTuple):
             style layers belongs to each region, or None for one region.
         weights: Weights of the terms in the order of `TERMS`, float32 `[T]`, where they
             may change on the way; None for those of the settings.
-        previous: `picture` `[B, H, W, 3]` and `mask` `[B, H, W, 1]` of the temporal
-            term, if there is a picture before.
     """
 
     content: dict[str, Tensor]
@@ -36,7 +34,6 @@ class Targets(NamedTuple):
     strength: Tensor | None = None
     masks: dict[str, Tensor] | None = None
     weights: Tensor | None = None
-    previous: dict[str, Tensor] | None = None
 
 
 class Seen(NamedTuple):

@@ -2,12 +2,11 @@
 
 from nst_tf.loss.content import Content
 from nst_tf.loss.style.term import Style
-from nst_tf.loss.temporal import Temporal
 from nst_tf.loss.term import Term
 from nst_tf.loss.variation import Variation
 from nst_tf.settings.loss import TERMS, LossSettings
 
-_CLASSES: tuple[type[Term], ...] = (Content, Style, Variation, Temporal)
+_CLASSES: tuple[type[Term], ...] = (Content, Style, Variation)
 
 
 def build_terms(settings: LossSettings) -> dict[str, Term]:

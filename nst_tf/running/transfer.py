@@ -1,6 +1,6 @@
 """The one training step of the project: a generator driven by the objective."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -68,6 +68,9 @@ class StyleTransfer(keras.Model):
             inputs, such as `MixedTargets`.
     """
 
+    told: ClassVar[tuple[str, ...]] = TERMS
+    """Names of the terms in the logs."""
+
     def __init__(
         self,
         generator: keras.layers.Layer,
@@ -77,7 +80,7 @@ class StyleTransfer(keras.Model):
         super().__init__(dtype="float32")
         self.generator = generator
         self.objective = objective
-        self.parts = [LatestValue(name) for name in ("total", *TERMS)]
+        self.parts = [LatestValue(name) for name in ("total", *self.told)]
         self.targets = (
             FixedTargets(targets) if isinstance(targets, Targets) else targets
         )

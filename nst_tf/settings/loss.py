@@ -81,9 +81,6 @@ class LossSettings:
     without it."""
     tv_weight: float = 1e-5
     """Weight of the total variation (mean squared neighbour difference, 0..255)."""
-    temporal_weight: float = 0.0
-    """Weight of the temporal term (mean squared difference to the picture before, 0..1,
-    moved as the scene did): for films, and networks that are to paint them."""
 
     def __post_init__(self) -> None:
         problems = []

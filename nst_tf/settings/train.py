@@ -36,7 +36,6 @@ LOSS = LossSettings(
     style_weight=6.0,
     style_layer_ratio=1.25,
     tv_weight=1e-5,
-    temporal_weight=40.0,
 )
 """What networks are trained with. The style weight is where the content budget starts.
 
@@ -104,6 +103,9 @@ class TrainSettings:
     """Content error to reach: squared error of the content layers over the photograph's
     energy there, in crops. Each style's weight follows until it is met (0: none does,
     the style weight stays)."""
+    temporal_weight: float = 40.0
+    """Weight of the temporal term: the mean squared difference, in 0..1, between the
+    picture of a moved photograph and the moved picture (0: no such term)."""
     weaker: float = 0.25
     """Fraction of examples painted at less than full strength."""
     relight: float = 0.3
@@ -131,6 +133,7 @@ class TrainSettings:
         for name in ("mix", "weaker", "relight"):
             problems += within(name, getattr(self, name), 0, 1)
         problems += at_least("content_budget", self.content_budget, 0)
+        problems += finite("temporal_weight", self.temporal_weight)
         if not self.styles:
             problems.append("a recipe needs at least one [[styles]]")
         names = [style.name for style in self.styles]
@@ -195,6 +198,7 @@ def with_style(card: Mapping[str, Any], name: str, image: Path) -> TrainSettings
     try:
         # Cards of version 0.1 name none of these, and mean what was before.
         before = {"architecture": "johnson", "content_budget": 0.0, "weaker": 0.0}
+        before["temporal_weight"] = 0.0
         settings = from_plain(TrainSettings, before | card["recipe"])
     except InputError as error:
         raise InputError(f"the model's recipe does not fit: {error}") from error

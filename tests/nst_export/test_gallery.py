@@ -62,7 +62,7 @@ def test_every_style_is_another_and_leaves_the_photograph_recognisable(stylizer)
         assert np.abs(picture - photo).mean() > 0.05, name
         likeness = np.corrcoef(grey.ravel(), picture.mean(-1).ravel())[0, 1]
         assert likeness > 0.4, name
-        faults = measure_artefacts(picture, photo)
+        faults = measure_artefacts(picture, photo, photo)
         assert faults.saturated < 0.05, name
         assert faults.dead < 0.05, name
 
@@ -88,5 +88,5 @@ def test_strength_and_blends_lie_between(stylizer):
 
 def test_the_scorecard_ships_with_it():
     card = json.loads((MODEL / "scorecard.json").read_text())
-    assert set(card["evaluations_by_style"]) == set(load_model(MODEL).styles)
+    assert set(card["styles"]) == set(load_model(MODEL).styles)
     assert len(card["pictures"]) == 6 * len({p["photo"] for p in card["pictures"]})

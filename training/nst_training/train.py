@@ -187,7 +187,12 @@ class _Run:
             # All before the first step: the last one's weights may be unusable.
             judges = [self._judge(name) for name, _ in phases]
             for judge, (_, until) in zip(judges, phases, strict=True):
-                self.model = NetworkTransfer(network, *judge, self.budget)
+                self.model = NetworkTransfer(
+                    network,
+                    *judge,
+                    self.budget,
+                    temporal_weight=self.settings.temporal_weight,
+                )
                 self.model.compile(optimizer=optimizer, jit_compile=jit_compile())
                 self._fit(until)
                 if now.reason != "finished":
@@ -272,7 +277,7 @@ class _Run:
                     batches,
                     now.step,
                     relight=settings.relight,
-                    copy=settings.loss.temporal_weight > 0,
+                    copy=settings.temporal_weight > 0,
                 ),
                 epochs=1,
                 steps_per_epoch=until - now.step,

@@ -6,11 +6,12 @@ import keras
 from keras import ops
 
 from nst_tf.loss.objective import Objective
-from nst_tf.loss.parts import LossParts
+from nst_tf.loss.parts import TEMPORAL, LossParts
 from nst_tf.loss.targets import MixedTargets
-from nst_tf.loss.temporal import warp
-from nst_tf.loss.term import Seen, Sums, Targets
+from nst_tf.loss.temporal import temporal_loss, warp
+from nst_tf.loss.term import Seen
 from nst_tf.running.transfer import StyleTransfer
+from nst_tf.settings.loss import TERMS
 from nst_training.budget import ContentBudget
 
 Tensor = Any
@@ -27,7 +28,10 @@ class NetworkTransfer(StyleTransfer):
         objective: The loss.
         targets: What its pictures are compared with.
         budget: What sets the weights of the styles, if anything does.
+        temporal_weight: Weight of the temporal term.
     """
+
+    told = (*TERMS, TEMPORAL)
 
     def __init__(
         self,
@@ -35,9 +39,11 @@ class NetworkTransfer(StyleTransfer):
         objective: Objective,
         targets: MixedTargets,
         budget: ContentBudget | None = None,
+        *,
+        temporal_weight: float = 0.0,
     ) -> None:
         super().__init__(generator, objective, targets)
-        self.budget = budget
+        self.budget, self.temporal_weight = budget, temporal_weight
 
     def call(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
         """Return the network's pictures of `image` in `style`."""
@@ -53,16 +59,18 @@ class NetworkTransfer(StyleTransfer):
             targets = targets._replace(strength=strength)
         seen = Seen(y_pred, objective.features(y_pred))
         sums = objective.statistics(seen, targets)
-        if "again" in x:
-            sums |= self._stillness(x, y_pred, training)
         if self.budget is not None and training:
             # Those of less strength give up less of the photograph: they don't count.
             full = ops.cast(x["style"][:, :1] < 1e-6, "float32")
             self.budget.update(full * mix, objective.content.errors(sums))
-        return objective.loss(sums, targets)
+        parts = objective.loss(sums, targets)
+        still = ops.zeros((), "float32")
+        if "again" in x:
+            still = self.temporal_weight * self._unrest(x, y_pred, training)
+        return LossParts(parts.total + still, parts.terms | {TEMPORAL: still})
 
-    def _stillness(self, x: dict[str, Tensor], y_pred: Tensor, training: bool) -> Sums:
-        """Return the temporal term's sums: of the moved photograph's picture.
+    def _unrest(self, x: dict[str, Tensor], y_pred: Tensor, training: bool) -> Tensor:
+        """Return the temporal term of the moved photograph's picture, float32 `[]`.
 
         Its gradient is that of this picture alone; both are drawn alike.
         """
@@ -70,10 +78,8 @@ class NetworkTransfer(StyleTransfer):
             {"image": x["again"], "style": x["style"]}, training=training
         )
         moved = warp(ops.stop_gradient(y_pred), x["motion"], outside="constant")
-        mask = warp(ops.ones_like(y_pred[..., :1]), x["motion"], outside="constant")
+        known = ops.ones_like(y_pred[..., :1])
+        mask = warp(known, x["motion"], outside="constant")
         # A pixel that is partly from outside is not known.
         mask = ops.cast(mask > 0.999, "float32")
-        previous = {"picture": moved, "mask": mask}
-        term = self.objective.terms["temporal"]
-        none = Targets({}, {}, previous=previous)
-        return term.statistics(Seen(second, {}), none)
+        return ops.mean(temporal_loss(second, moved, mask))

@@ -1,14 +1,11 @@
 """The temporal term: pictures moved with the scene, compared where they are known."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from keras import ops
 
-from nst_tf import Objective, build_extractor
 from nst_tf.loss.temporal import temporal_loss, warp
-from tests.helpers import SMALL_LOSS, scene
+from tests.helpers import scene
 
 RNG = np.random.default_rng(0)
 
@@ -50,19 +47,3 @@ def test_only_known_pixels_count():
         gaps = (one[index][known] - other[index][known]) ** 2
         assert got[index] == pytest.approx(gaps.mean(), rel=1e-5)
     assert value(temporal_loss(one, other, 0 * mask)) == pytest.approx([0, 0])
-
-
-def test_the_term_joins_the_loss_where_there_is_a_picture_before(random_vgg):
-    settings = dataclasses.replace(SMALL_LOSS, temporal_weight=7.0)
-    objective = Objective(build_extractor(settings.layers), settings)
-    photo, style = scene(32, 40, seed=1)[None], scene(36, 36, seed=2)[None]
-    targets = objective.targets(photo, style)
-    assert float(objective(photo, targets).temporal) == 0.0
-    before = np.clip(photo + 0.1, 0, 1).astype("float32")
-    mask = np.ones((1, 32, 40, 1), "float32")
-    given = targets._replace(previous={"picture": before, "mask": mask})
-    parts = objective(photo, given)
-    expected = 7.0 * ((photo - before) ** 2).mean()
-    assert float(parts.temporal) == pytest.approx(expected, rel=1e-5)
-    rest = objective(photo, targets).total
-    assert float(parts.total) == pytest.approx(float(rest) + expected, rel=1e-5)
