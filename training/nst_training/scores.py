@@ -37,9 +37,15 @@ class Score(NamedTuple):
 
     def entry(self) -> dict[str, Any]:
         """Return the score as JSON-ready values."""
+        films = self.flicker._asdict() if self.flicker is not None else None
         return {
-            key: value._asdict() if hasattr(value, "_asdict") else value
-            for key, value in self._asdict().items()
+            **self._asdict(),
+            "errors": {
+                "content": self.errors.content,
+                "style": list(self.errors.style),
+            },
+            "artefacts": self.artefacts._asdict(),
+            "flicker": films,
         }
 
     @classmethod
