@@ -59,8 +59,8 @@ def test_keras_takes_the_saved_model_as_a_layer(network, exported, endpoint):
     folder = exported[0] / "saved_model/pair/1"
     layer = keras.layers.TFSMLayer(str(folder), call_endpoint=endpoint)
     inputs = {
-        "image": keras.Input((None, None, 3)),
-        "style": keras.Input((len(weights),)),
+        "image": keras.Input((None, None, 3), name="image"),
+        "style": keras.Input((len(weights),), name="style"),
     }
     if endpoint == "serve":
         picture = layer(inputs)
