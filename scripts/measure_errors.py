@@ -9,7 +9,8 @@ is used for the next. It needs Keras on TensorFlow or on JAX alone (KERAS_BACKEN
 
 The content error is the squared difference to the photograph's features at
 block4_conv2 over the photograph's squares; a layer's style error that of Gram matrices
-over the painting's. Photograph and painting are resized as the recipe does.
+over the painting's. The photograph is resized to the picture, the painting to its long
+side.
 """
 
 import argparse
@@ -28,14 +29,13 @@ from nst_tf import (
     ExtractorSettings,
     LossSettings,
     OptimizeSettings,
-    build_extractor,
     load_image,
     optimize_image,
     save_image,
 )
-from nst_tf.imaging.resize import fit, fit_within, resize
+from nst_tf.imaging.resize import resize
+from nst_tf.inspection.errors import STYLE_LAYERS, ErrorMeter
 from nst_tf.painting.workshop import Workshop
-from nst_tf.settings.budget import CONTENT_LAYER
 
 
 def main() -> None:
@@ -57,7 +57,7 @@ def main() -> None:
     pairs = [(photo, style) for photo in given.photos for style in given.styles]
     if given.paint:
         paint(pairs, settings, given.folder, until=time.monotonic() + given.seconds)
-    found = list(measure(pairs, settings, given.folder))
+    found = list(measure(pairs, given.folder))
     for row in found:
         errors = " ".join(f"{x:.3f}" for x in row["style"].values())
         print(f"{row['name']:40} content {row['content']:.3f} style {errors}")
@@ -96,64 +96,24 @@ def paint(
         )
 
 
-def measure(
-    pairs: list[tuple[Path, Path]], settings: OptimizeSettings, folder: Path
-) -> Iterator[dict[str, Any]]:
+def measure(pairs: list[tuple[Path, Path]], folder: Path) -> Iterator[dict[str, Any]]:
     """Yield the errors of the pictures that are there."""
-    layers = OptimizeSettings().loss.style_layers
-    extractor = build_extractor(
-        (*layers, CONTENT_LAYER), settings=ExtractorSettings(network="vgg19")
-    )
-    maps: dict[Any, dict[str, np.ndarray]] = {}
-
-    def features(pixels: np.ndarray) -> dict[str, np.ndarray]:
-        found = extractor(pixels[None])
-        return {
-            name: np.asarray(value, "float32")[0].reshape(-1, value.shape[-1])
-            for name, value in found.items()
-        }
-
-    def targets(path: Path, width: int, height: int) -> dict[str, np.ndarray]:
-        if (path, width, height) not in maps:
-            pixels = load_image(path).pixels
-            maps[path, width, height] = features(resize(pixels, width, height))
-        return maps[path, width, height]
-
+    meter = ErrorMeter(ExtractorSettings(network="vgg19"))
     for photo, style in pairs:
         path = picture_of(folder, photo, style)
         if not path.exists():
             continue
-        sizes = [size_of(load_image(one).pixels) for one in (photo, style)]
-        wide = fit(*sizes[0], settings.size, settings.side)
-        content = targets(photo, *wide)[CONTENT_LAYER]
-        painting = targets(style, *fit_within(*sizes[1], settings.size, settings.side))
-        seen = features(load_image(path).pixels)
+        picture = load_image(path).pixels
+        height, width = picture.shape[:2]
+        content = resize(load_image(photo).pixels, width, height)
+        errors = meter(picture, content, load_image(style).pixels)
         yield {
             "name": path.name,
             "photo": photo.stem,
             "painting": style.stem,
-            "content": relative(seen[CONTENT_LAYER], content),
-            "style": {
-                name: relative(gram(seen[name]), gram(painting[name]))
-                for name in layers
-            },
+            "content": errors.content,
+            "style": dict(zip(STYLE_LAYERS, errors.style, strict=True)),
         }
-
-
-def size_of(pixels: np.ndarray) -> tuple[int, int]:
-    """Return width and height."""
-    return pixels.shape[1], pixels.shape[0]
-
-
-def gram(features: np.ndarray) -> np.ndarray:
-    """Return the Gram matrix of `[n, C]` over n."""
-    products: np.ndarray = features.T @ features / len(features)
-    return products
-
-
-def relative(found: np.ndarray, target: np.ndarray) -> float:
-    """Return the squared difference over the target's squares."""
-    return float(np.square(found - target).sum() / np.square(target).sum())
 
 
 def summary(found: list[dict[str, Any]]) -> str:

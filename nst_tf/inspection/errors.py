@@ -17,11 +17,10 @@ from nst_tf.imaging.write import to_bytes
 from nst_tf.loss.content import content_loss
 from nst_tf.loss.extractor import build_extractor
 from nst_tf.loss.style.gram import gram_matrix, style_loss
+from nst_tf.settings.budget import CONTENT_LAYER
 from nst_tf.settings.loss import ExtractorSettings, LossSettings
 
-_LOSS = LossSettings()
-CONTENT_LAYER = _LOSS.content_layers[0]
-STYLE_LAYERS = _LOSS.style_layers
+STYLE_LAYERS = LossSettings().style_layers
 
 
 class PictureErrors(NamedTuple):

@@ -5,7 +5,8 @@ import pytest
 from keras import ops
 
 from nst_tf import build_extractor
-from nst_tf.inspection.errors import CONTENT_LAYER, STYLE_LAYERS, ErrorMeter
+from nst_tf.inspection.errors import STYLE_LAYERS, ErrorMeter
+from nst_tf.settings.budget import CONTENT_LAYER
 from nst_tf.settings.loss import ExtractorSettings
 from tests.helpers import scene
 
