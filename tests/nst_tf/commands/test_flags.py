@@ -96,7 +96,7 @@ def test_the_base_is_told_the_flags_that_are_given_and_no_others():
     read("a.png --count 3", base=lambda given: told.append(given) or Settings())
     read("a.png --base plain", base=lambda given: told.append(given) or Settings())
     assert told == [
-        {"photo": Path("a.png")},
+        {"photo": Path("a.png"), "count": 3},
         {"photo": Path("a.png"), "base": "plain"},
     ]
 

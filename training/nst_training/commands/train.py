@@ -164,7 +164,9 @@ def _train(job: Job, settings: TrainSettings, folder: Path) -> int:
     from nst_training.remarks import remarks
     from nst_training.train import train as run
 
-    notes = remarks(settings, source)
+    # Of a model's own styles the paintings are not read again.
+    new = settings.styles[-1:] if job.add_style is not None else settings.styles
+    notes = remarks(dataclasses.replace(settings, styles=new), source)
     for note in [] if job.quiet else notes:
         print(f"{PROGRAM}: {note}", file=sys.stderr)
     done = 0
