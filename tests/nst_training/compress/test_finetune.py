@@ -81,6 +81,7 @@ def test_the_loss_is_that_of_the_optimiser(shallow, networks, random_vgg, conven
     got = matching.style_transfer_loss(maps, goal, weights)
     settings = LossSettings(
         convention=convention,
+        style_weight=100.0,
         content_layers=(matching.CONTENT,),
         style_layers=matching.STYLE,
         style_layer_weights=None if convention == "gatys-notebook" else (1 / 2, 1 / 2),
