@@ -32,4 +32,6 @@ def quiet_ffmpeg() -> None:
     import av.logging
 
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 has a log of its own: errors alone.
-    av.logging.set_level(av.logging.PANIC)
+    # Any other level calls back into Python: FFmpeg's threads would wait for the
+    # interpreter while it waits for them to end.
+    av.logging.set_level(None)
