@@ -78,9 +78,10 @@ def test_a_run_says_how_it_goes_and_what_it_made(film, tmp_path, capsys):
 
 def test_a_run_that_is_killed_goes_on_and_makes_the_same_frames(tmp_path):
     film = write_film(tmp_path / "film.mp4", moving(200, 64, 48), sound="aac")
-    flags = (film, *STYLE, "--threads", 1, "-o")
-    assert run(*flags, tmp_path / "whole.mp4") == 0
-    out = tmp_path / "out.mp4"
+    # Not x264, whose packets of small frames differ from run to run.
+    flags = (film, *STYLE, "--threads", 1, "--codec", "ffv1", "-o")
+    assert run(*flags, tmp_path / "whole.mkv") == 0
+    out = tmp_path / "out.mkv"
     words, environment = program(*flags, out)
     state = parts_folder(out) / "state.npz"
     with subprocess.Popen(words, env=environment) as process:
@@ -94,8 +95,11 @@ def test_a_run_that_is_killed_goes_on_and_makes_the_same_frames(tmp_path):
     assert state.exists()
     assert run(*flags, out) == 2  # It is not lost without being asked.
     assert run(*flags, out, "--resume") == 0
-    assert packets(out, "video") == packets(tmp_path / "whole.mp4", "video")
-    assert packets(out, "audio") == packets(film, "audio")
+    for kind in ("video", "audio"):
+        assert packets(out, kind) == packets(tmp_path / "whole.mkv", kind)
+    # Matroska has no times below 0, where AAC begins.
+    sound, theirs = ([data for _, data in packets(x, "audio")] for x in (out, film))
+    assert sound == theirs
     assert not state.exists()
 
 
