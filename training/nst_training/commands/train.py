@@ -164,9 +164,7 @@ def _train(job: Job, settings: TrainSettings, folder: Path) -> int:
     from nst_training.remarks import remarks
     from nst_training.train import train as run
 
-    # Of a model's own styles the paintings are not read again.
-    new = settings.styles[-1:] if job.add_style is not None else settings.styles
-    notes = remarks(dataclasses.replace(settings, styles=new), source)
+    notes = remarks(dataclasses.replace(settings, styles=_new(job, settings)), source)
     for note in [] if job.quiet else notes:
         print(f"{PROGRAM}: {note}", file=sys.stderr)
     done = 0
@@ -243,6 +241,14 @@ def _train(job: Job, settings: TrainSettings, folder: Path) -> int:
             f" {console.short(trained.loss.total)}"
         )
     return 0
+
+
+def _new(job: Job, settings: TrainSettings) -> tuple[StyleSettings, ...]:
+    """Return the styles whose paintings are read: of a growing model the added one."""
+    from nst_tf.network.trained import read_card
+
+    known = len(read_card(job.base)["styles"]) if job.base is not None else 0
+    return settings.styles[known:] or settings.styles
 
 
 def _texts(now: "TrainStep", settings: TrainSettings, took: float) -> dict[str, str]:
