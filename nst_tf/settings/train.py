@@ -42,6 +42,8 @@ LOSS = LossSettings(
 With layers alike a network matches the shallow ones far better than anyone can see, and
 the brushwork of block4_conv1 hardly.
 """
+NOTHING_LEFT = 1.3
+"""Content error of a picture that has nothing of the photograph."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -216,13 +218,20 @@ def sweep(settings: TrainSettings, factors: Sequence[float]) -> TrainSettings:
     """Return settings that train every style at several strengths in one network.
 
     Its previews are the contact sheet to choose from: style NAME at factor 0.3 is the
-    style NAME-x0_3.
+    style NAME-x0_3. A content budget is multiplied too, up to an error at which nothing
+    of the photograph is left.
     """
+
+    def budget(style: StyleSettings, factor: float) -> float | None:
+        usual = style.content_budget or settings.content_budget
+        return min(factor * usual, NOTHING_LEFT) if settings.content_budget else None
+
     styles = tuple(
         dataclasses.replace(
             style,
             name=f"{style.name}-x{factor:g}".replace(".", "_"),
             strength=style.strength * factor,
+            content_budget=budget(style, factor),
         )
         for style in settings.styles
         for factor in factors

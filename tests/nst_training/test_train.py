@@ -208,6 +208,10 @@ def test_a_sweep_has_every_style_at_every_strength(settings):
         ("wave-x0_3", 0.3),
         ("wave-x2", 2.0),
     ]
+    assert swept.budgets == pytest.approx([0.165, 1.1, 0.165, 1.1])
+    assert sweep(settings, (9.0,)).budgets == [1.3, 1.3]
+    plain = dataclasses.replace(settings, content_budget=0.0)
+    assert sweep(plain, (2,)).budgets == []
 
 
 def test_the_model_has_the_moving_average_of_the_weights(photos, settings, tmp_path):
