@@ -46,6 +46,8 @@ class Job:
 
 def export(job: Job, settings: ExportSettings) -> int:
     """Run `nst export`; return the exit code."""
+    if settings.formats != ("web",):  # Each of the others needs TensorFlow first.
+        check_extra("tf", command="export")
     check_formats(settings.formats)
     from nst_tf.places import held, inside
 

@@ -82,7 +82,7 @@ def test_large_pictures_go_in_tiles_of_any_size_without_a_seam(folder, monkeypat
     whole = stylizer(photo, WEIGHTS)
     stylizer.one_pass = 200 * 200
     monkeypatch.setattr(tiling, "PATCH", 64)
-    monkeypatch.setattr(tiling.paint, "__kwdefaults__", {"side": 160})
+    monkeypatch.setattr(tiling.paint, "__kwdefaults__", {"side": 160, "found": None})
     got = stylizer(photo, WEIGHTS)
     assert got.shape == photo.shape
     gap = np.abs(got - whole)
