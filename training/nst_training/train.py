@@ -131,9 +131,7 @@ class _Run:
         self.lowered = 0
         self.saved = False
         self.judges: dict[Network, tuple[Objective, MixedTargets]] = {}
-        budgets = settings.budgets
-        start = self.base.style_factors if self.base is not None else None
-        self.budget = ContentBudget(budgets, start) if budgets else None
+        self.budget: ContentBudget | None = None
 
     @property
     def grows(self) -> bool:
@@ -225,6 +223,10 @@ class _Run:
         network = build_network(settings.network(dtype=half))
         if self.base is not None:
             self.base.start(network)
+        # Here, where variables are spread over the devices; anew after a bad loss.
+        if budgets := settings.budgets:
+            start = self.base.style_factors if self.base is not None else None
+            self.budget = ContentBudget(budgets, start)
         if state is not None:
             self.progress.restore(state.meta)
             self.lowered = state.meta["lowered"]
