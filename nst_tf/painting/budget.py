@@ -21,7 +21,8 @@ from nst_tf.settings.loss import TERMS, ExtractorSettings, LossSettings
 
 _CONTENT, _STYLE = TERMS.index("content"), TERMS.index("style")
 _PACE = 6
-"""Evaluations from one change of the weight to the next."""
+"""Evaluations from one change of the weight to the next; half in a short pass. With a
+change at every one L-BFGS has no pair of one loss, and its steps go wild."""
 _STEP = 4.0
 """Most by which one changes it: L-BFGS keeps its pairs."""
 _RISE, _DECAY = 0.95, 10.0
@@ -68,7 +69,7 @@ class BudgetSearch(RunCallback):
     def after_step(self) -> None:
         """Change the weight for the next evaluation, if it is time."""
         done = self.progress.done
-        pace = max(1, min(_PACE, self.progress.steps // 10))
+        pace = max(_PACE // 2, min(_PACE, self.progress.steps // 5))
         if not self.weights.searching or done % pace or not pace < done <= self.until:
             return
         ahead = _RISE * math.exp(-done / _DECAY) if self.final else 0.0

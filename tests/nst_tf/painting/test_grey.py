@@ -15,7 +15,7 @@ def grey(picture):
 
 @pytest.mark.parametrize("constrained", [True, False])
 def test_of_a_grey_photograph_and_a_grey_painting_the_picture_is_grey(constrained):
-    settings = changed(steps=3, init="noise", constrained=constrained)
+    settings = changed(steps=5, init="noise", constrained=constrained)
     photo, painting = grey(scene(40, 56, seed=1)), grey(scene(48, 48, seed=7))
     losses = []
     result = optimize_image(

@@ -44,7 +44,7 @@ def test_the_first_loss_is_that_of_gatys_notebook(published, real_vgg):
     assert losses[0] == pytest.approx(227e6, rel=0.02)
 
 
-def test_a_short_run_lowers_the_loss_by_ninety_percent_in_gamut(reference):
+def test_a_short_run_paints_most_of_the_style_in_gamut_within_its_budget(reference):
     settings = dataclasses.replace(
         RECIPES["default"],
         size=128,
@@ -56,7 +56,9 @@ def test_a_short_run_lowers_the_loss_by_ninety_percent_in_gamut(reference):
     # Neither black, grey nor noise: contrast, colour, and the photograph in it.
     content = resize(reference[0], *fit(320, 240, 128, "long"))
     before = measure_loss(content, *reference, settings)
-    assert result.loss.total < 0.1 * before.total
+    after = measure_loss(result.pixels, *reference, settings)
+    assert after.style < 0.2 * before.style
+    assert after.content == pytest.approx(0.45, rel=0.25)  # Closer in longer runs.
     assert 0 <= result.pixels.min() <= result.pixels.max() <= 1
     assert result.pixels.std() > 0.1
     assert (result.pixels.max(axis=-1) - result.pixels.min(axis=-1)).mean() > 0.05

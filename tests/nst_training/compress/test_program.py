@@ -60,8 +60,11 @@ def test_a_training_writes_its_steps_and_another_file_is_refused(
     pictures, vgg_file, capsys
 ):
     assert main(command(pictures, vgg_file, "--steps", "2", "--runs", "1")) == 0
+    again = command(pictures, pictures / "photos" / "0.png")
     lines = (pictures / "lite.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2]
     assert not (pictures / "lite.state.npz").exists()
-    assert main(command(pictures, pictures / "photos" / "0.png")) == 2
+    assert main(again) == 2
+    assert "holds a model already" in capsys.readouterr().err
+    assert main([*again, "--overwrite"]) == 2
     assert "not a readable HDF5 file" in capsys.readouterr().err
