@@ -69,7 +69,7 @@ class BudgetSearch(RunCallback):
     def after_step(self) -> None:
         """Change the weight for the next evaluation, if it is time."""
         done = self.progress.done
-        pace = max(_PACE // 2, min(_PACE, self.progress.steps // 5))
+        pace = max(_PACE // 2, min(_PACE, self.progress.steps // 10))
         if not self.weights.searching or done % pace or not pace < done <= self.until:
             return
         ahead = _RISE * math.exp(-done / _DECAY) if self.final else 0.0

@@ -16,19 +16,26 @@ from nst_tf.network.transform import TransformNetwork
 from tests.helpers import PYTHONPATH, ROOT, scene
 
 GALLERY = ROOT / "training/models/gallery"
-"""A model that was saved before there was a class: Keras lists its layers."""
 
 
-def test_the_shipped_model_of_an_older_version_is_the_network_it_was():
-    old = keras.saving.load_model(GALLERY / "model.keras", compile=False)
-    model = load_model(GALLERY)
+def test_a_model_of_an_older_version_is_the_network_it_was(tmp_path):
+    # Before there was a class, Keras listed the layers.
+    made = build_network(NetworkSettings(styles=2, width=0.25))
+    image, style = made.inputs
+    old = keras.Model({"image": image, "style": style}, made.outputs[0])
+    old.save(tmp_path / "model.keras")
+    styles = [{"name": "night"}, {"name": "wave"}]
+    card = {"styles": styles, "recipe": {"width": 0.25}}
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    old = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    model = load_model(tmp_path)
     network = model.network
     assert not isinstance(old, TransformNetwork)
     assert isinstance(network, TransformNetwork)
-    assert network.settings == NetworkSettings(styles=6, width=0.5)
+    assert network.settings == NetworkSettings(styles=2, width=0.25)
     for mine, theirs in zip(network.variables, old.variables, strict=True):
         np.testing.assert_array_equal(np.asarray(mine), np.asarray(theirs))
-    photo, weights = scene(33, 40), [0.1, 0.2, 0.3, 0.1, 0.1, 0.1, 0.1]
+    photo, weights = scene(33, 40), [0.1, 0.3, 0.6]
     inputs = {"image": photo[None], "style": np.asarray([weights], "float32")}
     expected = keras.ops.convert_to_numpy(old(inputs))[0]
     np.testing.assert_array_equal(model(photo, weights), expected)
@@ -57,10 +64,9 @@ def test_a_card_of_another_network_is_refused(tmp_path):
 
 
 def test_a_model_is_read_by_the_text_of_its_path_or_of_its_file():
-    folder = ROOT / "training/models/gallery"
     models = [
         nst_tf.load_model(given)
-        for given in (folder, str(folder), f"{folder}/model.keras")
+        for given in (GALLERY, str(GALLERY), f"{GALLERY}/model.keras")
     ]
     photo = scene(24, 32)
     weights = list(np.eye(7)[2])
