@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 
 from nst_tf.imaging.decode import decode, decode_bytes, is_deep
+from nst_tf.imaging.deep_tiff import DeepTiff
 from nst_tf.imaging.open import Opened, opened
-from nst_tf.imaging.tiff import DeepTiff
 from nst_tf.imaging.write import to_bytes
 
 

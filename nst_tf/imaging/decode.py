@@ -4,11 +4,11 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from nst_tf.imaging.convert import image_to_srgb, values_to_srgb
+from nst_tf.imaging.deep_tiff import DeepTiff, Samples
 from nst_tf.imaging.formats import UnreadableError
 from nst_tf.imaging.open import Opened
 from nst_tf.imaging.picture import Picture
 from nst_tf.imaging.profile import profile_of
-from nst_tf.imaging.tiff import DeepTiff, Samples
 
 _ORIENTATION = 0x0112
 _UPRIGHT = {

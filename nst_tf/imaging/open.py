@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
+from nst_tf.imaging.deep_tiff import DeepTiff, find_deep
 from nst_tf.imaging.formats import (
     ADVICE,
     FORMATS,
@@ -23,7 +24,7 @@ from nst_tf.imaging.formats import (
     kind_of,
     reads_heif,
 )
-from nst_tf.imaging.tiff import DeepTiff, Tiff, find_deep
+from nst_tf.imaging.tiff import Tiff
 from nst_tf.settings.checks import MIN_SIDE, InputError
 
 _DECODER_ERRORS = (

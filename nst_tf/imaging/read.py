@@ -7,12 +7,12 @@ from typing import NamedTuple
 from PIL import Image
 
 from nst_tf.imaging.decode import decode, is_deep, source_profile
+from nst_tf.imaging.deep_tiff import DeepTiff
 from nst_tf.imaging.formats import MAX_PIXELS, MAX_REDUCED, FormatError
 from nst_tf.imaging.metadata import exif_of
 from nst_tf.imaging.open import Opened, opened
 from nst_tf.imaging.picture import Picture
 from nst_tf.imaging.resize import reduced
-from nst_tf.imaging.tiff import DeepTiff
 
 
 class Photograph(NamedTuple):

@@ -21,38 +21,26 @@ from nst_tf.backend.precision import resolve_precision
 from nst_tf.imaging.arrays import PictureLike
 from nst_tf.imaging.guides import Regions
 from nst_tf.imaging.resize import resize
-from nst_tf.loss.choice import networks_of, with_network
-from nst_tf.loss.extractor import build_extractor
-from nst_tf.loss.objective import Objective
+from nst_tf.loss.choice import with_network
 from nst_tf.loss.term import Targets
-from nst_tf.loss.tiled import tiled
 from nst_tf.optimizers.lbfgs import LBFGS
 from nst_tf.painting.budget import BudgetSearch, build_search
 from nst_tf.painting.canvas import Canvas, check_init
 from nst_tf.painting.events import Observer, Result, Step
-from nst_tf.painting.inputs import (
-    Inputs,
-    changeable,
-    prepare,
-)
+from nst_tf.painting.inputs import Inputs, prepare
 from nst_tf.painting.measure import memory_plan
+from nst_tf.painting.objectives import Objectives
 from nst_tf.painting.optimizer import build_optimizer, carry_moments
 from nst_tf.painting.pixels import PixelImage
-from nst_tf.painting.schedule import Pass, plan_passes
+from nst_tf.painting.schedule import plan_passes
 from nst_tf.painting.weights import Reweigh, TermWeights
 from nst_tf.painting.workshop import Workshop
-from nst_tf.running.callbacks import (
-    FiniteGuard,
-    Plateau,
-    Report,
-    SaveState,
-)
+from nst_tf.running.callbacks import FiniteGuard, Plateau, Report, SaveState
 from nst_tf.running.checkpoint import Checkpoint, StateFile, named_variables
 from nst_tf.running.identity import RunIdentity, hash_arrays
 from nst_tf.running.progress import Progress
 from nst_tf.running.transfer import StyleTransfer, counter
 from nst_tf.settings.codec import to_dict
-from nst_tf.settings.loss import Network
 from nst_tf.settings.optimize import OptimizeSettings
 
 Tensor = Any
@@ -102,9 +90,7 @@ def optimize_image(
     settings = with_network(settings or OptimizeSettings())
     inputs = prepare(content, style, settings, regions)
     kept = None if checkpoint is None else Path(checkpoint)
-    run = _Run(inputs, settings, observer, kept, checkpoint_every, workshop)
-    if extractor is not None:
-        run.extractors[networks_of(settings.extractor)[-1]] = extractor
+    run = _Run(inputs, settings, observer, kept, checkpoint_every, workshop, extractor)
     return run(run.file.load() if resume else None)
 
 
@@ -119,10 +105,10 @@ class _Run:
         checkpoint: Path | None,
         checkpoint_every: int,
         workshop: Workshop | None,
+        extractor: keras.Model | None,
     ) -> None:
         check_init(settings.init)
         self.inputs, self.settings = inputs, settings
-        self.extractors: dict[Network, keras.Model] = {}
         self.workshop = workshop
         self.observer, self.checkpoint_every = observer, checkpoint_every
         self.dtype = resolve_precision(settings.precision)
@@ -130,6 +116,15 @@ class _Run:
         self.plan = memory_plan(self.passes, settings, inputs.regions)
         self.file = StateFile(checkpoint, self._identity())
         self.weights = TermWeights(settings)
+        self.objectives = Objectives(
+            self.passes,
+            self.plan,
+            inputs,
+            self.weights,
+            dtype=self.dtype,
+            workshop=workshop,
+            extractor=extractor,
+        )
         self.canvas = Canvas(inputs, settings)
         self.progress = Progress()
         self.losses: list[float] = []
@@ -155,7 +150,7 @@ class _Run:
             first = self._restore_facts(state)
         # All before the first step: the last one's weights may be unusable.
         for network in dict.fromkeys(stage.network for stage in self.passes[first:]):
-            self._extractor(network)
+            self.objectives.extractor(network)
         for index in range(first, len(self.passes)):
             stage = self.passes[index]
             photo = self.canvas.photograph(stage)
@@ -175,17 +170,16 @@ class _Run:
             # Large pictures are many of these: only what is used again is kept.
             previous = photo if index + 1 < len(self.passes) else None
             del photo
-            # Those of the whole loss serve the pass before it, too.
-            goal = index + self._shares_targets(index)
             if targets is None:
-                targets = self._targets(self._objective(goal), stage)
+                targets = self.objectives.targets(index, self.progress.step)
             if kept is None:
-                model = StyleTransfer(generator, self._objective(index), targets)
+                model = StyleTransfer(generator, self.objectives[index], targets)
             else:
                 model = kept
                 if isinstance(targets, Targets):
                     model.targets.replace(targets)
-            targets = model.targets if goal > index else None
+            shared = self.objectives.shares_targets(index)
+            targets = model.targets if shared else None
             self.progress.done, self.progress.steps = 0, stage.steps
             if state is not None:
                 self.progress.done = int(state.meta["done"])
@@ -228,37 +222,6 @@ class _Run:
             now.reason,
             dataclasses.replace(self.settings, weight_changes=self.weights.changes),
         )
-
-    def _objective(self, index: int) -> Objective:
-        """Return the loss of a pass, in tiles where the plan says so."""
-        stage = self.passes[index]
-        loss = changeable(stage.loss, self.settings)
-        objective = Objective(self._extractor(stage.network), loss)
-        return tiled(objective, self.plan.stages[index].tile)
-
-    def _extractor(self, network: Network) -> keras.Model:
-        """Return a loss network, built once."""
-        if network not in self.extractors:
-            chosen = dataclasses.replace(self.settings.extractor, network=network)
-            key = self.settings.loss.layers, chosen, self.dtype
-            shared = self.workshop.extractors if self.workshop else {}
-            if key not in shared:
-                shared[key] = build_extractor(key[0], settings=chosen, dtype=self.dtype)
-            self.extractors[network] = shared[key]
-        return self.extractors[network]
-
-    def _shares_targets(self, index: int) -> bool:
-        """Tell whether a pass and the next are compared with the same."""
-        stage = self.passes[index]
-        return stage.joined and self.passes[index + 1].network == stage.network
-
-    def _targets(self, objective: Objective, stage: Pass) -> Targets:
-        """Return what a picture must match, by the weights of now."""
-        targets = self.inputs.targets(objective, stage, self.settings)
-        if not self.weights.changes:
-            return targets
-        weights = self.weights.at(self.progress.step)
-        return targets._replace(weights=np.asarray(weights, "float32"))
 
     def _fit(self, model: StyleTransfer, index: int) -> None:
         """Run the steps of one pass that are still to do."""

@@ -5,8 +5,6 @@ References:
     Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629
 """
 
-import dataclasses
-import math
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +12,25 @@ import keras
 import numpy as np
 
 from nst_tf.backend.compile import jit_compile
-from nst_tf.backend.precision import resolve_precision
 from nst_tf.imaging.folder import Folder
-from nst_tf.imaging.read import load_image
-from nst_tf.imaging.resize import reduce
 from nst_tf.imaging.write import check_output
-from nst_tf.loss.choice import LAST_SHARE, networks_of, with_network
-from nst_tf.loss.extractor import build_extractor
-from nst_tf.loss.objective import Objective
-from nst_tf.loss.targets import MixedTargets
+from nst_tf.loss.choice import with_network
 from nst_tf.network.trained import STATE
 from nst_tf.network.transform import TransformNetwork, build_network
-from nst_tf.running.callbacks import FiniteGuard, Report, RunCallback, SaveState
+from nst_tf.running.callbacks import FiniteGuard, Report, SaveState
 from nst_tf.running.checkpoint import Checkpoint, StateFile, named_variables
 from nst_tf.running.identity import RunIdentity, hash_arrays
 from nst_tf.running.progress import Progress
-from nst_tf.settings.checks import MIN_SIDE, InputError
+from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_plain
-from nst_tf.settings.loss import Network
 from nst_training.budget import ContentBudget
+from nst_training.callbacks import Preview, TrainedWeights
 from nst_training.data import Batches, Source
 from nst_training.distribute import gpus, spread
 from nst_training.events import Observer, Trained, TrainStep
 from nst_training.feed import dataset_of
 from nst_training.growing import Base
+from nst_training.objectives import Objectives, read_paintings
 from nst_training.optimizer import build_optimizer
 from nst_training.outputs import Outputs
 from nst_training.resident import ResidentBatches
@@ -122,33 +115,20 @@ class _Run:
         self.base = Base(base, settings) if base is not None else None
         self.observer = observer
         self.checkpoint_every, self.preview_every = checkpoint_every, preview_every
-        self.paintings = self._paintings()
-        self.dtype = resolve_precision(settings.precision)
+        paintings = read_paintings(settings, added=self.grows)
+        self.objectives = Objectives(settings, paintings)
         self.file = StateFile(folder / STATE, self._identity())
         self.outputs = Outputs(folder, settings, self.base)
         self.progress = Progress()
         self.progress.steps = settings.steps
         self.lowered = 0
         self.saved = False
-        self.judges: dict[Network, tuple[Objective, MixedTargets]] = {}
         self.budget: ContentBudget | None = None
 
     @property
     def grows(self) -> bool:
         """Whether a style is added to a trained model."""
         return self.base is not None and self.base.grows
-
-    def _paintings(self) -> list[np.ndarray]:
-        settings = self.settings
-        new = settings.styles[-1:] if self.grows else settings.styles
-        # A position cannot be mirrored about itself.
-        least = MIN_SIDE * (2 if settings.extractor.padding == "reflect" else 1)
-        read = [
-            _painting(style.image, style.size or settings.style_size, least)
-            for style in new
-        ]
-        # Only an added style is ever asked for; any picture holds the others' place.
-        return read[:1] * (len(settings.styles) - len(new)) + read
 
     def _identity(self) -> RunIdentity:
         facts = to_plain(self.settings)
@@ -157,8 +137,8 @@ class _Run:
             for key in ("image", "credit", "licence"):
                 style.pop(key)
         facts |= {
-            "paintings": hash_arrays(self.paintings),
-            "dtype": self.dtype,
+            "paintings": hash_arrays(self.objectives.paintings),
+            "dtype": self.objectives.dtype,
             "backend": keras.backend.backend(),
             "base": self.base.hash if self.base is not None else None,
         }
@@ -181,18 +161,16 @@ class _Run:
         while True:
             now.reason, self.saved = "finished", False
             network, optimizer = self._start(state)
-            phases = self._phases()
-            # All before the first step: the last one's weights may be unusable.
-            judges = [self._judge(name) for name, _ in phases]
-            for judge, (_, until) in zip(judges, phases, strict=True):
+            for stage in self.objectives.stages(now.step):
                 self.model = NetworkTransfer(
                     network,
-                    *judge,
+                    stage.objective,
+                    stage.targets,
                     self.budget,
                     temporal_weight=self.settings.temporal_weight,
                 )
                 self.model.compile(optimizer=optimizer, jit_compile=jit_compile())
-                self._fit(until)
+                self._fit(stage.until)
                 if now.reason != "finished":
                     break
             if not now.failed:
@@ -204,22 +182,14 @@ class _Run:
             (self.folder / STATE).unlink(missing_ok=True)
         return Trained(self.folder, now.step, now.loss, now.reason)
 
-    def _phases(self) -> list[tuple[Network, int]]:
-        """Return the loss networks to come, and the step up to which each is used."""
-        steps = self.settings.steps
-        *first, last = networks_of(self.settings.extractor)
-        before = steps - math.ceil(LAST_SHARE * steps)
-        if self.progress.step >= before:
-            return [(last, steps)]
-        return [*((name, before) for name in first), (last, steps)]
-
     def _start(
         self, state: Checkpoint | None
     ) -> tuple[TransformNetwork, keras.optimizers.Optimizer]:
         """Return network and optimizer at their start, or as a state has them."""
         settings = self.settings
         keras.utils.set_random_seed(settings.seed)
-        half = f"mixed_{self.dtype}" if self.dtype != "float32" else "float32"
+        dtype = self.objectives.dtype
+        half = f"mixed_{dtype}" if dtype != "float32" else "float32"
         network = build_network(settings.network(dtype=half))
         if self.base is not None:
             self.base.start(network)
@@ -235,20 +205,6 @@ class _Run:
         if state is not None:
             self.file.restore(state, self._variables(network, optimizer))
         return network, optimizer
-
-    def _judge(self, name: Network) -> tuple[Objective, MixedTargets]:
-        """Return the loss in a loss network, and what it compares with."""
-        if name not in self.judges:
-            settings = self.settings
-            chosen = dataclasses.replace(settings.extractor, network=name)
-            extractor = build_extractor(
-                settings.loss.layers, settings=chosen, dtype=self.dtype
-            )
-            objective = Objective(extractor, settings.loss)
-            strengths = [style.strength for style in settings.styles]
-            targets = MixedTargets(objective, self.paintings, strengths)
-            self.judges[name] = objective, targets
-        return self.judges[name]
 
     def _lowered(self, state: Checkpoint | None) -> Checkpoint | None:
         """Count a loss that is not finite; return the state to go on from."""
@@ -272,7 +228,8 @@ class _Run:
         if now.step >= until:
             return
         batches = self._batches()
-        preview, trained = _Preview(self), _Trained(self, until)
+        preview = Preview(now, self._preview, every=self.preview_every)
+        trained = TrainedWeights(now, self.model.generator, until)
         try:
             self.model.fit(
                 dataset_of(
@@ -339,6 +296,10 @@ class _Run:
             )
         )
 
+    def _preview(self) -> np.ndarray:
+        network = self.outputs.averaged(self.model)
+        return self.outputs.preview(network, self.source, self.progress.step)
+
     def _told(self) -> dict[str, list[float]]:
         return self.budget.told() if self.budget is not None else {}
 
@@ -355,57 +316,3 @@ class _Run:
         if self.budget is not None:
             parts["budget"] = self.budget
         return named_variables(**parts)
-
-
-class _Preview(RunCallback):
-    """Writes a sheet of previews when it is time.
-
-    Attributes:
-        sheet: The one written after this step.
-    """
-
-    def __init__(self, run: _Run) -> None:
-        super().__init__(run.progress)
-        self.run = run
-        self.sheet: np.ndarray | None = None
-
-    def after_step(self) -> None:
-        """Write the sheet."""
-        run, now = self.run, self.progress
-        self.sheet = None
-        if run.preview_every and (now.last or now.step % run.preview_every == 0):
-            network = run.outputs.averaged(run.model)
-            self.sheet = run.outputs.preview(network, run.source, now.step)
-
-
-class _Trained(RunCallback):
-    """Keeps the weights of the last step, for which `fit` puts in their average.
-
-    Training goes on from them, as it does from a state; models get the average.
-    """
-
-    def __init__(self, run: _Run, until: int) -> None:
-        super().__init__(run.progress)
-        self.run, self.until = run, until
-        self.kept: list[np.ndarray] | None = None
-
-    def after_step(self) -> None:
-        """Keep them, if it is the last."""
-        if self.progress.step == self.until:
-            self.kept = self.run.model.generator.get_weights()
-
-    def put_back(self) -> None:
-        """Put them in, where all steps were made."""
-        if self.kept is not None:
-            self.run.model.generator.set_weights(self.kept)
-
-
-def _painting(path: Path, size: int, least: int) -> np.ndarray:
-    pixels = reduce(load_image(path).pixels, size)
-    height, width = pixels.shape[:2]
-    if min(height, width) < least:
-        raise InputError(
-            f"the style image {path} would be {width}x{height} pixels; each side needs"
-            f" {least}: choose a larger size or crop the image"
-        )
-    return pixels

@@ -160,8 +160,8 @@ def test_the_training_step_on_jax_agrees_with_that_on_tensorflow(tmp_path, rando
 
 def test_the_network_passes_its_tests_on_jax():
     names = "padding or upsampling or normalisation or lowerings or johnsons"
-    out = suite_on_jax("network/test_transform.py", "-k", names)
-    assert "passed" in out
+    for file in ("network/test_layers.py", "network/test_transform.py"):
+        assert "passed" in suite_on_jax(file, "-k", names)
 
 
 def test_weights_change_on_the_way_on_jax_too(tmp_path, random_vgg):
