@@ -15,7 +15,7 @@ from nst_tf.settings.checks import InputError
 from nst_tf.video.codecs import Encoding
 from nst_tf.video.colors import tag, to_frame
 from nst_tf.video.film import Film, Frame
-from nst_tf.video.needs import worded
+from nst_tf.video.needs import shared_processor, worded
 
 PART = 64
 """Frames of a part: more between key frames would hardly make a smaller film."""
@@ -76,7 +76,8 @@ class PartEncoder:
         with worded("can't encode", film.path):
             self.context: Any = av.CodecContext.create(encoding.encoder, "w")
             configure(self.context, film, encoding)
-            self.context.open()
+            with shared_processor():
+                self.context.open()
         self.packets: list[Any] = []
         self.lengths: dict[int, int] = {}
 

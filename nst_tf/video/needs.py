@@ -27,6 +27,27 @@ def worded(doing: str, path: Path) -> Iterator[None]:
         raise InputError(f"{doing} {path}: {reason}") from error
 
 
+@contextlib.contextmanager
+def shared_processor() -> Iterator[None]:
+    """Take back the precedence that an encoder gives itself while it is opened.
+
+    For the administrator, such as in a container, SVT-AV1 puts its threads and the one
+    that calls it before all other work of the machine, and what they start inherits
+    that: two threads that wait by spinning then stop everything else for ever.
+    """
+    if not hasattr(os, "sched_getscheduler"):  # Linux alone has both.
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        for task in Path("/proc/self/task").iterdir():
+            with contextlib.suppress(OSError):  # It has ended since.
+                if os.sched_getscheduler(int(task.name)) != policy:
+                    os.sched_setscheduler(int(task.name), policy, parameters)
+
+
 def quiet_ffmpeg() -> None:
     """Keep FFmpeg's remarks off the terminal; what goes wrong is raised."""
     import av.logging

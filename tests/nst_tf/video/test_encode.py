@@ -1,5 +1,8 @@
 """Parts of a film, and what makes one film of them."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -32,6 +35,21 @@ def test_every_frame_becomes_a_packet_with_its_time(source, tmp_path, codec):
     again = Packets.load(path)
     assert again.payloads() == packets.payloads()
     assert b"".join(again.payloads()) == packets.data.tobytes()
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getscheduler"), reason="Linux tells how a thread is ranked"
+)
+@pytest.mark.parametrize("codec", ["h264", "av1"])
+def test_no_thread_goes_before_the_work_of_others(source, tmp_path, codec):
+    encoding = choose_encoding(tmp_path / "out.mkv", source.film, codec=codec)
+    encoder = PartEncoder(source.film, encoding)
+    for frame in source.frames():
+        encoder.add(frame)
+    tasks = [int(task.name) for task in Path("/proc/self/task").iterdir()]
+    assert len(tasks) > 1
+    assert {os.sched_getscheduler(task) for task in tasks} == {os.SCHED_OTHER}
+    encoder.finish()
 
 
 def test_pictures_are_decoded_in_order_and_before_they_are_shown():
