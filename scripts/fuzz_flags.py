@@ -83,7 +83,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "init": ("content", "noise", "style", "photo.png", "missing.png"),
     "photos": ("photos", "photos", "photos", "empty", "missing", "photo.png", "tfds:x"),
 }
-"""Values of flags that decide how long a run takes, or that have a form of their own."""
+"""Values of flags that decide how long a run takes, or have a form of their own."""
 LEFT_OUT = ("help", "push-to-hub", "data-dir", "tensorboard", "overwrite")
 """Flags that leave the machine, or that allow what is checked here."""
 
@@ -232,6 +232,14 @@ def _below(folder: Path, name: str) -> Iterator[Path]:
     yield from sorted((folder / name).rglob("*"))
 
 
+def asked_for(words: list[str]) -> set[str]:
+    """Return what a command line names as its results alone."""
+    pairs = list(zip(["", *words], words, strict=False))
+    flags = ("-o", "--output", "--sheet", "--log")
+    results = {word for flag, word in pairs if flag in flags}
+    return results - {word for flag, word in pairs if flag not in flags}
+
+
 def check(command: str, words: list[str], inputs: Path) -> tuple[str, float]:
     """Run a case in a copy of the inputs; return what is wrong, and the seconds."""
     with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
@@ -265,8 +273,12 @@ def check(command: str, words: list[str], inputs: Path) -> tuple[str, float]:
             return "a traceback", seconds
         if seconds > LIMITS[0 if code == 130 else int(str(code))]:
             return f"{seconds:.0f} s", seconds
-        after = contents(folder)
-        if any(after.get(path) != content for path, content in before.items()):
+        after, named = contents(folder), asked_for(words)
+        if any(
+            after.get(path) != content
+            for path, content in before.items()
+            if str(path.relative_to(folder)) not in named
+        ):
             return "an input is lost or changed", seconds
         for path in before:
             path.unlink()

@@ -136,7 +136,9 @@ def check_whole(folder: Path) -> None:
                     raise ValueError(f"{path} is not whole")
         if path.name == "card.json":
             for entry in json.loads(path.read_text("utf-8"))["files"]:
-                size = (path.parent / entry["file"]).stat().st_size
+                made = path.parent / entry["file"]
+                files = made.rglob("*") if made.is_dir() else [made]
+                size = sum(file.stat().st_size for file in files if file.is_file())
                 if size != entry["bytes"]:
                     raise ValueError(f"{entry['file']} has {size} bytes")
 
