@@ -5,7 +5,7 @@
 Flags and their kinds are read off each command's own --help; their values are fitting,
 extreme and foreign ones. Whatever comes of it must end with 0, or with 2 and a line
 that says why, without a traceback, in time, with every input as it was and no
-half-written file.
+half-written file. tests/test_fuzz_flags.py runs the first of them.
 """
 
 import argparse

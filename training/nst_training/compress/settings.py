@@ -1,16 +1,16 @@
 """Settings of a compression: plain frozen dataclasses."""
 
 import dataclasses
+from typing import Literal
 
 from nst_tf.settings.checks import at_least, finite, reject
-from nst_tf.settings.loss import Network
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CompressSettings:
     """All that decides the numbers of a compressed loss network."""
 
-    network: Network = "vgg19"
+    network: Literal["vgg19", "vgg16"] = "vgg19"
     """The network that is compressed."""
     numbers: int = 5_000_000
     """Most numbers of the factored kernels: a byte each in the file."""
@@ -36,6 +36,8 @@ class CompressSettings:
         problems += at_least("crop", self.crop, 32)
         problems += at_least("steps", self.steps, 0)
         problems += at_least("seed", self.seed, 0)
+        if self.network not in ("vgg19", "vgg16"):
+            problems.append(f"network must be vgg19 or vgg16, got {self.network}")
         if self.crop % 16:
             problems.append(f"crop must be a multiple of 16, got {self.crop}")
         reject(problems)

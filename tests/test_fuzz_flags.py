@@ -1,0 +1,41 @@
+"""The first cases of scripts/fuzz_flags.py: random flags of the commands."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from scripts import fuzz_flags
+from tests.helpers import ROOT
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs")
+    fuzz_flags.prepare(folder)
+    return folder
+
+
+COUNTS = {"optimize": 20, "train": 15, "explore": 15, "serve": 15}
+"""Of the commands whose cases take seconds; of others a tenth."""
+
+
+# Sound flags of fetch-weights would download.
+@pytest.mark.parametrize(
+    "command", [x for x in fuzz_flags.BASES if x != "fetch-weights"]
+)
+def test_random_flags_are_done_or_refused_and_lose_nothing(inputs, command):
+    count = str(COUNTS.get(command, 50))
+    words = ["--only", command, "--count", count, "--inputs", str(inputs)]
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.fuzz_flags", *words],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": fuzz_flags.PYTHONPATH},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-1000:]
+    assert f"{command}: {count} cases" in done.stdout
