@@ -42,6 +42,23 @@ def beside(path: Path) -> Path:
     return path.with_name(f".{os.getpid()}.part.{path.name}")
 
 
+def check_writable(path: Path) -> None:
+    """Check before any work that a file can be written; make its folder.
+
+    Raises:
+        InputError: It is a folder, or its own is missing or not writable.
+    """
+    try:
+        if path.is_dir():
+            raise InputError(f"the output {path} is a folder; give a file name")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe = beside(path)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"can't write to the folder of {path}: {error}") from error
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal.
 

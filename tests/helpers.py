@@ -119,3 +119,16 @@ def scene(height, width, seed=0):
     ]
     noise = 0.05 * rng.standard_normal((height, width, 3))
     return np.clip(np.stack(waves, axis=-1) + noise, 0, 1).astype("float32")
+
+
+def value(tensor):
+    """Return a tensor of any backend as NumPy's."""
+    from keras import ops
+
+    return ops.convert_to_numpy(tensor)
+
+
+def mixes(rng, batch, rows=3):
+    """Return random weights of styles that add up to one, float32 `[batch, rows]`."""
+    weights = rng.random((batch, rows)).astype("float32")
+    return weights / weights.sum(axis=1, keepdims=True)

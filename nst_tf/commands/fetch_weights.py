@@ -1,18 +1,17 @@
 """`nst fetch-weights`: the ImageNet weights of a VGG, into Keras' cache."""
 
 import dataclasses
-from typing import Literal
 
 from nst_tf.commands.console import import_quietly
 from nst_tf.commands.flags import read_flags
-from nst_tf.settings.loss import ExtractorSettings
+from nst_tf.settings.loss import ExtractorSettings, Vgg
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Job:
     """What `nst fetch-weights` downloads."""
 
-    network: Literal["vgg19", "vgg16"] = "vgg19"
+    network: Vgg = "vgg19"
     """Whose weights: 80 MB for VGG-19, 59 MB for VGG-16."""
     quiet: bool = False
     """Print nothing."""

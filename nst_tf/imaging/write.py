@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from nst_tf.files import beside, replacing
+from nst_tf.files import check_writable, replacing
 from nst_tf.imaging import metadata
 from nst_tf.imaging.convert import can_hold, values_from_srgb
 from nst_tf.imaging.encode_png import encode_png16
@@ -87,15 +87,7 @@ def check_output(path: Path, *, depth: Depth = 8) -> None:
     """
     _check_depth(path, depth)
     _kind(path)
-    try:
-        if path.is_dir():
-            raise InputError(f"the output {path} is a folder; give a file name")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        probe = beside(path)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"can't write to the folder of {path}: {error}") from error
+    check_writable(path)
 
 
 def save_image(

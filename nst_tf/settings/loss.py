@@ -9,6 +9,7 @@ from nst_tf.settings.budget import DEFAULT_STRENGTH, content_target
 from nst_tf.settings.checks import exceeds, finite, reject, within
 
 Network = Literal["auto", "vgg19", "vgg16", "lite", "lite-vgg19"]
+Vgg = Literal["vgg19", "vgg16"]
 Pooling = Literal["max", "average"]
 Convention = Literal["gatys-notebook", "gatys-2015", "ng-course", "johnson", "relative"]
 Border = Literal["whole", "inner"]

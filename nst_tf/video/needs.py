@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from nst_tf.settings.checks import InputError
 
@@ -35,17 +37,29 @@ def shared_processor() -> Iterator[None]:
     that calls it before all other work of the machine, and what they start inherits
     that: two threads that wait by spinning then stop everything else for ever.
     """
-    if not hasattr(os, "sched_getscheduler"):  # Linux alone has both.
-        yield
-        return
-    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    before = _ranks()
     try:
         yield
     finally:
-        for task in Path("/proc/self/task").iterdir():
-            with contextlib.suppress(OSError):  # It has ended since.
-                if os.sched_getscheduler(int(task.name)) != policy:
-                    os.sched_setscheduler(int(task.name), policy, parameters)
+        mine = before.get(threading.get_native_id())
+        for task, rank in _ranks().items():
+            usual = before.get(task, mine)  # A new thread gets that of its maker.
+            if usual is not None and rank[0] != usual[0]:
+                with contextlib.suppress(OSError):  # It has ended since.
+                    os.sched_setscheduler(task, *usual)
+
+
+def _ranks() -> dict[int, tuple[int, Any]]:
+    """Return policy and parameters of each thread of the process, by its number.
+
+    Empty where the system does not tell: other systems than Linux, and musl's.
+    """
+    found = {}
+    for task in Path("/proc/self/task").glob("*"):
+        with contextlib.suppress(OSError, AttributeError):
+            number = int(task.name)
+            found[number] = os.sched_getscheduler(number), os.sched_getparam(number)
+    return found
 
 
 def quiet_ffmpeg() -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from nst_tf.files import beside, replacing
+from nst_tf.files import check_writable, replacing
 from nst_tf.imaging.animation import ANIMATIONS, save_animation
 from nst_tf.imaging.write import save_image, to_bytes
 from nst_tf.settings.checks import InputError
@@ -207,22 +207,10 @@ def choose_output(
         )
     if kind not in SUFFIXES and (codec != "auto" or crf is not None):
         raise InputError(f"--codec and --crf are for films; {path} is none")
-    _check_folder(path)
+    check_writable(path)
     if is_sequence(path):
         return SequenceOutput(path)
     if kind in ANIMATIONS:
         return AnimationOutput(path=path, film=film, loop=loop)
     encoding = choose_encoding(path, film, codec=codec, crf=crf)
     return FilmOutput(path=path, film=film, encoding=encoding, **options)
-
-
-def _check_folder(path: Path) -> None:
-    try:
-        if path.is_dir():
-            raise InputError(f"the output {path} is a folder; give a file name")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        probe = beside(path)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"can't write to the folder of {path}: {error}") from error

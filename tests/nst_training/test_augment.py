@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from keras import ops
 
 from nst_tf.loss.temporal import warp
 from nst_training.augment import DRAWS, augment
-from tests.helpers import scene
+from tests.helpers import scene, value
 
 RNG = np.random.default_rng(1)
 IMAGE = np.stack([scene(64, 64, seed=k) for k in range(8)])
@@ -15,10 +14,6 @@ INNER = np.s_[:, 16:-16, 16:-16]
 
 def draws():
     return RNG.random((8, DRAWS)).astype("float32")
-
-
-def value(tensor):
-    return ops.convert_to_numpy(tensor)
 
 
 def test_nothing_is_done_where_nothing_is_asked():

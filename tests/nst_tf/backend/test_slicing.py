@@ -6,12 +6,9 @@ import pytest
 from keras import ops
 
 from nst_tf.backend.slicing import mirrored, slice_map
+from tests.helpers import value
 
 RNG = np.random.default_rng(3)
-
-
-def value(tensor):
-    return ops.convert_to_numpy(tensor)
 
 
 @pytest.mark.parametrize("batch", [2, None])

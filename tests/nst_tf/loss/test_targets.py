@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from nst_tf import LossSettings, MixedTargets, Objective, build_extractor
-from tests.helpers import scene
+from tests.helpers import scene, value
 
 LOSS = LossSettings(
     content_layers=("block2_conv2",), style_layers=("block1_conv1", "block2_conv1")
@@ -18,10 +18,6 @@ WEIGHTS = np.array([[0, 0, 1], [0, 1, 0], [0, 0.3, 0.7]], "float32")
 @pytest.fixture
 def objective(random_vgg):
     return Objective(build_extractor(LOSS.layers), LOSS)
-
-
-def value(tensor):
-    return ops.convert_to_numpy(tensor)
 
 
 def inputs():

@@ -2,16 +2,11 @@
 
 import numpy as np
 import pytest
-from keras import ops
 
 from nst_tf.loss.temporal import temporal_loss, warp
-from tests.helpers import scene
+from tests.helpers import scene, value
 
 RNG = np.random.default_rng(0)
-
-
-def value(tensor):
-    return ops.convert_to_numpy(tensor)
 
 
 def test_a_shift_by_whole_pixels_is_a_slice():

@@ -9,6 +9,7 @@ from nst_tf.loss.content import content_loss
 from nst_tf.loss.conventions import default_layer_weights
 from nst_tf.loss.style.gram import gram_matrix, style_loss
 from nst_tf.loss.variation import total_variation
+from tests.helpers import value
 
 RNG = np.random.default_rng(0)
 F = RNG.standard_normal((2, 5, 4, 3)).astype("float32")
@@ -20,10 +21,6 @@ M, C = 20, 3
 def raw_gram(features):
     """Undivided, by another route than a matrix product of flattened maps."""
     return np.einsum("bhwc,bhwd->bcd", features, features, dtype="float64")
-
-
-def value(tensor):
-    return ops.convert_to_numpy(tensor)
 
 
 def test_gram_matrix_is_the_mean_of_outer_products():

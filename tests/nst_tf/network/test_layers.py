@@ -11,17 +11,9 @@ from nst_tf.network.layers import (
     ReflectionPadding,
 )
 from nst_tf.network.subpixel import PhasedConv2D, UpsamplingConv2D
+from tests.helpers import mixes, value
 
 RNG = np.random.default_rng(3)
-
-
-def value(tensor):
-    return ops.convert_to_numpy(tensor)
-
-
-def mixes(batch, rows=3):
-    weights = RNG.random((batch, rows)).astype("float32")
-    return weights / weights.sum(axis=1, keepdims=True)
 
 
 @pytest.mark.parametrize("lowering", ["native", "slices"])
@@ -80,7 +72,7 @@ def test_upsampling_repeats_pixels_mirrors_and_convolves(lowering, height, width
 
 def test_normalisation_mixes_the_styles_gamma_and_beta():
     x = RNG.normal(5.0, 3.0, (2, 6, 7, 4)).astype("float32")
-    weights = mixes(2)
+    weights = mixes(RNG, 2)
     layer = ConditionalInstanceNormalization(3)
     layer.build(x.shape)
     gamma, beta = (RNG.standard_normal((3, 4)).astype("float32") for _ in range(2))
@@ -108,7 +100,7 @@ def test_statistics_stay_float32_in_half_precision():
 @pytest.mark.parametrize("channels", [4, 16])  # 16: TensorFlow's operation.
 def test_normalisation_in_training_is_the_same(channels):
     x = RNG.normal(5.0, 3.0, (2, 6, 8, channels)).astype("float32")
-    weights = mixes(2)
+    weights = mixes(RNG, 2)
     layer = ConditionalInstanceNormalization(3)
     layer.build(x.shape)
     layer.set_weights([RNG.standard_normal((3, channels)) for _ in range(2)])

@@ -9,23 +9,14 @@ from nst_tf import InputError, NetworkSettings, build_network
 from nst_tf.network.layers import ConditionalInstanceNormalization
 from nst_tf.network.transform import TransformNetwork
 from nst_tf.running.transfer import StyleTransfer
-from tests.helpers import scene
+from tests.helpers import mixes, scene, value
 
 RNG = np.random.default_rng(3)
 TINY = {"styles": 2, "width": 0.125}
 
 
-def value(tensor):
-    return ops.convert_to_numpy(tensor)
-
-
 def photographs(height, width, batch=2):
     return np.stack([scene(height, width, seed=k) for k in range(batch)])
-
-
-def mixes(batch, rows=3):
-    weights = RNG.random((batch, rows)).astype("float32")
-    return weights / weights.sum(axis=1, keepdims=True)
 
 
 @pytest.mark.skipif(
@@ -56,7 +47,7 @@ def test_the_training_step_uses_the_fused_normalisation():
 @pytest.mark.parametrize("size", [(16, 16), (17, 30), (43, 22), (64, 48)])
 def test_the_output_has_the_inputs_size_and_range(size):
     network = build_network(NetworkSettings(**TINY))
-    got = value(network({"image": photographs(*size), "style": mixes(2)}))
+    got = value(network({"image": photographs(*size), "style": mixes(RNG, 2)}))
     assert got.shape == (2, *size, 3)
     assert got.min() >= 0
     assert got.max() <= 1
@@ -66,7 +57,7 @@ def test_the_output_has_the_inputs_size_and_range(size):
 def test_sizes_may_be_unknown_when_it_is_compiled():
     network = build_network(NetworkSettings(**TINY))
     network.compile()
-    inputs = {"image": photographs(34, 27), "style": mixes(2)}
+    inputs = {"image": photographs(34, 27), "style": mixes(RNG, 2)}
     np.testing.assert_allclose(
         network.predict(inputs, verbose=0), value(network(inputs)), atol=1e-5
     )
@@ -78,7 +69,7 @@ def test_all_lowerings_give_equal_results_with_equal_weights(lowering):
     native = build_network(NetworkSettings(**TINY))
     other = build_network(NetworkSettings(**TINY, lowering=lowering))
     other.set_weights(native.get_weights())
-    inputs = {"image": photographs(32, 44), "style": mixes(2)}
+    inputs = {"image": photographs(32, 44), "style": mixes(RNG, 2)}
     np.testing.assert_allclose(
         value(native(inputs)), value(other(inputs)), rtol=0, atol=2e-6
     )
@@ -86,7 +77,7 @@ def test_all_lowerings_give_equal_results_with_equal_weights(lowering):
 
 def test_the_step_of_training_normalises_as_every_other_pass():
     network = build_network(NetworkSettings(**TINY))
-    inputs = {"image": photographs(32, 44), "style": mixes(2)}
+    inputs = {"image": photographs(32, 44), "style": mixes(RNG, 2)}
     np.testing.assert_allclose(
         value(network(inputs, training=True)), value(network(inputs)), atol=2e-5
     )
@@ -117,7 +108,7 @@ def test_only_the_ratios_of_the_styles_count():
 
 def test_a_picture_does_not_depend_on_its_batch():
     network = build_network(NetworkSettings(**TINY))
-    images, weights = photographs(24, 20, batch=3), mixes(3)
+    images, weights = photographs(24, 20, batch=3), mixes(RNG, 3)
     together = value(network({"image": images, "style": weights}))
     alone = value(network({"image": images[1:2], "style": weights[1:2]}))
     np.testing.assert_allclose(together[1:2], alone, atol=1e-5)
@@ -153,7 +144,7 @@ def test_it_is_saved_and_loaded_by_keras(tmp_path):
     network = build_network(NetworkSettings(**TINY))
     network.save(tmp_path / "network.keras")
     loaded = keras.saving.load_model(tmp_path / "network.keras")
-    inputs = {"image": photographs(20, 24), "style": mixes(2)}
+    inputs = {"image": photographs(20, 24), "style": mixes(RNG, 2)}
     np.testing.assert_array_equal(value(network(inputs)), value(loaded(inputs)))
 
 
@@ -179,7 +170,7 @@ def test_a_network_of_any_width_is_rebuilt_with_its_weights(width):
     assert copy.get_layer("res1a").kernel.shape == (3, 3, wide, wide)
     assert copy.settings.lowering == "slices"
     again = copy.rebuilt(lowering="native", tiles=False)
-    inputs = {"image": photographs(20, 24), "style": mixes(2)}
+    inputs = {"image": photographs(20, 24), "style": mixes(RNG, 2)}
     np.testing.assert_array_equal(value(again(inputs)), value(network(inputs)))
 
 

@@ -6,12 +6,9 @@ import pytest
 from keras import ops
 
 from nst_tf.optimizers.muon import Muon, orthogonalize
+from tests.helpers import value
 
 RNG = np.random.default_rng(0)
-
-
-def value(tensor):
-    return ops.convert_to_numpy(tensor)
 
 
 @pytest.mark.parametrize("shape", [(40, 8), (8, 40), (12, 12), (243, 3)])

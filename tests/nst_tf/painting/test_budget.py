@@ -9,7 +9,6 @@ from keras import ops
 from nst_tf import (
     ExtractorSettings,
     LossSettings,
-    OptimizeSettings,
     build_extractor,
     optimize_image,
 )
@@ -17,7 +16,7 @@ from nst_tf.imaging.guides import from_masks
 from nst_tf.imaging.resize import resize
 from nst_tf.painting.workshop import Workshop
 from nst_tf.settings.budget import content_target
-from tests.helpers import Steps, scene
+from tests.helpers import Steps, changed, scene
 
 LITE = ExtractorSettings(network="lite")
 CONTENT = scene(48, 64, seed=1)
@@ -28,15 +27,7 @@ LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1")
 
 def lossy(strength, **values):
     loss = LossSettings(strength=strength, style_layers=LAYERS, **values)
-    return OptimizeSettings(
-        size=64,
-        scales=1,
-        steps=50,
-        history=8,
-        precision="float32",
-        loss=loss,
-        extractor=LITE,
-    )
+    return changed(size=64, steps=50, history=8, loss=loss, extractor=LITE)
 
 
 def error_of(pixels, photo):

@@ -139,13 +139,7 @@ def test_a_share_of_all_steps_is_refused(share):
 
 
 def test_coarse_scales_precede_the_final_one():
-    settings = OptimizeSettings(
-        size=512,
-        scales=3,
-        steps=7,
-        coarse_steps=9,
-        schedule="whole",
-    )
+    settings = changed(size=512, scales=3, steps=7, coarse_steps=9)
     scales = plan_passes((1000, 500), [(300, 900)], settings)
     assert [tuple(s.picture) for s in scales] == [(128, 64), (256, 128), (512, 256)]
     assert [s.steps for s in scales] == [9, 9, 7]

@@ -1,16 +1,17 @@
 """Settings of a compression: plain frozen dataclasses."""
 
 import dataclasses
-from typing import Literal
+from typing import get_args
 
 from nst_tf.settings.checks import at_least, finite, reject
+from nst_tf.settings.loss import Vgg
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CompressSettings:
     """All that decides the numbers of a compressed loss network."""
 
-    network: Literal["vgg19", "vgg16"] = "vgg19"
+    network: Vgg = "vgg19"
     """The network that is compressed."""
     numbers: int = 5_000_000
     """Most numbers of the factored kernels: a byte each in the file."""
@@ -36,7 +37,7 @@ class CompressSettings:
         problems += at_least("crop", self.crop, 32)
         problems += at_least("steps", self.steps, 0)
         problems += at_least("seed", self.seed, 0)
-        if self.network not in ("vgg19", "vgg16"):
+        if self.network not in get_args(Vgg):
             problems.append(f"network must be vgg19 or vgg16, got {self.network}")
         if self.crop % 16:
             problems.append(f"crop must be a multiple of 16, got {self.crop}")
