@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from scripts.bench_peer import Peer, has_torch
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 HERE = Path(__file__).resolve().parent
 SIZE = 256
@@ -101,8 +103,8 @@ def engines(torch_python: str, rounds: int = 9) -> None:
             stylizer = Stylizer.load(onnx, engine=engine, threads=2)
             runs[engine] = painter(stylizer, photo)
         for precision in ("float32", "bfloat16"):
-            peer = Peer(torch_python, precision)
-            if peer.alive:
+            peer = torch_pass(torch_python, precision)
+            if peer is not None:
                 runs[f"PyTorch {precision}"] = peer
         times: dict[str, list[float]] = {name: [] for name in runs}
         for count in range(rounds + 2):
@@ -131,27 +133,12 @@ def painter(stylizer: object, photo: np.ndarray) -> Callable[[], object]:
     return lambda: stylizer(photo, [0.0, 1.0])
 
 
-class Peer:
-    """The network in PyTorch, in a process of its own, one pass a call."""
-
-    def __init__(self, python: str, precision: str) -> None:
-        found = subprocess.run([python, "-c", "import torch"], capture_output=True)
-        self.alive = found.returncode == 0
-        if not self.alive:
-            print("PyTorch: left out, it is not installed (see --torch-python)")
-            return
-        command = [python, str(HERE / "bench_stylize_torch.py"), precision, str(SIZE)]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def __call__(self) -> object:
-        """Ask for one pass and wait for its end."""
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
-        return self.process.stdout.readline()
+def torch_pass(python: str, precision: str) -> Peer | None:
+    """Return a pass of the network in PyTorch, if it can be made here."""
+    if not has_torch(python):
+        print("PyTorch: left out, it is not installed (see --torch-python)")
+        return None
+    return Peer(python, HERE / "bench_stylize_torch.py", precision, str(SIZE))
 
 
 def memory(model: Path) -> None:

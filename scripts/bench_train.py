@@ -5,11 +5,9 @@ where an interpreter with torch is at hand.
 """
 
 import argparse
-import json
 import os
 import platform
 import resource
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from nst_training.settings import LOSS
+from scripts.bench_peer import Peer, has_torch
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 HERE = Path(__file__).resolve().parent
@@ -42,8 +41,8 @@ def main() -> None:
         runs["nst-tf, photographs"] = photos
     peers = {}
     for name in ("float32", "bfloat16"):
-        peer = Peer(given.torch_python, name)
-        if peer.alive:
+        peer = torch_step(given.torch_python, name)
+        if peer is not None:
             peers[f"PyTorch {name}"] = runs[f"PyTorch {name}"] = peer
     times: dict[str, list[float]] = {name: [] for name in runs}
     for count in range(given.rounds + 2):
@@ -117,30 +116,15 @@ def ours(folder: Path) -> tuple[Callable[[], object], Callable[[], object] | Non
     return run(repeated), run(iter(data.map(lambda x: (x,)).prefetch(2)))
 
 
-class Peer:
-    """The step in PyTorch, in a process of its own, one a call."""
-
-    def __init__(self, python: str, precision: str) -> None:
-        weights = os.environ.get("NST_VGG19_WEIGHTS", "")
-        found = subprocess.run([python, "-c", "import torch"], capture_output=True)
-        self.alive = found.returncode == 0 and bool(weights)
-        if not self.alive:
-            print("PyTorch: left out, no torch or no NST_VGG19_WEIGHTS")
-            return
-        command = [python, str(HERE / "bench_train_torch.py"), weights, precision]
-        command += [str(BATCH), str(SIZE), str(os.cpu_count())]
-        command += [*LOSS.content_layers, *LOSS.style_layers]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def __call__(self) -> object:
-        """Ask for one step and wait for its loss."""
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write("step\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+def torch_step(python: str, precision: str) -> Peer | None:
+    """Return the step in PyTorch, if it can be made here."""
+    weights = os.environ.get("NST_VGG19_WEIGHTS", "")
+    if not weights or not has_torch(python):
+        print("PyTorch: left out, no torch or no NST_VGG19_WEIGHTS")
+        return None
+    words = [weights, precision, str(BATCH), str(SIZE), str(os.cpu_count())]
+    words += [*LOSS.content_layers, *LOSS.style_layers]
+    return Peer(python, HERE / "bench_train_torch.py", *words)
 
 
 if __name__ == "__main__":

@@ -132,3 +132,16 @@ def mixes(rng, batch, rows=3):
     """Return random weights of styles that add up to one, float32 `[batch, rows]`."""
     weights = rng.random((batch, rows)).astype("float32")
     return weights / weights.sum(axis=1, keepdims=True)
+
+
+def training(folder, names, **values):
+    """Return settings of a training of seconds, whose paintings it draws."""
+    from nst_training.settings import StyleSettings, TrainSettings
+
+    styles = []
+    for index, name in enumerate(names):
+        save_image(folder / f"{name}.png", scene(48, 48, seed=7 + index))
+        styles.append(StyleSettings(name=name, image=folder / f"{name}.png"))
+    small = {"width": 0.125, "size": 32, "batch": 2, "warmup_steps": 2, "ema": 0.5}
+    small |= {"precision": "float32", "loss": SMALL_LOSS}
+    return TrainSettings(styles=tuple(styles), **small, **values)

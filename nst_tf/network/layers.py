@@ -13,21 +13,35 @@ EPSILON = 1e-3
 """Added to the variance; large enough for half-precision GPUs of phones."""
 
 
+class LoweredLayer(keras.layers.Layer):
+    """A layer that can be written in several ways.
+
+    Args:
+        lowering: Which; see `nst_tf.network.lowering`.
+        **kwargs: Passed to `keras.layers.Layer`.
+    """
+
+    def __init__(self, *, lowering: Lowering = "native", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.lowering = find_lowering(lowering)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "lowering": self.lowering.name}
+
+
 @keras.saving.register_keras_serializable("nst_tf")
-class ReflectionPadding(keras.layers.Layer):
+class ReflectionPadding(LoweredLayer):
     """Mirror the border, without repeating the edge pixel.
 
     Args:
         width: Pixels on every side.
-        lowering: How it is written; see `nst_tf.network.lowering`.
-        **kwargs: Passed to `keras.layers.Layer`.
+        **kwargs: Passed to `LoweredLayer`.
     """
 
-    def __init__(
-        self, width: int, *, lowering: Lowering = "native", **kwargs: Any
-    ) -> None:
+    def __init__(self, width: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.width, self.lowering = width, find_lowering(lowering)
+        self.width = width
 
     def call(self, x: Tensor) -> Tensor:
         """Pad `[B, H, W, C]` to `[B, H + 2 width, W + 2 width, C]`."""
@@ -41,33 +55,26 @@ class ReflectionPadding(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "width": self.width,
-            "lowering": self.lowering.name,
-        }
+        return {**super().get_config(), "width": self.width}
 
 
 @keras.saving.register_keras_serializable("nst_tf")
-class ConditionalInstanceNormalization(keras.layers.Layer):
+class ConditionalInstanceNormalization(LoweredLayer):
     """Instance normalisation whose scale and shift are mixed by style weights.
 
     Mean and variance over H and W are float32 whatever the compute dtype.
 
     Args:
         styles: Number of rows of gamma and beta; the weights' last axis.
-        lowering: How it is written; see `nst_tf.network.lowering`.
-        **kwargs: Passed to `keras.layers.Layer`.
+        **kwargs: Passed to `LoweredLayer`.
 
     Reference:
         Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629
     """
 
-    def __init__(
-        self, styles: int, *, lowering: Lowering = "native", **kwargs: Any
-    ) -> None:
+    def __init__(self, styles: int, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
-        self.styles, self.lowering = styles, find_lowering(lowering)
+        self.styles = styles
 
     def build(self, input_shape: Any) -> None:
         """Create gamma (1) and beta (0), `[N, C]`."""
@@ -147,11 +154,7 @@ class ConditionalInstanceNormalization(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "styles": self.styles,
-            "lowering": self.lowering.name,
-        }
+        return {**super().get_config(), "styles": self.styles}
 
 
 @keras.saving.register_keras_serializable("nst_tf")

@@ -18,6 +18,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from nst_tf.network.layers import LoweredLayer
 from nst_tf.network.lowering import find_lowering
 from nst_tf.settings.network import Lowering
 
@@ -109,7 +110,7 @@ class UpsamplingConv2D(_Phased):
 
 
 @keras.saving.register_keras_serializable("nst_tf")
-class SubpixelConv2D(keras.layers.Layer):
+class SubpixelConv2D(LoweredLayer):
     """A convolution to twice the resolution with a kernel for each of the four phases.
 
     The kernels start alike, as if the map were enlarged: no checkerboard to unlearn.
@@ -117,24 +118,15 @@ class SubpixelConv2D(keras.layers.Layer):
     Args:
         filters: Channels of the output.
         kernel_size: Side of the kernels, odd.
-        lowering: See `nst_tf.network.lowering`.
-        **kwargs: Passed to `keras.layers.Layer`.
+        **kwargs: Passed to `LoweredLayer`.
 
     Reference:
         Aitken et al. 2017 (the start), https://arxiv.org/abs/1707.02937
     """
 
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: int,
-        *,
-        lowering: Lowering = "native",
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, filters: int, kernel_size: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.filters, self.kernel_size = filters, kernel_size
-        self.lowering = find_lowering(lowering)
 
     def build(self, input_shape: Any) -> None:
         """Create the kernels, `[k, k, C, 4 F]`, and the bias, `[F]`."""
@@ -176,7 +168,6 @@ class SubpixelConv2D(keras.layers.Layer):
             **super().get_config(),
             "filters": self.filters,
             "kernel_size": self.kernel_size,
-            "lowering": self.lowering.name,
         }
 
 

@@ -12,9 +12,9 @@ from nst_tf.cli import main
 from nst_tf.imaging.folder import Folder
 from nst_tf.imaging.write import save_image
 from nst_tf.network.trained import MODEL, read_card
-from nst_training.settings import StyleSettings, TrainSettings, with_style
+from nst_training.settings import with_style
 from nst_training.train import train
-from tests.helpers import SMALL_LOSS, Steps, scene, write_photos, write_recipe
+from tests.helpers import Steps, scene, training, write_photos, write_recipe
 
 LITE, VGG, BOTH = (
     ExtractorSettings(network=name) for name in ("lite", "vgg19", "lite-vgg19")
@@ -28,19 +28,7 @@ def photos(tmp_path):
 
 @pytest.fixture
 def settings(tmp_path):
-    save_image(tmp_path / "night.png", scene(48, 48, seed=7))
-    return TrainSettings(
-        styles=(StyleSettings(name="night", image=tmp_path / "night.png"),),
-        width=0.125,
-        size=32,
-        batch=2,
-        steps=10,
-        warmup_steps=2,
-        ema=0.5,
-        precision="float32",
-        loss=SMALL_LOSS,
-        extractor=BOTH,
-    )
+    return training(tmp_path, ["night"], steps=10, extractor=BOTH)
 
 
 def run(settings, photos, folder, **values):

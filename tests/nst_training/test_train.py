@@ -15,9 +15,9 @@ from nst_tf.imaging.write import save_image
 from nst_tf.network.trained import CARD, MODEL, PREVIEWS, STATE, load_model, read_card
 from nst_tf.running.callbacks import FiniteGuard
 from nst_tf.running.checkpoint import load_checkpoint
-from nst_training.settings import StyleSettings, TrainSettings, sweep, with_style
+from nst_training.settings import sweep, with_style
 from nst_training.train import train
-from tests.helpers import SMALL_LOSS, Steps, scene, write_photos
+from tests.helpers import Steps, scene, training, write_photos
 
 pytestmark = pytest.mark.usefixtures("random_vgg")
 
@@ -29,21 +29,7 @@ def photos(tmp_path):
 
 @pytest.fixture
 def settings(tmp_path):
-    styles = []
-    for index, name in enumerate(("night", "wave")):
-        save_image(tmp_path / f"{name}.png", scene(48, 48, seed=7 + index))
-        styles.append(StyleSettings(name=name, image=tmp_path / f"{name}.png"))
-    return TrainSettings(
-        styles=tuple(styles),
-        width=0.125,
-        size=32,
-        batch=2,
-        steps=8,
-        warmup_steps=2,
-        ema=0.5,
-        precision="float32",
-        loss=SMALL_LOSS,
-    )
+    return training(tmp_path, ["night", "wave"], steps=8)
 
 
 def weights(folder):

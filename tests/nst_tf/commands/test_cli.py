@@ -24,6 +24,15 @@ def test_every_command_takes_its_words_and_returns_a_code(name):
     assert found.return_annotation is int
 
 
+def said_by(program):
+    """Run a program that ends well and complains of nothing; return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_every_command_loads_no_backend_and_needs_no_extra(name):
     program = (
@@ -34,11 +43,7 @@ def test_help_of_every_command_loads_no_backend_and_needs_no_extra(name):
         "assert not {'keras', 'tensorflow', 'jax', 'PIL'} & set(sys.modules); "
         "sys.exit(code)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert f"usage: nst {name}" in done.stdout
+    assert f"usage: nst {name}" in said_by(program)
 
 
 def test_the_list_of_commands_loads_none_of_them():
@@ -47,11 +52,8 @@ def test_the_list_of_commands_loads_none_of_them():
         "try: cli.main(['--help'])\nexcept SystemExit: pass\n"
         "assert not {'tyro', 'numpy', 'nst_tf.settings.optimize'} & set(sys.modules)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert all(f" {name} " in done.stdout for name in COMMANDS)
+    said = said_by(program)
+    assert all(f" {name} " in said for name in COMMANDS)
 
 
 def test_a_mistyped_command_is_guessed(capsys):
