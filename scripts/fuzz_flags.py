@@ -206,9 +206,17 @@ def prepare(folder: Path) -> None:
     )
     write_film(folder / "film.mkv", moving(4), codec="ffv1")
     words = ["train", "recipe.toml", "--photos", "photos", "-o", "model", "--quiet"]
-    with contextlib.chdir(folder):
-        if cli.main(words):
-            raise RuntimeError("the model of two styles was not trained")
+    done = subprocess.run(
+        [sys.executable, "-m", "nst_tf.cli", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"the model of two styles was not trained: {done.stderr}")
 
 
 def contents(folder: Path) -> dict[Path, str]:
