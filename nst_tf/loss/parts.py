@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 from nst_tf.settings.loss import TERMS
 
 Tensor = Any
-TEMPORAL = "temporal"
-"""Name of the term that trainings have besides `TERMS`."""
+TEMPORAL, TONE = "temporal", "tone"
+TRAINING_TERMS = (TEMPORAL, TONE)
+"""Names of the terms that trainings have besides `TERMS`."""
 
 
 class LossParts(NamedTuple):
@@ -37,7 +38,7 @@ class LossParts(NamedTuple):
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "LossParts":
         """Return the parts that `flat` wrote, or those among the logs of `fit`."""
-        names = (*TERMS, TEMPORAL)
+        names = (*TERMS, *TRAINING_TERMS)
         terms = {name: float(values[name]) for name in names if name in values}
         return cls(float(values["total"]), terms)
 

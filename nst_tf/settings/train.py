@@ -108,6 +108,9 @@ class TrainSettings:
     temporal_weight: float = 40.0
     """Weight of the temporal term: the mean squared difference, in 0..1, between the
     picture of a moved photograph and the moved picture (0: no such term)."""
+    tone_weight: float = 0.5
+    """Weight of the tone term: 1 less the correlation of the luminance of photograph and
+    picture in squares of 16 pixels, so that dark surfaces stay dark (0: no such term)."""
     weaker: float = 0.25
     """Fraction of examples painted at less than full strength."""
     relight: float = 0.3
@@ -135,7 +138,8 @@ class TrainSettings:
         for name in ("mix", "weaker", "relight"):
             problems += within(name, getattr(self, name), 0, 1)
         problems += at_least("content_budget", self.content_budget, 0)
-        problems += finite("temporal_weight", self.temporal_weight)
+        for name in ("temporal_weight", "tone_weight"):
+            problems += finite(name, getattr(self, name))
         if not self.styles:
             problems.append("a recipe needs at least one [[styles]]")
         names = [style.name for style in self.styles]
@@ -200,7 +204,7 @@ def with_style(card: Mapping[str, Any], name: str, image: Path) -> TrainSettings
     try:
         # Cards of version 0.1 name none of these, and mean what was before.
         before = {"architecture": "johnson", "content_budget": 0.0, "weaker": 0.0}
-        before["temporal_weight"] = 0.0
+        before |= {"temporal_weight": 0.0, "tone_weight": 0.0}
         settings = from_plain(TrainSettings, before | card["recipe"])
     except InputError as error:
         raise InputError(f"the model's recipe does not fit: {error}") from error

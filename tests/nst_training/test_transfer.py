@@ -6,6 +6,7 @@ from keras import ops
 
 from nst_tf import MixedTargets, NetworkSettings, Objective, build_extractor
 from nst_tf import build_network as build
+from nst_tf.loss.tone import tone_loss
 from nst_training.budget import ContentBudget
 from nst_training.transfer import NetworkTransfer
 from tests.helpers import SMALL_LOSS, scene
@@ -58,3 +59,17 @@ def test_the_budget_weighs_styles_and_learns_in_training_alone(step):
     assert float(heavier.style) == pytest.approx(4 * float(before.style), rel=1e-5)
     step.judge(given, picture, training=True)
     assert step.budget.told()["content_errors"] != [0.0, 0.0]
+
+
+def test_the_tone_term_is_told_and_added(step):
+    given = inputs([1, 0, 0, 0, 1, 0])
+    picture = step(given)
+    without = step.judge(given, picture, training=False)
+    assert float(without.tone) == 0.0
+    step.tone_weight = 3.0
+    parts = step.judge(given, picture, training=False)
+    expected = 3.0 * float(ops.mean(tone_loss(picture, given["image"])))
+    assert float(parts.tone) == pytest.approx(expected, rel=1e-5)
+    assert float(parts.total) == pytest.approx(
+        float(without.total) + expected, rel=1e-5
+    )

@@ -168,6 +168,7 @@ class _Run:
                     stage.targets,
                     self.budget,
                     temporal_weight=self.settings.temporal_weight,
+                    tone_weight=self.settings.tone_weight,
                 )
                 self.model.compile(optimizer=optimizer, jit_compile=jit_compile())
                 self._fit(stage.until)

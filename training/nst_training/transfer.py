@@ -1,4 +1,4 @@
-"""The training step of a transform network: the loss, a content budget, stillness."""
+"""The training step of a transform network: loss, content budget, stillness, tone."""
 
 from typing import Any
 
@@ -6,10 +6,11 @@ import keras
 from keras import ops
 
 from nst_tf.loss.objective import Objective
-from nst_tf.loss.parts import TEMPORAL, LossParts
+from nst_tf.loss.parts import TEMPORAL, TONE, TRAINING_TERMS, LossParts
 from nst_tf.loss.targets import MixedTargets
 from nst_tf.loss.temporal import temporal_loss, warp
 from nst_tf.loss.term import Seen
+from nst_tf.loss.tone import tone_loss
 from nst_tf.running.transfer import StyleTransfer
 from nst_tf.settings.loss import TERMS
 from nst_training.budget import ContentBudget
@@ -29,9 +30,10 @@ class NetworkTransfer(StyleTransfer):
         targets: What its pictures are compared with.
         budget: What sets the weights of the styles, if anything does.
         temporal_weight: Weight of the temporal term.
+        tone_weight: Weight of the tone term.
     """
 
-    told = (*TERMS, TEMPORAL)
+    told = (*TERMS, *TRAINING_TERMS)
 
     def __init__(
         self,
@@ -41,9 +43,11 @@ class NetworkTransfer(StyleTransfer):
         budget: ContentBudget | None = None,
         *,
         temporal_weight: float = 0.0,
+        tone_weight: float = 0.0,
     ) -> None:
         super().__init__(generator, objective, targets)
         self.budget, self.temporal_weight = budget, temporal_weight
+        self.tone_weight = tone_weight
 
     def call(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
         """Return the network's pictures of `image` in `style`."""
@@ -64,10 +68,13 @@ class NetworkTransfer(StyleTransfer):
             full = ops.cast(x["style"][:, :1] < 1e-6, "float32")
             self.budget.update(full * mix, objective.content.errors(sums))
         parts = objective.loss(sums, targets)
-        still = ops.zeros((), "float32")
+        still = tone = ops.zeros((), "float32")
         if "again" in x:
             still = self.temporal_weight * self._unrest(x, y_pred, training)
-        return LossParts(parts.total + still, parts.terms | {TEMPORAL: still})
+        if self.tone_weight:
+            tone = self.tone_weight * ops.mean(tone_loss(y_pred, x["image"]))
+        terms = parts.terms | {TEMPORAL: still, TONE: tone}
+        return LossParts(parts.total + still + tone, terms)
 
     def _unrest(self, x: dict[str, Tensor], y_pred: Tensor, training: bool) -> Tensor:
         """Return the temporal term of the moved photograph's picture, float32 `[]`.
