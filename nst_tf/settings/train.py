@@ -109,8 +109,8 @@ class TrainSettings:
     """Weight of the temporal term: the mean squared difference, in 0..1, between the
     picture of a moved photograph and the moved picture (0: no such term)."""
     tone_weight: float = 0.5
-    """Weight of the tone term: 1 less the correlation of the luminance of photograph and
-    picture in squares of 16 pixels, so that dark surfaces stay dark (0: no such term)."""
+    """Weight of the tone term: 1 less the correlation between photograph and picture of
+    the luminance in squares of 16 pixels: dark surfaces stay dark (0: no such term)."""
     weaker: float = 0.25
     """Fraction of examples painted at less than full strength."""
     relight: float = 0.3
