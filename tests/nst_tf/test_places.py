@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -117,3 +118,10 @@ def test_a_place_that_can_not_be_written_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="can't write"), held(tmp_path / "file" / "x"):
         pass
+
+
+def test_a_folder_is_no_place_of_a_file(tmp_path):
+    for place in (tmp_path, Path()):
+        with pytest.raises(InputError, match="is a folder"), held(place):
+            raise AssertionError("it was held")
+    assert not list(tmp_path.iterdir())

@@ -18,7 +18,7 @@ from nst_tf.commands import INTERRUPTED, PROGRAM, console
 from nst_tf.commands.flags import program
 from nst_tf.commands.pipes import is_stdout, piped
 from nst_tf.imaging.color import keep_colors
-from nst_tf.settings.checks import MIN_SIDE, InputError
+from nst_tf.settings.checks import MIN_SIDE, InputError, finite, reject
 
 if TYPE_CHECKING:
     from nst_export.pairs import Pair
@@ -69,12 +69,12 @@ def stylize(job: Job) -> int:
     """Run `nst stylize`; return the exit code: 2 if a photograph was left out."""
     if not job.photos:
         raise InputError("give at least one photograph")
-    for name, least in (
-        *(("size", 16), ("threads", 1), ("jobs", 1), ("max_megapixels", 0.001)),
-    ):
+    for name, least in (("size", 16), ("threads", 1), ("jobs", 1)):
         value = getattr(job, name)
-        if value is not None and not value >= least:
+        if value is not None and value < least:
             raise InputError(f"{name} must be at least {least}, got {value}")
+    if job.max_megapixels is not None:
+        reject(finite("max_megapixels", job.max_megapixels, least=0.001))
     if is_stdout(job.output) and (len(job.photos) > 1 or job.photos[0].is_dir()):
         raise InputError("standard output takes one photograph")
     with piped(job, "photos") as whole:

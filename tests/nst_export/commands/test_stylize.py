@@ -211,3 +211,12 @@ def test_large_photographs_are_let_through_by_a_flag(tmp_path, capsys):
     assert "too large" in capsys.readouterr().err
     assert stylize(photo, "-o", out, "--max-megapixels", "0.002", "--size", "25") == 0
     assert load_image(out).pixels.shape == (20, 25, 3)
+
+
+@pytest.mark.parametrize("limit", ["0", "inf", "nan", "-1"])
+def test_a_limit_that_is_none_is_refused(tmp_path, capsys, limit):
+    photo = photograph(tmp_path / "a.jpg")
+    out = tmp_path / "x.png"
+    assert stylize(photo, "-o", out, f"--max-megapixels={limit}") == 2
+    assert "max_megapixels must be a finite number" in capsys.readouterr().err
+    assert not out.exists()

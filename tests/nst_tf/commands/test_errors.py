@@ -166,6 +166,7 @@ def test_a_bad_output_is_found_before_a_bad_content(refused, tmp_path):
         (("--learning-rate", "0"), "learning_rate must exceed 0"),
         (("--optimizer", "sgd"), "sgd"),
         (("--preview-every", "-1"), "preview_every must be at least 0"),
+        (("--max-megapixels", "inf"), "max_megapixels must be a finite number"),
         (("--no-such-flag", "1"), "--no-such-flag"),
         (("--like",), "--like"),
         (("--recipe",), "--recipe"),
