@@ -1,0 +1,151 @@
+"""`nst train` as one of several workers: `--hosts`, and what Ray starts."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nst_tf import __version__
+from nst_tf.commands import INTERRUPTED, console
+from nst_tf.commands.needs import keras_backend
+from nst_tf.files import sha256
+from nst_tf.settings.checks import InputError
+from nst_tf.settings.codec import to_plain
+from nst_training.bucket import Bucket
+from nst_training.commands.train import Job, work
+from nst_training.settings import TrainSettings
+from nst_training.workers.place import Place, place_of
+from nst_training.workers.share import Share
+from nst_training.workers.supervisor import supervised
+
+
+def together(job: Job, settings: TrainSettings) -> int:
+    """Run `nst train --hosts` or `--ray`; return the exit code.
+
+    Raises:
+        InputError: Keras runs on another backend, or what is given does not fit.
+    """
+    flag = "--hosts" if job.ray is None else "--ray"
+    if job.hosts is not None and job.ray is not None:
+        raise InputError("give --hosts or --ray: Ray finds the hosts itself")
+    if keras_backend() != "jax":
+        raise InputError(
+            f"{flag} needs Keras on JAX, not on {keras_backend()}: set KERAS_BACKEND=jax"
+        )
+    if job.ray is not None:
+        check_batch(settings.batch, job.workers)
+        from nst_training.workers.on_ray import train_on_ray
+
+        return train_on_ray(job, settings)
+    place = place_of(job.hosts or "", job.rank)
+    check_batch(settings.batch, place.share.count)
+    return take_part(job, settings, place)
+
+
+def check_batch(batch: int, count: int) -> None:
+    """Refuse a batch that can't be parted."""
+    if batch % count:
+        raise InputError(
+            f"batch must be a multiple of the {count} workers it is spread over, got"
+            f" {batch}"
+        )
+
+
+def take_part(job: Job, settings: TrainSettings, place: Place) -> int:
+    """Train as one of the workers; return the exit code.
+
+    Raises:
+        InputError: As `supervised`.
+    """
+    settings = console.choose(settings, quiet=job.quiet or place.share.rank > 0)
+    return supervised(
+        place, job.wait, lambda: _facts(job, settings), _work, (job, settings)
+    )
+
+
+def _facts(job: Job, settings: TrainSettings) -> Mapping[str, Any]:
+    """Return what all workers must share: programs, settings and files."""
+    from nst_tf.loss.choice import find_weights, networks_of
+
+    plain = to_plain(settings)
+    for style in plain["styles"]:
+        style["image"] = sha256(Path(style["image"]))
+    for key in ("vgg_weights", "lite_weights"):
+        plain["extractor"].pop(key)
+    names = networks_of(settings.extractor)
+    found = [
+        find_weights(dataclasses.replace(settings.extractor, network=name))
+        for name in names
+        if name != "lite"
+    ]
+    state = (job.output or Path(settings.name)) / "state.npz"
+    resumes = job.resume and state.exists()
+    return {
+        "version": __version__,
+        "jax": importlib.metadata.version("jax"),
+        "keras": importlib.metadata.version("keras"),
+        **plain,
+        "weights of the loss network": [sha256(path) for path in found if path],
+        "base": sha256(job.base / "model.keras") if job.base is not None else None,
+        "photographs": _photographs(job.photos),
+        "in_memory": job.in_memory,
+        "resume": job.resume,
+        "state (is the output a folder that all share?)": sha256(state)
+        if resumes
+        else None,
+    }
+
+
+def _photographs(photos: str) -> str:
+    """Return a hash of the photographs' names."""
+    if photos.startswith("tfds:"):
+        return photos
+    from nst_training.data import open_source
+
+    source = open_source(photos)
+    names: list[str] = []
+    if isinstance(source, Bucket):
+        names = source.names
+    else:
+        files: list[Path] = getattr(source, "files", [])
+        names = [path.relative_to(photos).as_posix() for path in files]
+    text = "\0".join(names)
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _work(job: Job, settings: TrainSettings, share: Share, coordinator: str) -> int:
+    """Train in this process, which JAX joins with the others'."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with console.silence(1, 2):
+        import keras
+
+        from nst_training.workers.group import join, leave
+
+        workers = join(share, coordinator)
+        workers.any(False)  # Whoever connects processors says so.
+        keras.utils.set_random_seed(settings.seed)  # Loads TensorFlow if it is there.
+    if workers.first:
+        code = work(job, settings, workers)
+    else:
+        from nst_training.data import open_source
+        from nst_training.train import train
+
+        folder = job.output or Path(settings.name)
+        with console.interruptible() as stop:
+            trained = train(
+                settings,
+                open_source(job.photos, data_dir=job.data_dir),
+                folder,
+                observer=lambda _: stop.is_set,
+                checkpoint_every=job.checkpoint_every,
+                base=job.base,
+                resume=job.resume and (folder / "state.npz").exists(),
+                in_memory=job.in_memory,
+                workers=workers,
+            )
+        code = INTERRUPTED if trained.reason == "stopped" else 0
+    leave()
+    return code
