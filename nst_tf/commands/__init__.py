@@ -6,4 +6,4 @@ INTERRUPTED = 130
 REFUSED = 2
 """Exit code after bad input, or a loss that is not finite."""
 LOST = 75
-"""Exit code of a training that lost a worker: with --resume it goes on (EX_TEMPFAIL)."""
+"""Exit code of a training that lost a worker: --resume goes on (EX_TEMPFAIL)."""

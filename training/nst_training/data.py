@@ -200,7 +200,7 @@ class Batches:
                 while len(groups) <= max(ahead, 2):
                     number = next(numbers)
                     taken = enumerate(itertools.islice(files, self.batch))
-                    works = [
+                    works: list[Callable[[], np.ndarray | None]] = [
                         functools.partial(self._crop, name, file, number, slot)
                         for slot, (name, file) in taken
                     ]
@@ -213,8 +213,8 @@ class Batches:
                     if any(crop is None for crop in crops):
                         spare = itertools.cycle(self._good(group))
                         whole = group(0).crops(range(self.batch))
-                        full = [next(spare) if c is None else c for c in whole]
-                        crops = full[self.slots.start : self.slots.stop]
+                        whole = [next(spare) if c is None else c for c in whole]
+                        crops = whole[self.slots.start : self.slots.stop]
                     yield typing.cast(list[np.ndarray], crops)
                     groups.popleft()
             finally:

@@ -77,9 +77,10 @@ class Job:
     launcher's."""
     wait: float = 10.0
     """Seconds in which the processes of --hosts must have come."""
-    ray: str | None = None
+    ray: tuple[str, ...] | None = None
     """Train with --workers processes that Ray starts, and starts again when one is
-    lost: the address of a cluster, or "local" (needs nst-tf[ray])."""
+    lost: on the cluster at HOST:PORT, without it on this machine (needs
+    nst-tf[ray])."""
     workers: int = 2
     """Processes that --ray starts; each takes one GPU where the cluster has them."""
     quiet: bool = False
@@ -94,6 +95,8 @@ class Job:
         ):
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}")
+        if len(self.ray or ()) > 1:
+            raise InputError(f"--ray takes one address, got {' '.join(self.ray or ())}")
 
 
 def _base(given: Mapping[str, Any]) -> TrainSettings:
@@ -135,7 +138,7 @@ def train(job: Job, settings: TrainSettings) -> int:
         return work(job, settings)
     from nst_training.commands.train_together import together
 
-    return together(job, settings)
+    return together(job, settings, work)
 
 
 def work(job: Job, settings: TrainSettings, workers: "Workers | None" = None) -> int:

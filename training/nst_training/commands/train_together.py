@@ -1,12 +1,13 @@
 """`nst train` as one of several workers: `--hosts`, and what Ray starts."""
 
 import dataclasses
+import functools
 import hashlib
 import importlib.metadata
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nst_tf import __version__
 from nst_tf.commands import INTERRUPTED, console
@@ -15,15 +16,29 @@ from nst_tf.files import sha256
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_plain
 from nst_training.bucket import Bucket
-from nst_training.commands.train import Job, work
 from nst_training.settings import TrainSettings
 from nst_training.workers.place import Place, place_of
 from nst_training.workers.share import Share
 from nst_training.workers.supervisor import supervised
 
+if TYPE_CHECKING:
+    from nst_training.commands.train import Job
 
-def together(job: Job, settings: TrainSettings) -> int:
+_RAY_WAIT = 60.0
+"""Seconds in which workers that Ray has started must have come."""
+
+
+Work = Callable[..., int]
+"""`nst train` in one process: of a job, settings and `Workers`."""
+
+
+def together(job: "Job", settings: TrainSettings, work: Work) -> int:
     """Run `nst train --hosts` or `--ray`; return the exit code.
+
+    Args:
+        job: What is read, written and shown.
+        settings: Of the training.
+        work: What the first worker does, which writes.
 
     Raises:
         InputError: Keras runs on another backend, or what is given does not fit.
@@ -33,19 +48,28 @@ def together(job: Job, settings: TrainSettings) -> int:
         raise InputError("give --hosts or --ray: Ray finds the hosts itself")
     if keras_backend() != "jax":
         raise InputError(
-            f"{flag} needs Keras on JAX, not on {keras_backend()}: set KERAS_BACKEND=jax"
+            f"{flag} needs Keras on JAX, not on {keras_backend()}: set"
+            " KERAS_BACKEND=jax"
         )
-    if job.ray is not None:
-        check_batch(settings.batch, job.workers)
-        from nst_training.workers.on_ray import train_on_ray
+    if job.ray is None:
+        place = place_of(job.hosts or "", job.rank)
+        _check_batch(settings.batch, place.share.count)
+        return _take_part(job, settings, work, place, job.resume)
+    _check_batch(settings.batch, job.workers)
+    from nst_training.workers.on_ray import LOCAL, train_on_ray
 
-        return train_on_ray(job, settings)
-    place = place_of(job.hosts or "", job.rank)
-    check_batch(settings.batch, place.share.count)
-    return take_part(job, settings, place)
+    job, settings = _absolute(job, settings)
+    return train_on_ray(
+        job.ray[0] if job.ray else LOCAL,
+        job.workers,
+        _folder(job, settings),
+        functools.partial(_take_part, job, settings, work),
+        resume=job.resume,
+        quiet=job.quiet,
+    )
 
 
-def check_batch(batch: int, count: int) -> None:
+def _check_batch(batch: int, count: int) -> None:
     """Refuse a batch that can't be parted."""
     if batch % count:
         raise InputError(
@@ -54,19 +78,53 @@ def check_batch(batch: int, count: int) -> None:
         )
 
 
-def take_part(job: Job, settings: TrainSettings, place: Place) -> int:
-    """Train as one of the workers; return the exit code.
+def _absolute(job: "Job", settings: TrainSettings) -> tuple["Job", TrainSettings]:
+    """Return what another working directory leaves the same."""
+    photos = job.photos
+    if "://" not in photos and not photos.startswith("tfds:"):
+        photos = str(Path(photos).absolute())
+    extractor = dataclasses.replace(
+        settings.extractor,
+        vgg_weights=_full(settings.extractor.vgg_weights),
+        lite_weights=_full(settings.extractor.lite_weights),
+    )
+    styles = tuple(
+        dataclasses.replace(style, image=style.image.absolute())
+        for style in settings.styles
+    )
+    moved = dataclasses.replace(
+        job,
+        photos=photos,
+        recipe=_full(job.recipe),
+        output=_folder(job, settings).absolute(),
+        base=_full(job.base),
+        data_dir=_full(job.data_dir),
+        wait=max(job.wait, _RAY_WAIT),
+    )
+    return moved, dataclasses.replace(settings, styles=styles, extractor=extractor)
 
-    Raises:
-        InputError: As `supervised`.
-    """
-    settings = console.choose(settings, quiet=job.quiet or place.share.rank > 0)
+
+def _full(path: Path | None) -> Path | None:
+    return None if path is None else path.absolute()
+
+
+def _folder(job: "Job", settings: TrainSettings) -> Path:
+    return job.output or Path(settings.name)
+
+
+def _take_part(
+    job: "Job", settings: TrainSettings, work: Work, place: Place, resume: bool
+) -> int:
+    """Train as one of the workers; return the exit code."""
+    quiet = job.quiet or place.share.rank > 0
+    job = dataclasses.replace(job, resume=resume, quiet=quiet)
+    settings = console.choose(settings, quiet=quiet)
     return supervised(
-        place, job.wait, lambda: _facts(job, settings), _work, (job, settings)
+        place, job.wait, lambda: _facts(job, settings), _work, (job, settings, work)
     )
 
 
-def _facts(job: Job, settings: TrainSettings) -> Mapping[str, Any]:
+def _facts(job: "Job", settings: TrainSettings) -> Mapping[str, Any]:
     """Return what all workers must share: programs, settings and files."""
     from nst_tf.loss.choice import find_weights, networks_of
 
@@ -81,7 +139,7 @@ def _facts(job: Job, settings: TrainSettings) -> Mapping[str, Any]:
         for name in names
         if name != "lite"
     ]
-    state = (job.output or Path(settings.name)) / "state.npz"
+    state = _folder(job, settings) / "state.npz"
     resumes = job.resume and state.exists()
     return {
         "version": __version__,
@@ -116,7 +174,9 @@ def _photographs(photos: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _work(job: Job, settings: TrainSettings, share: Share, coordinator: str) -> int:
+def _work(
+    job: "Job", settings: TrainSettings, work: Work, share: Share, coordinator: str
+) -> int:
     """Train in this process, which JAX joins with the others'."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with console.silence(1, 2):
@@ -133,7 +193,7 @@ def _work(job: Job, settings: TrainSettings, share: Share, coordinator: str) -> 
         from nst_training.data import open_source
         from nst_training.train import train
 
-        folder = job.output or Path(settings.name)
+        folder = _folder(job, settings)
         with console.interruptible() as stop:
             trained = train(
                 settings,

@@ -1,10 +1,11 @@
 """The workers of a training, joined by JAX, and what they agree on between steps."""
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 
-from nst_training.workers.share import Share
+from nst_training.workers.share import ALL, Share
 
 
 class Workers:
@@ -15,8 +16,10 @@ class Workers:
         devices: The names of the devices of all of them, as Keras has them.
     """
 
-    def __init__(self, share: Share = Share(), devices: list[str] | None = None):  # noqa: B008
-        self.share, self.devices = share, devices or []
+    def __init__(
+        self, share: Share = ALL, devices: Sequence[str] | None = None
+    ) -> None:
+        self.share, self.devices = share, list(devices or [])
         self._counts = [0] * share.count
         self._broken: dict[str, str] = {}
 

@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from nst_tf.running.identity import RunIdentity
 from nst_tf.settings.checks import InputError
@@ -62,19 +62,6 @@ class Line:
         return said if isinstance(said, dict) else None
 
 
-class Met(NamedTuple):
-    """The workers, met.
-
-    Attributes:
-        lines: The connections by the rank of who is at the other end: all others for
-            the first worker, the first for all others.
-        coordinator: `HOST:PORT` for JAX.
-    """
-
-    lines: dict[int, Line]
-    coordinator: str
-
-
 @contextlib.contextmanager
 def meeting(place: Place, wait: float) -> Iterator[dict[int, Line]]:
     """Connect with the other workers; yield the connections, which end with the block.
@@ -88,15 +75,10 @@ def meeting(place: Place, wait: float) -> Iterator[dict[int, Line]]:
     """
     with contextlib.ExitStack() as stack:
         gather = _gathered if place.share.rank == 0 else _connected
-        lines = gather(place, time.monotonic() + wait, wait)
-        for line in lines.values():
-            stack.callback(line.socket.close)
-        yield lines
+        yield gather(stack, place, time.monotonic() + wait, wait)
 
 
-def compared(
-    place: Place, lines: Mapping[int, Line], facts: Mapping[str, Any]
-) -> str:
+def compared(place: Place, lines: Mapping[int, Line], facts: Mapping[str, Any]) -> str:
     """Agree on what is done; return the address for JAX.
 
     Args:
@@ -112,20 +94,22 @@ def compared(
         lines[0].say(facts=identity.facts)
         said = lines[0].hear() or {}
         if "coordinator" not in said:
-            raise InputError(said.get("error") or "worker 0 has ended: see what it says")
+            raise InputError(
+                said.get("error") or "worker 0 has ended: see what it says"
+            )
         return str(said["coordinator"])
     try:
         for rank, line in sorted(lines.items()):
             said = line.hear() or {}
             if "facts" not in said:
-                why = said.get("error", "see what it says")
-                raise InputError(f"worker {rank} has ended: {why}")
+                ended = f"worker {rank} has ended: see what it says"
+                raise InputError(said.get("error") or ended)
             identity.check(said["facts"], Path(f"worker {rank}"))
     except InputError as error:
         for line in lines.values():
             line.say(error=str(error))
         raise
-    coordinator = f"{place.host}:{_free_port()}"
+    coordinator = f"{place.host}:{free_port()}"
     for line in lines.values():
         line.say(coordinator=coordinator)
     return coordinator
@@ -137,7 +121,9 @@ def refuse(lines: Mapping[int, Line], why: str) -> None:
         line.say(error=why)
 
 
-def _gathered(place: Place, deadline: float, wait: float) -> dict[int, Line]:
+def _gathered(
+    stack: contextlib.ExitStack, place: Place, deadline: float, wait: float
+) -> dict[int, Line]:
     """Return the connections of all others, which come to this worker."""
     missing = set(range(1, place.share.count))
     lines: dict[int, Line] = {}
@@ -148,10 +134,12 @@ def _gathered(place: Place, deadline: float, wait: float) -> dict[int, Line]:
                 connection, _ = server.accept()
             except TimeoutError:
                 names = ", ".join(map(str, sorted(missing)))
-                why = f"worker {names} did not come to {place.address} within {wait:g} s"
+                why = (
+                    f"worker {names} did not come to {place.address} within {wait:g} s"
+                )
                 refuse(lines, why)
                 raise InputError(f"{why}; --wait SECONDS waits longer") from None
-            line = Line(connection)
+            line = Line(stack.enter_context(connection))
             said = line.hear(_SECONDS) or {}
             rank, count = said.get("rank"), said.get("count")
             if said.get("hello") != _HELLO:
@@ -187,7 +175,9 @@ def _listening(place: Place) -> Iterator[socket.socket]:
         yield server
 
 
-def _connected(place: Place, deadline: float, wait: float) -> dict[int, Line]:
+def _connected(
+    stack: contextlib.ExitStack, place: Place, deadline: float, wait: float
+) -> dict[int, Line]:
     """Return the connection to the first worker."""
     connection = reach(place.host, place.port, deadline)
     if connection is None:
@@ -195,11 +185,10 @@ def _connected(place: Place, deadline: float, wait: float) -> dict[int, Line]:
             f"nothing answers at {place.address} within {wait:g} s: is worker 0"
             " started there? --wait SECONDS waits longer"
         )
-    line = Line(connection)
+    line = Line(stack.enter_context(connection))
     line.say(hello=_HELLO, rank=place.share.rank, count=place.share.count)
     said = line.hear(max(_SECONDS, deadline - time.monotonic())) or {}
     if said.get("hello") != _HELLO:
-        connection.close()
         raise InputError(
             said.get("error") or f"what answers at {place.address} is no nst train"
         )
@@ -216,6 +205,7 @@ def reach(host: str, port: int, deadline: float) -> socket.socket | None:
     return None
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return the number of a port that nothing listens at."""
     with socket.create_server(("", 0)) as probe:
         return int(probe.getsockname()[1])
