@@ -1,9 +1,10 @@
 """Which part of every batch a worker makes."""
 
-from typing import NamedTuple
+import dataclasses
 
 
-class Share(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Share:
     """A worker's part of the work.
 
     Attributes:

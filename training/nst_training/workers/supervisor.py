@@ -97,7 +97,7 @@ def _watched(
     deadline = math.inf
     while True:
         left = None if deadline == math.inf else max(0.0, deadline - time.monotonic())
-        waited = [child.sentinel, *others.values()]
+        waited: list[Any] = [child.sentinel, *others.values()]
         ready = multiprocessing.connection.wait(waited, left)
         if (bad := _news(others, ready)) is not None:
             _kill(child)
@@ -119,7 +119,8 @@ def _watched(
     # Whose fault was it? The child may have failed because another is gone.
     until = time.monotonic() + _BLAME
     while others and (left := until - time.monotonic()) > 0:
-        ready = multiprocessing.connection.wait([*others.values()], left)
+        waited = [*others.values()]
+        ready = multiprocessing.connection.wait(waited, left)
         if (bad := _news(others, ready)) is not None:
             return bad
     if code < 0:
