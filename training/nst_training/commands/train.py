@@ -81,7 +81,7 @@ class Job:
     """Train with --workers processes that Ray starts, and starts again when one is
     lost: on the cluster at HOST:PORT, without it on this machine (needs
     nst-tf[ray])."""
-    workers: int = 2
+    workers: int | None = None
     """Processes that --ray starts; each takes one GPU where the cluster has them."""
     quiet: bool = False
     """Draw no progress and print no summary."""
@@ -91,12 +91,9 @@ class Job:
             ("checkpoint_every", 1),
             ("preview_every", 0),
             ("log_every", 1),
-            ("workers", 1),
         ):
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}")
-        if len(self.ray or ()) > 1:
-            raise InputError(f"--ray takes one address, got {' '.join(self.ray or ())}")
 
 
 def _base(given: Mapping[str, Any]) -> TrainSettings:
@@ -134,6 +131,10 @@ def _added(given: Mapping[str, Any]) -> TrainSettings:
 
 def train(job: Job, settings: TrainSettings) -> int:
     """Run `nst train`; return the exit code."""
+    if job.ray is None and job.workers is not None:
+        raise InputError("--workers is for --ray")
+    if job.hosts is None and job.rank is not None:
+        raise InputError("--rank is for --hosts")
     if job.hosts is None and job.ray is None:
         return work(job, settings)
     from nst_training.commands.train_together import together

@@ -44,8 +44,6 @@ def together(job: "Job", settings: TrainSettings, work: Work) -> int:
         InputError: Keras runs on another backend, or what is given does not fit.
     """
     flag = "--hosts" if job.ray is None else "--ray"
-    if job.hosts is not None and job.ray is not None:
-        raise InputError("give --hosts or --ray: Ray finds the hosts itself")
     if keras_backend() != "jax":
         raise InputError(
             f"{flag} needs Keras on JAX, not on {keras_backend()}: set"
@@ -55,13 +53,20 @@ def together(job: "Job", settings: TrainSettings, work: Work) -> int:
         place = place_of(job.hosts or "", job.rank)
         _check_batch(settings.batch, place.share.count)
         return _take_part(job, settings, work, place, job.resume)
-    _check_batch(settings.batch, job.workers)
+    if job.hosts is not None:
+        raise InputError("give --hosts or --ray: Ray finds the hosts itself")
+    if len(job.ray) > 1:
+        raise InputError(f"--ray takes one address, got {' '.join(job.ray)}")
+    count = job.workers or 0
+    if count < 1:
+        raise InputError("--ray needs --workers, at least 1")
+    _check_batch(settings.batch, count)
     from nst_training.workers.on_ray import LOCAL, train_on_ray
 
     job, settings = _absolute(job, settings)
     return train_on_ray(
         job.ray[0] if job.ray else LOCAL,
-        job.workers,
+        count,
         _folder(job, settings),
         functools.partial(_take_part, job, settings, work),
         resume=job.resume,

@@ -7,15 +7,17 @@ Reference:
     https://docs.ray.io/en/latest/train/user-guides/fault-tolerance.html
 """
 
+import contextlib
 import os
 import shutil
+import sys
 import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nst_tf.commands import LOST, REFUSED
+from nst_tf.commands import INTERRUPTED, LOST, PROGRAM, REFUSED
 from nst_tf.network.trained import MODEL, STATE
 from nst_tf.settings.checks import InputError
 from nst_training.workers.place import Place
@@ -95,12 +97,17 @@ def train_on_ray(
         )
         code, why = trainer.fit().return_value
     except TrainingFailedError as error:
-        code, why = LOST, f"the workers were lost {_TIMES + 1} times: {error}"
+        code, why = LOST, f"the workers were lost {_TIMES + 1} times ({error})"
+        why += "; --resume goes on from the last state"
     finally:
         ray.shutdown()
         shutil.rmtree(kept, ignore_errors=True)
+        with contextlib.suppress(OSError):  # It holds something: good.
+            folder.rmdir()
+    if code == REFUSED:
+        raise InputError(why)
     if why:
-        raise InputError(why) if code == REFUSED else RuntimeError(why)
+        print(f"{PROGRAM}: error: {why}", file=sys.stderr)
     return int(code)
 
 
@@ -157,7 +164,8 @@ def _loop(config: dict[str, Any]) -> tuple[int, str]:
         return REFUSED, str(error)
     if code == LOST:
         raise RuntimeError("a worker is gone")  # Ray starts all of them again.
-    return code, ""
+    good = code in (0, INTERRUPTED)
+    return code, "" if good else "a worker has failed; Ray's logs of it say why"
 
 
 def _begun(folder: Path) -> bool:
