@@ -8,6 +8,7 @@ from tests.nst_training.workers.together import (
     assert_same_bits,
     ended,
     kill,
+    lines,
     log,
     model,
     prepared,
@@ -42,13 +43,15 @@ def two(place):
 
 def assert_equal_runs(found, expected):
     assert_close(model(found), model(expected))
-    lines, others = log(found), log(expected)
-    assert [line["step"] for line in lines] == list(range(1, 11))
-    assert lines[0]["loss"] != lines[-1]["loss"]
-    for line, other in zip(lines, others, strict=True):
+    steps, others = log(found), log(expected)
+    assert [line["step"] for line in steps] == list(range(1, 11))
+    assert steps[0]["loss"] != steps[-1]["loss"]
+    for line, other in zip(steps, others, strict=True):
         assert line.keys() == other.keys()
         for name, value in line.items():
             np.testing.assert_allclose(value, other[name], rtol=1e-3, err_msg=name)
+    (event,) = [line for line in lines(found) if line.get("event") == "broken"]
+    assert "broken.jpg" in event["why"]
 
 
 def test_two_processes_train_as_one(one, two):

@@ -135,7 +135,8 @@ def _facts(job: "Job", settings: TrainSettings) -> Mapping[str, Any]:
 
     plain = to_plain(settings)
     for style in plain["styles"]:
-        style["image"] = sha256(Path(style["image"]))
+        image = Path(style["image"])  # Of styles that a base brings, there is none.
+        style["image"] = sha256(image) if image.is_file() else None
     for key in ("vgg_weights", "lite_weights"):
         plain["extractor"].pop(key)
     names = networks_of(settings.extractor)

@@ -40,6 +40,7 @@ class Workers:
         """
         if self.share.count == 1:
             return mine
+        mine = dict(mine)  # Threads that decode add to it.
         text = np.frombuffer(json.dumps(mine).encode(), "uint8")
         counts = self._gathered([len(mine), len(text)])
         if counts[:, 0].tolist() != self._counts:
