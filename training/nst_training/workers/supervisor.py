@@ -114,7 +114,7 @@ def _watched(
     if code in (0, INTERRUPTED):
         return _End(code)
     if code == REFUSED:
-        here = told.recv()
+        here = _heard(told)
         return _End(code, f"{name}: {here}", here)
     # Whose fault was it? The child may have failed because another is gone.
     until = time.monotonic() + _BLAME
@@ -125,7 +125,15 @@ def _watched(
             return bad
     if code < 0:
         return _lost(f"{name} was ended by {signal.Signals(-code).name}")
-    return _End(code, f"{name} has failed: see what it says", told.recv())
+    return _End(code, f"{name} has failed: see what it says", _heard(told))
+
+
+def _heard(told: Connection) -> str:
+    """Return what the child has said before it ended."""
+    try:
+        return str(told.recv())
+    except EOFError:
+        return "the work ended without a word"
 
 
 def _news(others: dict[int, Line], ready: Sequence[Any]) -> _End | None:
