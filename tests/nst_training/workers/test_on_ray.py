@@ -42,6 +42,8 @@ def workers_of(mark):
 def test_ray_starts_the_workers_again_when_one_is_killed(tmp_path, vgg_file):
     mark = f"NST_MARK={tmp_path}"
     environment = {**prepared(tmp_path, vgg_file), "NST_MARK": str(tmp_path)}
+    # Ray's workers give way to all others, which on a busy machine is for ever.
+    environment["RAY_worker_niceness"] = "0"
     ended(start_all(tmp_path, "whole", environment, 2))
     out = tmp_path / "out"
     flags = ("--ray", "--workers", "2", "--checkpoint-every", "3")
