@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
 from nst_tf import __version__
-from nst_tf.commands import INTERRUPTED, PROGRAM
+from nst_tf.commands import INTERRUPTED, PROGRAM, REFUSED
 from nst_tf.settings.checks import InputError
 
 
@@ -92,8 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code.
 
     Returns:
-        0 when all is done, 2 for bad input or a loss that is not finite, 130 when
-        interrupted (what was there is saved, and `--resume` goes on).
+        0 when all is done, 2 for bad input or a loss that is not finite, 75 when a
+        worker of a training is gone, 130 when interrupted (what was there is saved, and
+        `--resume` goes on).
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     _print_anything()
@@ -101,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _dispatch(arguments)
     except InputError as error:
         print(f"{PROGRAM}: error: {error}", file=sys.stderr)
-        return 2
+        return REFUSED
     except KeyboardInterrupt:
         print(f"{PROGRAM}: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -30,12 +30,25 @@ def import_quietly() -> None:
 
 
 @contextlib.contextmanager
-def silence() -> Iterator[None]:
-    """Keep what libraries write to file descriptor 2; show it only if they fail."""
+def silence(*descriptors: int) -> Iterator[None]:
+    """Keep what libraries write to a file descriptor; show it only if they fail.
+
+    Args:
+        *descriptors: Standard error's, 2, without any.
+    """
+    with contextlib.ExitStack() as stack:
+        for number in descriptors or (2,):
+            stack.enter_context(_kept_back(number))
+        yield
+
+
+@contextlib.contextmanager
+def _kept_back(number: int) -> Iterator[None]:
+    sys.stdout.flush()
     sys.stderr.flush()
-    kept = os.dup(2)
+    kept = os.dup(number)
     with tempfile.TemporaryFile() as sink:
-        os.dup2(sink.fileno(), 2)
+        os.dup2(sink.fileno(), number)
         try:
             yield
         except BaseException:
@@ -43,7 +56,7 @@ def silence() -> Iterator[None]:
             os.write(kept, sink.read())
             raise
         finally:
-            os.dup2(kept, 2)
+            os.dup2(kept, number)
             os.close(kept)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nst_tf.loss.temporal import warp
-from nst_training.augment import DRAWS, augment
+from nst_training.augment import DRAWS, NOISE, augment
 from tests.helpers import scene, value
 
 RNG = np.random.default_rng(1)
@@ -34,6 +34,21 @@ def test_the_copy_is_the_photograph_moved_but_for_exposure_and_noise():
     brighter = value(augment(IMAGE, given, relight=0.0, copy=True)["again"])
     ratio = brighter[INNER].mean() / moved[INNER].mean()
     assert ratio == pytest.approx(1.05, abs=0.01)
+
+
+def test_parts_of_a_batch_are_augmented_as_the_whole_is():
+    given = draws()
+    given[:, NOISE] = given[0, NOISE]
+    whole = augment(IMAGE, given, relight=0.5, copy=True)
+    for first in (0, 2, 6):
+        part = slice(first, first + 2)
+        found = augment(
+            IMAGE[part], given[part], relight=0.5, copy=True, batch=8, first=first
+        )
+        for name, rows in whole.items():
+            np.testing.assert_allclose(
+                value(found[name]), value(rows)[part], atol=1e-5, err_msg=name
+            )
 
 
 def test_half_of_the_motions_are_shifts_of_whole_pixels():

@@ -9,6 +9,7 @@ from nst_tf import InputError
 from nst_tf.imaging.folder import Folder
 from nst_tf.imaging.write import save_image
 from nst_training.data import Batches, TfdsStream, open_source
+from nst_training.workers.share import Share
 from tests.helpers import scene
 
 
@@ -75,6 +76,37 @@ def test_broken_files_are_named_and_replaced_wherever_a_run_starts(folder):
     later = take(batches(Folder(folder)), 3, start=3)
     for one, other in zip(whole[3:], later, strict=True):
         np.testing.assert_array_equal(one["image"], other["image"])
+
+
+@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("broken", [(), (0, 2, 3)])
+def test_the_shares_of_workers_are_the_batches_of_one(folder, count, broken):
+    for index in broken:
+        path = next(folder.rglob(f"{index}.png"))
+        path.write_bytes(path.read_bytes()[:200])
+    whole = take(batches(Folder(folder), batch=4), 5)
+    shares = [
+        take(batches(Folder(folder), batch=4, share=Share(rank, count)), 5)
+        for rank in range(count)
+    ]
+    for number, batch in enumerate(whole):
+        for name, rows in batch.items():
+            parts = [share[number][name] for share in shares]
+            assert all(len(part) == 4 // count for part in parts)
+            np.testing.assert_array_equal(np.concatenate(parts), rows)
+
+
+def test_a_worker_decodes_its_share_alone(folder):
+    read = []
+
+    class Noted(Batches):
+        def _crop(self, name, file, number, slot):
+            read.append((number, slot))
+            return super()._crop(name, file, number, slot)
+
+    settings = {"size": 32, "batch": 4, "styles": 1, "share": Share(1, 2)}
+    take(Noted(Folder(folder), **settings), 3)
+    assert {slot for _, slot in read} == {2, 3}
 
 
 def test_a_folder_of_broken_files_is_an_error_not_an_endless_search(tmp_path):

@@ -9,6 +9,7 @@ from keras import ops
 from nst_tf import InputError
 from nst_tf.imaging.write import save_image
 from nst_training.resident import ResidentBatches, crop
+from nst_training.workers.share import Share
 from tests.helpers import scene
 
 
@@ -69,3 +70,11 @@ def test_broken_photographs_are_noted_and_left_out(files, tmp_path):
     assert list(held.broken) == [str(broken)]
     with pytest.raises(InputError, match="no photograph can be read"):
         batches([broken])
+
+
+def test_the_shares_of_workers_are_the_batches_of_one(files):
+    whole = next(batches(files).open(3))
+    shares = [next(batches(files, share=Share(k, 2)).open(3)) for k in (0, 1)]
+    for name, rows in whole.items():
+        parts = [share[name] for share in shares]
+        np.testing.assert_array_equal(np.concatenate(parts), rows)

@@ -8,6 +8,7 @@ Reference:
     Wang et al. 2020 (films from photographs), https://doi.org/10.1109/TIP.2020.3024018
 """
 
+import math
 from typing import Any
 
 import keras
@@ -18,6 +19,8 @@ from nst_tf.loss.temporal import warp
 Tensor = Any
 DRAWS = 18
 """Uniform random numbers that `augment` takes a photograph."""
+NOISE = 17
+"""Which of them says where the copies' noise begins: the first photograph's."""
 _TURN, _ZOOM, _SHIFT = 0.05, 0.04, 9.0
 """Largest rotation in radians, change of size and shift in pixels, of the copy."""
 _EXPOSURE, _NOISE = 0.05, 2.5 / 255.0
@@ -25,7 +28,13 @@ _EXPOSURE, _NOISE = 0.05, 2.5 / 255.0
 
 
 def augment(
-    image: Tensor, draws: Tensor, *, relight: float, copy: bool
+    image: Tensor,
+    draws: Tensor,
+    *,
+    relight: float,
+    copy: bool,
+    batch: int | None = None,
+    first: int = 0,
 ) -> dict[str, Tensor]:
     """Return what a step sees of photographs.
 
@@ -34,6 +43,8 @@ def augment(
         draws: float32 `[B, 18]`, uniform in 0..1.
         relight: Fraction whose light is changed, and that of those with a flat part.
         copy: Whether the moved copy is wanted.
+        batch: Photographs of the batch that these are a part of, if they are.
+        first: Number of the first of them in it.
 
     Returns:
         `image`; with `copy` also `again`, the same moved, and `motion`, float32
@@ -46,7 +57,8 @@ def augment(
     motion = _motion(draws[:, 11:16], float(image.shape[1]))
     again = warp(image, motion, outside="reflect")
     exposure = 1.0 + _EXPOSURE * (2.0 * draws[:, 16] - 1.0)
-    noisy = again * exposure[:, None, None, None] + _noise(image, draws[0, 17])
+    noise = _noise(image, draws[0, NOISE], batch or image.shape[0], first)
+    noisy = again * exposure[:, None, None, None] + noise
     again = ops.clip(noisy, 0.0, 1.0)
     return {"image": image, "again": again, "motion": motion}
 
@@ -94,13 +106,11 @@ def _motion(draws: Tensor, side: float) -> Tensor:
     return ops.stack([a, -b, x, b, a, y], axis=-1)
 
 
-def _noise(image: Tensor, draw: Tensor) -> Tensor:
+def _noise(image: Tensor, draw: Tensor, batch: int, first: int) -> Tensor:
     """Return noise as large as `image`: the same pattern, begun at a random pixel."""
-    pattern = keras.random.normal(image.shape, stddev=_NOISE, seed=1)
-    size = 1
-    for side in image.shape:
-        size *= side
-    start = ops.cast(draw * float(image.shape[1] ** 2), "int32") * 3
+    pattern = keras.random.normal((batch, *image.shape[1:]), stddev=_NOISE, seed=1)
+    size, before = (math.prod((n, *image.shape[1:])) for n in (image.shape[0], first))
+    start = ops.cast(draw * float(image.shape[1] ** 2), "int32") * 3 + before
     twice = ops.concatenate([ops.reshape(pattern, (-1,))] * 2)  # [2 B*S*S*3]
     part = ops.slice(twice, (start,), (size,))
     return ops.reshape(part, image.shape)

@@ -1,14 +1,16 @@
-"""Photographs to train on: a folder or a tensorflow-datasets data set.
+"""Photographs to train on: a folder, a bucket or a tensorflow-datasets data set.
 
 What a step sees is a function of the seed and of the step's number alone, so that a
-run resumes anywhere.
+run resumes anywhere, on any number of workers.
 """
 
 import difflib
+import functools
 import itertools
 import threading
+import typing
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +20,9 @@ import numpy as np
 from nst_tf.imaging.crop import load_crop
 from nst_tf.imaging.folder import Folder
 from nst_tf.settings.checks import InputError
-from nst_training.augment import DRAWS
+from nst_training.augment import DRAWS, NOISE
+from nst_training.bucket import Bucket
+from nst_training.workers.share import ALL, Share
 
 _SHUFFLE = 2048
 """Examples among which a stream that can only be read in order is shuffled."""
@@ -28,14 +32,18 @@ _HOPELESS = 100
 """Broken photographs in a row after which there is no point in going on."""
 
 
+Photo = Path | bytes | Callable[[], bytes]
+"""A photograph: its file, its bytes, or what fetches those."""
+
+
 class Source(Protocol):
     """Photographs in a fixed, shuffled, endless order."""
 
     passed_over: str
     """A line about what is there and can't be used, "" without any."""
 
-    def open(self, seed: int, start: int) -> Iterator[tuple[str, Path | bytes]]:
-        """Yield name and file or bytes of photograph `start` and those after it."""
+    def open(self, seed: int, start: int) -> Iterator[tuple[str, Photo]]:
+        """Yield name and photograph of number `start` and those after it."""
 
 
 class TfdsStream:
@@ -104,9 +112,11 @@ def _prepared(name: str, data_dir: Path | None) -> Any:
 
 
 def open_source(photos: str, *, data_dir: Path | None = None) -> Source:
-    """Return the photographs that `--photos` names: a folder or `tfds:NAME[:SPLIT]`."""
+    """Return the photographs of `--photos`: a folder, a URL or `tfds:NAME[:SPLIT]`."""
     if photos.startswith("tfds:"):
         return TfdsStream(photos.removeprefix("tfds:"), data_dir=data_dir)
+    if "://" in photos:
+        return Bucket(photos)
     return Folder(Path(photos))
 
 
@@ -125,7 +135,9 @@ class Batches:
         mix: Fraction of examples that mix two styles; style 0 is never asked for.
         weaker: Fraction of examples painted at less than full strength.
         only: Index of the only style to ask for, from 1, never mixed.
-        workers: Threads that decode.
+        share: Which part of every batch is made; the parts of all workers, one after
+            the other, are the batch that one alone would make.
+        threads: That decode.
     """
 
     def __init__(
@@ -139,12 +151,14 @@ class Batches:
         mix: float = 0.25,
         weaker: float = 0.0,
         only: int | None = None,
-        workers: int = 2,
+        share: Share = ALL,
+        threads: int = 2,
     ) -> None:
         self.source, self.size, self.batch = source, size, batch
         self.styles, self.seed, self.mix = styles, seed, mix
         self.weaker, self.only = weaker, only
-        self.workers = workers
+        self.slots = share.slots(batch)
+        self.threads = threads
         self.broken: dict[str, str] = {}
         self.problem: InputError | None = None
         self._lock = threading.Lock()
@@ -154,7 +168,7 @@ class Batches:
 
         Each has `image`, float32 `[B, size, size, 3]` RGB 0..1, `style`, float32
         `[B, N]` with N = styles + 1, and `draws`, float32 `[B, 18]`, uniform random
-        numbers for `nst_training.augment`.
+        numbers for `nst_training.augment`; B are the pictures of the share.
 
         Raises:
             InputError: A hundred photographs in a row were broken.
@@ -166,46 +180,52 @@ class Batches:
     def drawn(self, number: int) -> dict[str, np.ndarray]:
         """Return `style` and `draws` of a batch by its number."""
         draw = np.random.default_rng((self.seed, 3, number))
-        return {
-            "style": np.stack([self._weights(draw) for _ in range(self.batch)]),
-            "draws": draw.random((self.batch, DRAWS), "float32"),
-        }
+        style = np.stack([self._weights(draw) for _ in range(self.batch)])
+        draws = draw.random((self.batch, DRAWS), "float32")
+        draws[:, NOISE] = draws[0, NOISE]  # One pattern for all of a batch.
+        return {"style": self._mine(style), "draws": self._mine(draws)}
+
+    def _mine(self, whole: np.ndarray) -> np.ndarray:
+        """Return the rows of the share."""
+        return whole[self.slots.start : self.slots.stop]
 
     def _crops(self, start: int) -> Iterator[list[np.ndarray]]:
-        """Yield the crops of every batch; decode ahead in threads."""
+        """Yield the crops of every batch's share; decode ahead in threads."""
         files = self.source.open(self.seed, start * self.batch)
         numbers = itertools.count(start)
-        groups: deque[list[Future[np.ndarray | None]]] = deque()
-        with ThreadPoolExecutor(self.workers) as pool:
+        groups: deque[_Group] = deque()
+        with ThreadPoolExecutor(self.threads) as pool:
 
-            def group(ahead: int) -> list[np.ndarray | None]:
+            def group(ahead: int) -> _Group:
                 while len(groups) <= max(ahead, 2):
                     number = next(numbers)
-                    groups.append(
-                        [
-                            pool.submit(self._crop, name, file, number, slot)
-                            for slot, (name, file) in enumerate(
-                                itertools.islice(files, self.batch)
-                            )
-                        ]
-                    )
-                return [future.result() for future in groups[ahead]]
+                    taken = enumerate(itertools.islice(files, self.batch))
+                    works: list[Callable[[], np.ndarray | None]] = [
+                        functools.partial(self._crop, name, file, number, slot)
+                        for slot, (name, file) in taken
+                    ]
+                    groups.append(_Group(pool, works, self.slots))
+                return groups[ahead]
 
             try:
                 while True:
-                    spare = itertools.cycle(self._good(group))
-                    yield [next(spare) if c is None else c for c in group(0)]
+                    crops = group(0).crops(self.slots)
+                    if any(crop is None for crop in crops):
+                        spare = itertools.cycle(self._good(group))
+                        whole = group(0).crops(range(self.batch))
+                        whole = [next(spare) if c is None else c for c in whole]
+                        crops = whole[self.slots.start : self.slots.stop]
+                    yield typing.cast(list[np.ndarray], crops)
                     groups.popleft()
             finally:
-                for future in itertools.chain(*groups):
-                    future.cancel()
+                for left in groups:
+                    left.cancel()
 
-    def _good(
-        self, group: Callable[[int], list[np.ndarray | None]]
-    ) -> list[np.ndarray]:
+    def _good(self, group: Callable[[int], "_Group"]) -> list[np.ndarray]:
         """Return the good crops of the next batch that has any."""
+        every = range(self.batch)
         for ahead in range(-(-_HOPELESS // self.batch)):
-            good = [crop for crop in group(ahead) if crop is not None]
+            good = [crop for crop in group(ahead).crops(every) if crop is not None]
             if good:
                 return good
         problem = next(iter(self.broken.values()))
@@ -216,11 +236,12 @@ class Batches:
         raise self.problem
 
     def _crop(
-        self, name: str, file: Path | bytes, number: int, slot: int
+        self, name: str, file: Photo, number: int, slot: int
     ) -> np.ndarray | None:
         draw = np.random.default_rng((self.seed, 2, number, slot))
         try:
-            return load_crop(file, self.size, draw, name=name)
+            read = file() if callable(file) else file
+            return load_crop(read, self.size, draw, name=name)
         except InputError as error:
             with self._lock:
                 self.broken.setdefault(name, str(error))
@@ -241,3 +262,32 @@ class Batches:
             weights *= 1.0 - WEAKEST * share
             weights[0] = WEAKEST * share
         return weights
+
+
+class _Group:
+    """The photographs of a batch: some decoded at once, the others when asked for."""
+
+    def __init__(
+        self,
+        pool: ThreadPoolExecutor,
+        works: list[Callable[[], np.ndarray | None]],
+        slots: Iterable[int],
+    ) -> None:
+        self.pool, self.works = pool, works
+        self.futures: dict[int, Future[np.ndarray | None]] = {}
+        self._begin(slots)
+
+    def _begin(self, slots: Iterable[int]) -> None:
+        for slot in slots:
+            if slot not in self.futures:
+                self.futures[slot] = self.pool.submit(self.works[slot])
+
+    def crops(self, slots: Iterable[int]) -> list[np.ndarray | None]:
+        """Return some crops, None for broken photographs."""
+        self._begin(slots)
+        return [self.futures[slot].result() for slot in slots]
+
+    def cancel(self) -> None:
+        """Give up what is not begun."""
+        for future in self.futures.values():
+            future.cancel()

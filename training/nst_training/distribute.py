@@ -1,4 +1,4 @@
-"""Batches spread over the GPUs of one machine."""
+"""Batches spread over devices: the GPUs of one machine, or those of all workers."""
 
 import contextlib
 from collections.abc import Iterator
@@ -28,11 +28,30 @@ def spread(devices: list[str]) -> Iterator[None]:
         with tf.distribute.MirroredStrategy(devices).scope():
             yield
     else:
-        before = keras.distribution.distribution()
-        keras.distribution.set_distribution(
-            keras.distribution.DataParallel(devices=devices)
+        # Every worker gives its own share of the data.
+        data = keras.distribution.DataParallel(
+            devices=devices, auto_shard_dataset=False
         )
-        try:
+        with _distribution(data):
             yield
-        finally:
-            keras.distribution.set_distribution(before)
+
+
+def alone() -> contextlib.AbstractContextManager[None]:
+    """Make the variables of a block on one device of this process.
+
+    Where JAX spreads a batch over several processes, all of them would have to make
+    them, at the same time.
+    """
+    if keras.backend.backend() == "tensorflow":
+        return contextlib.nullcontext()
+    return _distribution(None)
+
+
+@contextlib.contextmanager
+def _distribution(chosen: "keras.distribution.DataParallel | None") -> Iterator[None]:
+    before = keras.distribution.distribution()
+    keras.distribution.set_distribution(chosen)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(before)

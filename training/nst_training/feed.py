@@ -26,11 +26,18 @@ def dataset_of(batches: Batches, start: int, *, relight: float, copy: bool) -> A
         copy: Whether every photograph comes with a moved copy.
     """
     held = getattr(batches, "squares", None)
-    size = batches.size
+    size, batch_size, first = batches.size, batches.batch, batches.slots.start
 
     def prepare(squares: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         image = batch["image"] if squares is None else crop(squares, batch, size)
-        seen = augment(image, batch["draws"], relight=relight, copy=copy)
+        seen = augment(
+            image,
+            batch["draws"],
+            relight=relight,
+            copy=copy,
+            batch=batch_size,
+            first=first,
+        )
         return {**seen, "style": batch["style"]}
 
     if keras.backend.backend() != "tensorflow":

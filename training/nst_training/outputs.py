@@ -15,6 +15,7 @@ from nst_tf.network.trained import CARD, MODEL, PREVIEWS
 from nst_tf.running.progress import Progress
 from nst_tf.settings.codec import to_plain
 from nst_training.data import Batches, Source
+from nst_training.distribute import alone
 from nst_training.growing import Base
 from nst_training.settings import StyleSettings, TrainSettings
 
@@ -41,13 +42,18 @@ class Outputs:
             average: Whether there is one: not before the first step.
         """
         network, optimizer = model.generator, model.optimizer
-        kept = network.get_weights()
-        if self.settings.ema and average:
-            optimizer.finalize_variable_values(network.trainable_variables)
-        copy = network.rebuilt(dtype="float32")
-        network.set_weights(kept)
-        if self.base is not None:
-            self.base.keep(copy)
+        with alone():
+            copy = network.rebuilt(dtype="float32")
+            if self.settings.ema and average:
+                theirs = zip(network.weights, copy.weights, strict=True)
+                copies = {id(weight): mine for weight, mine in theirs}
+                optimizer.finalize_variable_values(
+                    [copies[id(weight)] for weight in network.trainable_variables]
+                )
+                # What was spread over all workers is this one's now.
+                copy.set_weights(copy.get_weights())
+            if self.base is not None:
+                self.base.keep(copy)
         return copy
 
     def preview(self, network: keras.Model, source: Source, step: int) -> np.ndarray:

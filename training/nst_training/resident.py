@@ -64,7 +64,11 @@ class ResidentBatches(Batches):
             index = np.asarray([next(order) for _ in range(self.batch)], "int32")
             draw = np.random.default_rng((self.seed, 2, number))
             place = draw.random((self.batch, 4), "float32")
-            yield {"index": index % count, "place": place, **self.drawn(number)}
+            yield {
+                "index": self._mine(index % count),
+                "place": self._mine(place),
+                **self.drawn(number),
+            }
             number += 1
 
     def _order(self, start: int) -> Iterator[int]:

@@ -23,6 +23,7 @@ from nst_tf.running.identity import RunIdentity, hash_arrays
 from nst_tf.running.progress import Progress
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_plain
+from nst_training.bucket import THREADS, Bucket
 from nst_training.budget import ContentBudget
 from nst_training.callbacks import Preview, TrainedWeights
 from nst_training.data import Batches, Source
@@ -36,6 +37,7 @@ from nst_training.outputs import Outputs
 from nst_training.resident import ResidentBatches
 from nst_training.settings import TrainSettings
 from nst_training.transfer import NetworkTransfer
+from nst_training.workers.group import Workers
 
 _GIVE_UP = 5
 """Losses that are not finite after which lowering the rate has no chance."""
@@ -52,6 +54,7 @@ def train(
     base: Path | None = None,
     resume: bool = False,
     in_memory: bool = False,
+    workers: Workers | None = None,
 ) -> Trained:
     """Train a network and write it, with its card, into a folder.
 
@@ -70,6 +73,8 @@ def train(
             unbroken run.
         in_memory: Hold all photographs of a folder in the memory of the device that
             trains, and cut crops there: what a GPU needs to be kept busy.
+        workers: The processes that train together, of which this is one, from `join`.
+            All call this function with the same arguments; the first writes.
 
     Raises:
         InputError: Settings, pictures, weights or the state can't be used, or the loss
@@ -80,7 +85,9 @@ def train(
         >>> train(settings, Folder(Path("photographs")), Path("out"))
     """
     settings = with_network(settings)
-    check_output(folder / "preview.png")
+    workers = workers or Workers()
+    if workers.first:
+        check_output(folder / "preview.png")
     run = _Run(
         settings,
         source,
@@ -90,6 +97,7 @@ def train(
         preview_every,
         base,
         in_memory,
+        workers,
     )
     return run(run.file.load() if resume else None)
 
@@ -107,10 +115,11 @@ class _Run:
         preview_every: int,
         base: Path | None,
         in_memory: bool,
+        workers: Workers,
     ) -> None:
         if in_memory and not isinstance(source, Folder):
             raise InputError("only photographs of a folder can be held in memory")
-        self.in_memory = in_memory
+        self.in_memory, self.workers = in_memory, workers
         self.settings, self.source, self.folder = settings, source, folder
         self.base = Base(base, settings) if base is not None else None
         self.observer = observer
@@ -147,10 +156,10 @@ class _Run:
         return RunIdentity(facts, hint=". Give another --output, or delete it")
 
     def __call__(self, state: Checkpoint | None) -> Trained:
-        devices = gpus()
+        devices = self.workers.devices or gpus()
         if len(devices) > 1 and self.settings.batch % len(devices):
             raise InputError(
-                f"batch must be a multiple of the {len(devices)} GPUs it is spread"
+                f"batch must be a multiple of the {len(devices)} devices it is spread"
                 f" over, got {self.settings.batch}"
             )
         with spread(devices):
@@ -177,10 +186,11 @@ class _Run:
             if not now.failed:
                 break
             state = self._lowered(state)
-        averaged = self.outputs.averaged(self.model, average=now.step > 0)
-        self.outputs.write(averaged, now, self._told())
-        if now.reason == "finished":
-            (self.folder / STATE).unlink(missing_ok=True)
+        if self.workers.first:
+            averaged = self.outputs.averaged(self.model, average=now.step > 0)
+            self.outputs.write(averaged, now, self._told())
+            if now.reason == "finished":
+                (self.folder / STATE).unlink(missing_ok=True)
         return Trained(self.folder, now.step, now.loss, now.reason)
 
     def _start(
@@ -229,7 +239,8 @@ class _Run:
         if now.step >= until:
             return
         batches = self._batches()
-        preview = Preview(now, self._preview, every=self.preview_every)
+        previews = self.preview_every if self.workers.first else 0
+        preview = Preview(now, self._preview, every=previews)
         trained = TrainedWeights(now, self.model.generator, until)
         try:
             self.model.fit(
@@ -269,9 +280,12 @@ class _Run:
             "mix": settings.mix,
             "weaker": settings.weaker if self._trains_strength else 0.0,
             "only": len(settings.styles) if self.grows else None,
+            "share": self.workers.share,
         }
         if self.in_memory and isinstance(self.source, Folder):
             return ResidentBatches(self.source.files, **drawn)
+        if isinstance(self.source, Bucket):
+            drawn["threads"] = THREADS
         return Batches(self.source, **drawn)
 
     @property
@@ -279,23 +293,23 @@ class _Run:
         return self.settings.architecture == "hourglass"
 
     def _tell(self, batches: Batches, preview: np.ndarray | None) -> bool | None:
-        """Tell the observer of a step; return whether it wants the run to end."""
-        if self.observer is None:
-            return None
+        """Tell the observer of a step; return whether any worker's wants an end."""
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         now = self.progress
-        return self.observer(
+        broken = self.workers.all_broken(batches.broken)
+        stop = self.observer is not None and self.observer(
             TrainStep(
                 now.step,
                 now.loss,
                 rate,
                 now.seconds,
-                batches.broken,
+                broken,
                 self.lowered,
                 preview,
                 self._told(),
             )
         )
+        return self.workers.any(bool(stop))
 
     def _preview(self) -> np.ndarray:
         network = self.outputs.averaged(self.model)
@@ -305,9 +319,10 @@ class _Run:
         return self.budget.told() if self.budget is not None else {}
 
     def _save(self) -> None:
-        facts = {**self.progress.facts(), "lowered": self.lowered}
-        variables = self._variables(self.model.generator, self.model.optimizer)
-        self.file.save(facts, variables)
+        if self.workers.first:
+            facts = {**self.progress.facts(), "lowered": self.lowered}
+            variables = self._variables(self.model.generator, self.model.optimizer)
+            self.file.save(facts, variables)
         self.saved = True
 
     def _variables(

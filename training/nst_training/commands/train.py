@@ -27,6 +27,7 @@ from nst_training.settings import (
 
 if TYPE_CHECKING:
     from nst_training.events import TrainStep
+    from nst_training.workers.group import Workers
 
 _BASE = ("model.keras", "model.json")
 
@@ -38,7 +39,8 @@ class Job:
     recipe: tyro.conf.Positional[Path | None] = None
     """A TOML recipe, or a painting to train that one style with the defaults."""
     photos: str
-    """The photographs to train on: a folder, or tfds:NAME[:SPLIT]."""
+    """The photographs to train on: a folder, a URL such as s3://BUCKET/FOLDER (needs
+    nst-tf[ray] and s3fs), or tfds:NAME[:SPLIT]."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """Folder for model, card, log, previews and state; without it one of the recipe's
     name."""
@@ -66,6 +68,21 @@ class Job:
     """Let the model take the place of a finished one."""
     resume: bool = False
     """Go on with the interrupted run of the same command."""
+    hosts: str | None = None
+    """Train with several processes on JAX: HOST:PORT,HOST:PORT,..., one a process, for
+    all the same; they meet at the first. "auto": what Slurm, Kubernetes or jax has
+    set."""
+    rank: int | None = None
+    """Number of this process among those of --hosts, from 0; without it the
+    launcher's."""
+    wait: float = 10.0
+    """Seconds in which the processes of --hosts must have come."""
+    ray: tuple[str, ...] | None = None
+    """Train with --workers processes that Ray starts, and starts again when one is
+    lost: on the cluster at HOST:PORT, without it on this machine (needs
+    nst-tf[ray])."""
+    workers: int | None = None
+    """Processes that --ray starts; each takes one GPU where the cluster has them."""
     quiet: bool = False
     """Draw no progress and print no summary."""
 
@@ -114,6 +131,19 @@ def _added(given: Mapping[str, Any]) -> TrainSettings:
 
 def train(job: Job, settings: TrainSettings) -> int:
     """Run `nst train`; return the exit code."""
+    if job.ray is None and job.workers is not None:
+        raise InputError("--workers is for --ray")
+    if job.hosts is None and job.rank is not None:
+        raise InputError("--rank is for --hosts")
+    if job.hosts is None and job.ray is None:
+        return work(job, settings)
+    from nst_training.commands.train_together import together
+
+    return together(job, settings, work)
+
+
+def work(job: Job, settings: TrainSettings, workers: "Workers | None" = None) -> int:
+    """Do what `nst train` does, alone or as the worker that writes."""
     folder = job.output or Path(settings.name)
     state, model = folder / "state.npz", folder / "model.keras"
     if job.resume and model.exists() and not state.exists():
@@ -133,7 +163,7 @@ def train(job: Job, settings: TrainSettings) -> int:
             " another"
         )
     with held(folder, folder=True):
-        return _train(job, settings, folder)
+        return _train(job, settings, folder, workers)
 
 
 def _inputs(job: Job, settings: TrainSettings) -> list[Path]:
@@ -145,7 +175,9 @@ def _inputs(job: Job, settings: TrainSettings) -> list[Path]:
     return [*(Path(path) for path in named if path), *base, *pictures]
 
 
-def _train(job: Job, settings: TrainSettings, folder: Path) -> int:
+def _train(
+    job: Job, settings: TrainSettings, folder: Path, workers: "Workers | None"
+) -> int:
     """Run `nst train` in a folder that is its own."""
     from nst_training.board import open_board
     from nst_training.data import open_source
@@ -221,6 +253,7 @@ def _train(job: Job, settings: TrainSettings, folder: Path) -> int:
             base=job.base,
             resume=resume,
             in_memory=job.in_memory,
+            workers=workers,
         )
         if told and not job.quiet:
             print(

@@ -1,0 +1,93 @@
+"""`nst train --ray`: Ray starts the workers, and again when one is killed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nst_training.workers.rollcall import free_port
+from tests.nst_training.workers.together import (
+    assert_same_bits,
+    ended,
+    kill,
+    log,
+    model,
+    prepared,
+    start,
+    start_all,
+    wait_for_step,
+)
+
+pytest.importorskip("jax")
+pytest.importorskip("ray")
+
+
+def workers_of(mark):
+    """Return the processes that train and are handed a mark, and their parents."""
+    found = {}
+    for path in Path("/proc").iterdir():
+        try:
+            variables = (path / "environ").read_bytes()
+            words = (path / "cmdline").read_bytes()
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            continue
+        if mark.encode() in variables and b"spawn_main" in words:
+            found[int(path.name)] = parent
+    return found
+
+
+def test_ray_starts_the_workers_again_when_one_is_killed(tmp_path, vgg_file):
+    mark = f"NST_MARK={tmp_path}"
+    environment = {**prepared(tmp_path, vgg_file), "NST_MARK": str(tmp_path)}
+    # Ray's workers give way to all others, which on a busy machine is for ever.
+    environment["RAY_worker_niceness"] = "0"
+    ended(start_all(tmp_path, "whole", environment, 2))
+    out = tmp_path / "out"
+    flags = ("--ray", "--workers", "2", "--checkpoint-every", "3")
+    process = start(tmp_path, "out", environment, *flags)
+    wait_for_step(out / "log.jsonl", 4, [process])
+    before = workers_of(mark)
+    kill(max(before.values()))  # Ray's process; its child ends with it.
+    ended([process])
+    assert len(before) == 2
+    assert_same_bits(model(out), model(tmp_path / "whole"))
+    assert log(out) == log(tmp_path / "whole")
+    assert not (out / ".ray").exists()
+    assert not (out / "state.npz").exists()
+    assert not workers_of(mark)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--ray", "--workers", "3"), "batch must be a multiple of the 3 workers"),
+        (("--ray",), "--ray needs --workers, at least 1"),
+        (("--workers", "2"), "--workers is for --ray"),
+        (("--ray", "here", "--workers", "2"), "HOST:PORT or local, got here"),
+        (("--ray", "a:1", "b:2", "--workers", "2"), "takes one address"),
+    ],
+)
+def test_what_ray_can_not_do_is_said(tmp_path, vgg_file, flags, message):
+    environment = prepared(tmp_path, vgg_file)
+    (said,) = ended([start(tmp_path, "out", environment, *flags)], [2])
+    assert message in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_cluster_that_does_not_answer_is_said(tmp_path, vgg_file):
+    environment = prepared(tmp_path, vgg_file)
+    flags = ("--ray", f"127.0.0.1:{free_port()}", "--workers", "2")
+    (said,) = ended([start(tmp_path, "out", environment, *flags)], [2])
+    assert "no Ray cluster answers at 127.0.0.1:" in said
+
+
+def test_nothing_of_ray_is_imported_without_the_flag(tmp_path):
+    program = (
+        "import sys; from nst_training.commands import train, train_together;"
+        "from nst_training.workers import group, place, rollcall, supervisor;"
+        "assert not {'ray', 'fsspec', 'jax', 'tensorflow'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], env=os.environ, check=True)

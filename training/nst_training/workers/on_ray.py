@@ -1,0 +1,179 @@
+"""Ray starts the workers of a training, and all of them again when one is lost.
+
+Each worker is Ray's, its work a child of that: the same as with `--hosts`. Between two
+starts a training lives in the state that its first worker has written.
+
+Reference:
+    https://docs.ray.io/en/latest/train/user-guides/fault-tolerance.html
+"""
+
+import contextlib
+import os
+import shutil
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nst_tf.commands import INTERRUPTED, LOST, PROGRAM, REFUSED
+from nst_tf.network.trained import MODEL, STATE
+from nst_tf.settings.checks import InputError
+from nst_training.workers.place import Place
+from nst_training.workers.rollcall import free_port, reach
+from nst_training.workers.share import Share
+
+TakePart = Callable[[Place, bool], int]
+"""Does the work of a place, resumed or not; pickles; returns the exit code."""
+LOCAL = "local"
+"""The address of a cluster that lives as long as the training."""
+_TIMES = 10
+"""Starts after the first before the training is given up."""
+_ANSWER = 10.0
+"""Seconds in which a cluster must answer."""
+_STORE = 100 * 2**20
+"""Bytes of the object store of a local cluster: what Ray says to itself."""
+_HANDED = ("KERAS_", "NST_", "JAX_", "XLA_", "TF_")
+"""Variables that the workers get begin so."""
+
+
+class _Start(NamedTuple):
+    """What the first worker tells the others: where they meet, and how they begin."""
+
+    host: str
+    port: int
+    resume: bool
+
+
+def train_on_ray(
+    address: str,
+    workers: int,
+    folder: Path,
+    take_part: TakePart,
+    *,
+    resume: bool,
+    quiet: bool,
+) -> int:
+    """Train with workers of Ray's; return the exit code.
+
+    Args:
+        address: Of a cluster, or `local`.
+        workers: How many.
+        folder: The output, at the same path for all of them.
+        take_part: What each does.
+        resume: Go on with an interrupted run.
+        quiet: Show nothing that Ray and the workers say.
+
+    Raises:
+        InputError: Ray is not installed or does not answer, or the workers refuse.
+    """
+    try:
+        import ray
+        from ray.train import FailureConfig, RunConfig, ScalingConfig
+        from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+    except ImportError as error:
+        raise InputError("--ray needs Ray: pip install 'nst-tf[ray]'") from error
+    from ray.train.v2.api.exceptions import TrainingFailedError
+
+    _connect(ray, address, workers, quiet=quiet)
+    kept = folder / ".ray"
+    config = {"folder": folder, "take_part": take_part, "resume": resume}
+    handed = {k: v for k, v in os.environ.items() if k.startswith(_HANDED)}
+    try:
+        trainer = DataParallelTrainer(
+            _loop,
+            train_loop_config=config,
+            scaling_config=ScalingConfig(
+                num_workers=workers,
+                use_gpu=ray.cluster_resources().get("GPU", 0) >= workers,
+            ),
+            run_config=RunConfig(
+                name=uuid.uuid4().hex,
+                storage_path=str(kept),
+                failure_config=FailureConfig(max_failures=_TIMES),
+                worker_runtime_env={"env_vars": handed},
+            ),
+        )
+        code, why = trainer.fit().return_value
+    except TrainingFailedError as error:
+        code, why = LOST, f"the workers were lost {_TIMES + 1} times ({error})"
+        why += "; --resume goes on from the last state"
+    finally:
+        ray.shutdown()
+        shutil.rmtree(kept, ignore_errors=True)
+        with contextlib.suppress(OSError):  # It holds something: good.
+            folder.rmdir()
+    if code == REFUSED:
+        raise InputError(why)
+    if why:
+        print(f"{PROGRAM}: error: {why}", file=sys.stderr)
+    return int(code)
+
+
+def _connect(ray: Any, address: str, workers: int, *, quiet: bool) -> None:
+    """Connect with a cluster, or start one."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    shown = {"logging_level": "ERROR", "log_to_driver": not quiet}
+    if address == LOCAL:
+        ray.init(
+            LOCAL,
+            num_cpus=workers,
+            include_dashboard=False,
+            object_store_memory=_STORE,
+            **shown,
+        )
+        return
+    host, separator, port = address.removeprefix("ray://").rpartition(":")
+    if not separator or not port.isdigit():
+        raise InputError(f"--ray takes HOST:PORT or {LOCAL}, got {address}")
+    connection = reach(host, int(port), time.monotonic() + _ANSWER)
+    if connection is None:
+        raise InputError(f"no Ray cluster answers at {address} within {_ANSWER:g} s")
+    connection.close()
+    try:
+        ray.init(address, **shown)
+    except Exception as error:  # Whatever another version or program says.
+        raise InputError(f"can't join the Ray cluster at {address}: {error}") from error
+    have = ray.cluster_resources().get("CPU", 0)
+    if have < workers:
+        ray.shutdown()
+        raise InputError(
+            f"the Ray cluster at {address} has {have:g} processors for {workers}"
+            " workers: give fewer --workers"
+        )
+
+
+def _loop(config: dict[str, Any]) -> tuple[int, str]:
+    """Do a worker's work, in Ray's process; return the exit code and why."""
+    import ray
+    from ray.train import get_context
+    from ray.train.collective import broadcast_from_rank_zero
+
+    context = get_context()
+    share = Share(context.get_world_rank(), context.get_world_size())
+    start = None
+    if share.rank == 0:
+        resume = config["resume"] or _begun(config["folder"])
+        start = _Start(ray.util.get_node_ip_address(), free_port(), resume)
+    start = _Start(*broadcast_from_rank_zero(start))
+    place = Place(share, start.host, start.port)
+    try:
+        code = config["take_part"](place, start.resume)
+    except InputError as error:
+        return REFUSED, str(error)
+    if code == LOST:
+        raise RuntimeError("a worker is gone")  # Ray starts all of them again.
+    good = code in (0, INTERRUPTED)
+    return code, "" if good else "a worker has failed; Ray's logs of it say why"
+
+
+def _begun(folder: Path) -> bool:
+    """Tell whether this is not the first start, and there is what it goes on from."""
+    mark = folder / ".ray" / "begun"
+    if not mark.exists():
+        mark.touch()
+        return False
+    model = folder / MODEL
+    done = model.exists() and model.stat().st_mtime_ns > mark.stat().st_mtime_ns
+    return (folder / STATE).exists() or done
