@@ -74,7 +74,9 @@ def cluster(address: str, cpus: int) -> Iterator[None]:
             f"can't reach the Ray cluster {address or 'of this machine'}: {reason[0]}"
         ) from error
     try:
-        yield
+        # What it tells of workers that died is printed, whatever is asked for.
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
     finally:
         ray.shutdown()
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from nst_tf.cli import main
 from nst_tf.imaging.write import save_image
+from scripts.bulk_run import processes
+from scripts.bulk_run import title as title_of
 from tests.helpers import PYTHONPATH, ROOT, scene
 
 ENDINGS = (".jpg", ".png", ".webp", ".tif", ".bmp")
@@ -71,29 +73,6 @@ def kill_a_worker(process, title, output, count):
         assert time.monotonic() < deadline
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
-    found = [pid for pid in _below(process.pid) if title in _words(pid)]
+    found = [pid for pid in processes(process.pid)[1:] if title in title_of(pid)]
     os.kill(found[0], signal.SIGKILL)
     return len(files(output))
-
-
-def _below(top):
-    parents = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            try:
-                stat = (folder / "stat").read_text()
-            except OSError:
-                continue
-            parents[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
-    found, new = [], [top]
-    while new:
-        new = [pid for pid, parent in parents.items() if parent in new]
-        found += new
-    return sorted(found)
-
-
-def _words(pid):
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace")
-    except OSError:
-        return ""

@@ -74,7 +74,7 @@ def test_a_bucket_is_painted_into_another_byte_for_byte(folder, plain, capsys):
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="no /proc here")
 def test_a_worker_that_is_killed_costs_no_picture(tmp_path):
-    folder = write_mixed(tmp_path / "in", 30, 200, 260)
+    folder = write_mixed(tmp_path / "in", 30, 96, 120)
     plain, out = painted_plainly(folder, tmp_path / "plain"), tmp_path / "out"
     words = (folder.as_uri(), "-o", out.as_uri(), "--style", "udnie", "--workers", "2")
     process = start(*words, "--report", tmp_path / "r.parquet")

@@ -28,7 +28,7 @@ COUNT = 58
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="no /proc here")
 def test_a_killed_actor_costs_no_picture_and_a_second_run_paints_none(tmp_path):
-    folder = write_mixed(tmp_path / "in", COUNT, 160, 200)
+    folder = write_mixed(tmp_path / "in", COUNT, 96, 120)
     plain, out = painted_plainly(folder, tmp_path / "plain"), tmp_path / "out"
     words = [folder.as_uri(), "-o", out.as_uri(), "--style", "udnie"]
     process = start(*words, "--ray", "--workers", "2")
