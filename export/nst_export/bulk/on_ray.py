@@ -49,6 +49,7 @@ def cluster(address: str, cpus: int) -> Iterator[None]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # Else it warns on stderr.
+    os.environ.setdefault("RAY_worker_niceness", "0")  # 15: behind all else that runs.
     address = address or os.environ.get("RAY_ADDRESS", "")
     if address not in ("", "auto", "local"):
         check_address(address)
@@ -133,8 +134,8 @@ def paint(
 ) -> Generator[Result, None, None]:
     """Paint photographs in the cluster that is connected.
 
-    A worker that dies is started again, and what it had in hand is painted anew; what
-    costs a third worker its life is left out.
+    A worker that dies is started again, and what it had in hand is painted anew, at
+    last one by one; what ends every worker that tries it is left out.
 
     Args:
         setup: What the workers have in common.
@@ -147,7 +148,8 @@ def paint(
         Each photograph's result, once, in no order.
 
     Raises:
-        InputError: The cluster has no room left in its object store or on its disks.
+        InputError: The cluster fails, or has no room left in its object store or on
+            its disks.
     """
     for start in range(0, len(tasks), SHARD):
         part = tasks[start : start + SHARD]
@@ -223,7 +225,7 @@ class Actor:
 
 @contextlib.contextmanager
 def worded() -> Iterator[None]:
-    """Word what a cluster without room raises as InputError."""
+    """Word what a cluster raises as InputError, above all that it has no room."""
     from ray import exceptions
 
     try:
@@ -237,3 +239,6 @@ def worded() -> Iterator[None]:
         raise InputError(
             "a machine of the Ray cluster has no memory left: ask for fewer --workers"
         ) from error
+    except exceptions.RayError as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise InputError(f"the Ray cluster failed: {lines[-1]}") from error
