@@ -27,11 +27,14 @@ class Took(NamedTuple):
     Attributes:
         whole: Seconds from start to end.
         steady: Seconds a picture between the first that is there and the last.
+        cpu: Seconds of processor of all its processes a picture in that time, which
+            hardly depend on what else the machine does.
         peak: Bytes of all its processes.
     """
 
     whole: float
     steady: float
+    cpu: float
     peak: int
 
 
@@ -64,15 +67,19 @@ def main() -> None:
                 took[way].append(run(folder, f"{way}-{turn}", flags))
     plain = took["plain"]
     for way, runs in took.items():
-        whole, steady, peak = (np.median([one[k] for one in runs]) for k in range(3))
+        whole, steady, cpu, peak = (
+            np.median([one[k] for one in runs]) for k in range(4)
+        )
         line = f"{way}: {whole:.1f} s, {1 / steady:.2f} pictures a second when it runs,"
         line += f" start and end {whole - steady * given.count:.1f} s,"
-        line += f" peak {peak / 1e9:.2f} GB"
+        line += f" {cpu:.3f} s of processor a picture, peak {peak / 1e9:.2f} GB"
         if way != "plain":
             pairs = list(zip(runs, plain, strict=True))
             ratio = np.median([mine.steady / other.steady for mine, other in pairs])
             of_all = np.median([mine.whole / other.whole for mine, other in pairs])
+            of_cpu = np.median([mine.cpu / other.cpu for mine, other in pairs])
             line += f"; overhead {100 * (ratio - 1):+.0f} % (<= {100 * LIMIT:.0f} %)"
+            line += f", of processor {100 * (of_cpu - 1):+.0f} %"
             line += f", of the whole run {100 * (of_all - 1):+.0f} %"
         print(line)
 
@@ -114,7 +121,11 @@ def run(folder: Path, name: str, flags: tuple[str, ...]) -> Took:
         raise SystemExit(f"{' '.join(words)} ended with {process.returncode}")
     whole = time.monotonic() - begun
     made = sorted(path.stat().st_mtime for path in (folder / name).glob("*.jpg"))
-    return Took(whole, (made[-1] - made[0]) / (len(made) - 1), peak.bytes)
+    times, seconds = zip(*peak.cpu, strict=True)
+    first, last = np.interp([made[0], made[-1]], times, seconds)
+    count = len(made) - 1
+    took = (made[-1] - made[0]) / count, float(last - first) / count
+    return Took(whole, *took, peak.bytes)
 
 
 if __name__ == "__main__":

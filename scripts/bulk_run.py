@@ -136,18 +136,21 @@ def check(folder: Path, broken: set[str]) -> None:
 
 
 class Peak:
-    """The largest memory of a process and all below it, shared pages counted once.
+    """What a process and all below it take together, seen every half second.
 
     Attributes:
         bytes: The largest sum of proportional set sizes so far.
+        cpu: Times since 1970, and the seconds of processor that all had taken then.
     """
 
     def __init__(self, top: int) -> None:
         self.bytes = 0
+        self.cpu: list[tuple[float, float]] = []
         threading.Thread(target=self._watch, args=(top,), daemon=True).start()
 
     def _watch(self, top: int) -> None:
         while found := processes(top):
+            self.cpu.append((time.time(), sum(map(processor, found))))
             self.bytes = max(self.bytes, sum(map(memory, found)))
             time.sleep(0.5)
 
@@ -177,6 +180,15 @@ def memory(pid: int) -> int:
         return 0
     lines = [line.split() for line in text.splitlines() if line.startswith("Pss:")]
     return 1024 * int(lines[0][1]) if lines else 0
+
+
+def processor(pid: int) -> float:
+    """Return the seconds of processor that a process has taken, 0 if it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def title(pid: int) -> str:

@@ -21,7 +21,7 @@ from nst_export.bulk.local import LOST
 from nst_export.bulk.stores import Store
 from nst_export.bulk.tasks import Result, Setup, Task
 from nst_export.bulk.worker import Worker
-from nst_tf.commands.console import Flag
+from nst_tf.commands.console import Flag, silence
 from nst_tf.settings.checks import InputError
 
 STORE_BYTES = 300_000_000
@@ -66,7 +66,7 @@ def cluster(address: str, cpus: int) -> Iterator[None]:
     else:
         quiet["address"] = address
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), silence():
             warnings.simplefilter("ignore")
             ray.init(**quiet)
     except (ConnectionError, OSError, RuntimeError, ValueError, SystemExit) as error:
