@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import math
 import os
 import sys
 from pathlib import Path
@@ -105,8 +106,10 @@ def stylize(job: Job) -> int:
         ("workers", 1),
     ):
         value = getattr(job, name)
-        if value is not None and not value >= least:
-            raise InputError(f"{name} must be at least {least}, got {value}")
+        if value is not None and not least <= value < math.inf:
+            raise InputError(
+                f"{name} must be a number of at least {least}, got {value}"
+            )
     if job.in_bulk:
         from nst_export.bulk.run import paint_in_bulk
 
