@@ -49,7 +49,6 @@ def cluster(address: str, cpus: int) -> Iterator[None]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # Else it warns on stderr.
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")
     os.environ.setdefault("RAY_worker_niceness", "0")  # 15: behind all else that runs.
     address = address or os.environ.get("RAY_ADDRESS", "")
     if address not in ("", "auto", "local"):

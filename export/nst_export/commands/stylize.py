@@ -107,9 +107,8 @@ def stylize(job: Job) -> int:
     ):
         value = getattr(job, name)
         if value is not None and not least <= value < math.inf:
-            raise InputError(
-                f"{name} must be a number of at least {least}, got {value}"
-            )
+            bound = "finite" if value == math.inf else f"at least {least}"
+            raise InputError(f"{name} must be {bound}, got {value}")
     if job.in_bulk:
         from nst_export.bulk.run import paint_in_bulk
 

@@ -148,7 +148,7 @@ def test_one_photograph_goes_to_a_file_of_any_name(folder, plain, tmp_path):
         (("memory://missing/", "-o", "memory://missing/"), "no file or folder memory:"),
         (("IN", "-o", "memory://nowhere/out"), "no bucket or top folder nowhere"),
         (("nosuch://in", "-o", "OUT"), "can't open nosuch://in"),
-        (("IN", "-o", "OUT", "--workers", "0"), "workers must be a number of at least 1"),
+        (("IN", "-o", "OUT", "--workers", "0"), "workers must be at least 1"),
         (("IN", "-o", "OUT", "--workers", "1", "--jobs", "2"), "say --workers"),
         (("IN", "-o", "OUT", "--report", "r.txt"), "a report is a .jsonl"),
         (("IN", "-o", "OUT", "--manifest", "m.txt"), "a manifest is a .csv"),

@@ -209,5 +209,7 @@ def test_large_photographs_are_let_through_by_a_flag(tmp_path, capsys):
     save_image(photo, scene(40, 50))
     assert stylize(photo, "-o", out, "--max-megapixels", "0.001") == 2
     assert "too large" in capsys.readouterr().err
+    assert stylize(photo, "-o", out, "--max-megapixels", "inf") == 2
+    assert "max_megapixels must be finite, got inf" in capsys.readouterr().err
     assert stylize(photo, "-o", out, "--max-megapixels", "0.002", "--size", "25") == 0
     assert load_image(out).pixels.shape == (20, 25, 3)
