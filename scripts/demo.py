@@ -109,8 +109,8 @@ def trained(content: Path, style: Path, photos: list[Path]) -> int:
         return code
     return stylize.stylize(
         stylize.Job(
-            photos=(content,),
-            output=OUT / f"{content.stem}-{name}-one-pass.png",
+            photos=(str(content),),
+            output=str(OUT / f"{content.stem}-{name}-one-pass.png"),
             model=files / f"{settings.name}.tflite",
             style=name,
         )

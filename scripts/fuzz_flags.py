@@ -65,6 +65,8 @@ SMALL: dict[str, tuple[str, ...]] = {
     "jobs": ("1", "2", "0", "-1"),
     "workers": ("1", "0", "-1"),
     "threads": ("1", "2", "0", "-1"),
+    "ray": ("127.0.0.1:1", "x", "ray://127.0.0.1:1", "no:port"),
+    "manifest": ("text.csv", "missing.csv", "photo.png", "missing.parquet"),
     "port": ("0", "-1", "70000", "x"),
     "host": ("127.0.0.1", "", "no such host", "256.1.1.1"),
     "sizes": ("32x32", "64x32", "any", "x", "0x0", "32"),
@@ -164,7 +166,7 @@ def value(draw: random.Random, flag: Flag) -> str:
         return draw.choice((*PATHS, *WORDS, *NUMBERS))
     if flag.name in SMALL:
         return draw.choice(SMALL[flag.name])
-    if flag.kind == "PATH":
+    if flag.kind in ("PATH", "PATH|URL"):
         return draw.choice(PATHS)
     if flag.kind in ("INT", "FLOAT"):
         return draw.choice(NUMBERS)

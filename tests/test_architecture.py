@@ -127,6 +127,13 @@ def test_no_import_runs_upward_or_across(package, others):
         assert not any(name.startswith(others) for name in imports(path)), path
 
 
+def test_only_bulk_painting_knows_storages_and_ray():
+    for path, name in files("nst_export"):
+        if not name.startswith("nst_export.bulk."):
+            found = {module.split(".")[0] for module in imports(path)}
+            assert not found & {"fsspec", "pyarrow", "ray"}, path
+
+
 def test_importing_the_package_loads_neither_keras_nor_tensorflow():
     program = (
         "import sys, nst_tf; nst_tf.OptimizeSettings(); "

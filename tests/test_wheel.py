@@ -120,6 +120,7 @@ def test_a_plain_install_lists_styles_and_paints(home):
         (("export", "gallery", "--photos", ".", "-o", "files"), "tf"),
         (("serve",), "serve"),
         (("video", "in.mp4", "--style", "udnie", "-o", "out.mp4"), "video"),
+        (("stylize", "s3://in/", "--style", "udnie", "-o", "s3://out/"), "ray"),
     ],
 )
 def test_a_command_that_needs_more_says_so_in_a_line_before_any_work(

@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from nst_tf.imaging.folder import find_images
@@ -102,7 +102,7 @@ def plan_pairs(
         else:
             files = [given]
         for file in files:
-            for wanted in _names(file, given, depth):
+            for wanted in _names_of(file, given, depth):
                 if (place := place_of(output / wanted)) not in taken:
                     taken.add(place)
                     pairs.append(Pair(file, output / wanted))
@@ -118,16 +118,30 @@ def plan_pairs(
     return Plan(pairs, output, "; ".join(lines))
 
 
-def _names(file: Path, given: Path, depth: int) -> Iterator[Path]:
-    """Yield names for a picture below the folder of all, the best first."""
+def _names_of(file: Path, given: Path, depth: int) -> Iterator[PurePath]:
+    """Yield names for the picture of a file that was given or lies in a folder."""
     kind = SUFFIXES.get(file.suffix.lower()) or kind_of_file(file)
-    ending = ".jpg" if kind == "JPEG" and depth == 8 else ".png"
     inside = file.relative_to(given) if given.is_dir() else Path(file.name)
+    folder = (given if given.is_dir() else file.parent).resolve().name
+    return names(inside, kind, folder, depth)
+
+
+def names(
+    inside: PurePath, kind: str | None, folder: str, depth: int
+) -> Iterator[PurePath]:
+    """Yield names for a picture below the folder of all, the best first.
+
+    Args:
+        inside: The photograph's name below the folder that was given.
+        kind: Its format, as `kind_of` names it.
+        folder: Name of the folder.
+        depth: Bits a channel of the picture.
+    """
+    ending = ".jpg" if kind == "JPEG" and depth == 8 else ".png"
     plain = inside.with_suffix(ending)
     yield plain
-    if file.suffix.lower() != ending:
-        yield inside.with_name(f"{file.name}{ending}")
-    folder = (given if given.is_dir() else file.parent).resolve().name
+    if inside.suffix.lower() != ending:
+        yield inside.with_name(f"{inside.name}{ending}")
     yield plain.with_name(f"{folder}-{plain.name}")
     for number in itertools.count(2):
         yield plain.with_name(f"{folder}-{plain.stem}-{number}{ending}")

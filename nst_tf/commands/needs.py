@@ -20,6 +20,7 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "onnx": ("onnx", "onnxruntime", "tf2onnx"),
         "coreml": ("coremltools",),
         "hub": ("huggingface_hub",),
+        "ray": ("fsspec", "pyarrow", "ray"),
         "video": ("av", "cv2"),
     }
 )

@@ -32,7 +32,7 @@ def piped(job: Job, *inputs: str) -> Iterator[Job]:
 
     Args:
         job: A dataclass with `output` and `quiet`.
-        inputs: Names of its fields that are a path, or several, or None.
+        inputs: Names of its fields that are a path or its text, or several, or None.
 
     Raises:
         InputError: Standard input is wanted twice, or is a terminal.
@@ -49,10 +49,11 @@ def piped(job: Job, *inputs: str) -> Iterator[Job]:
                 folder = Path(name)
             return folder
 
-        def kept(path: Path) -> Path:
+        def kept(given: Path | str) -> Path | str:
             nonlocal read, made
+            path = Path(given)
             if not _is_pipe(path):
-                return path
+                return given
             if path in _STDIN:
                 read += 1
                 if read > 1:
@@ -60,7 +61,7 @@ def piped(job: Job, *inputs: str) -> Iterator[Job]:
             made += 1
             inside = place() / ("stdin" if path in _STDIN else f"pipe{made}")
             inside.write_bytes(_read(path))
-            return inside
+            return type(given)(inside)
 
         for name in inputs:
             value = getattr(job, name)
@@ -69,14 +70,16 @@ def piped(job: Job, *inputs: str) -> Iterator[Job]:
             elif value is not None:
                 changes[name] = kept(value)
         output = job.output
-        if output is None or not is_stdout(output):
+        if output is None or not is_stdout(Path(output)):
             yield dataclasses.replace(job, **changes)
             return
         if sys.stdout.isatty():
             raise InputError("standard output is a terminal: send it to a file")
         picture = place() / "stdout.png"
         with contextlib.redirect_stdout(sys.stderr):
-            yield dataclasses.replace(job, **changes, output=picture, quiet=True)
+            yield dataclasses.replace(
+                job, **changes, output=type(output)(picture), quiet=True
+            )
         if picture.exists():
             sys.stdout.buffer.write(picture.read_bytes())
             sys.stdout.buffer.flush()

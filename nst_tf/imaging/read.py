@@ -54,16 +54,26 @@ def load_image(
 
 
 def load_photograph(
-    path: str | PathLike[str], *, size: int | None = None, max_pixels: int | None = None
+    source: str | PathLike[str] | bytes,
+    *,
+    size: int | None = None,
+    max_pixels: int | None = None,
+    name: str = "the image",
 ) -> Photograph:
     """Read an image file as `load_image` does, with EXIF and colour profile.
+
+    Args:
+        source: A file, or its bytes.
+        size: As `load_image` takes it.
+        max_pixels: As `load_image` takes it.
+        name: What messages call bytes.
 
     Raises:
         InputError: As `load_image`.
     """
-    path = Path(path)
     limit = max_pixels or (MAX_REDUCED if size else MAX_PIXELS)
-    with opened(path, path, limit) as file:
+    given = source if isinstance(source, bytes) else Path(source)
+    with opened(given, name if isinstance(given, bytes) else given, limit) as file:
         picture = _read(file, size)
         return Photograph(picture, exif_of(file), source_profile(file))
 

@@ -129,10 +129,19 @@ def save_image(
         depth=depth,
         profile=profile,
     )
+    write_file(path, data)
+    return lost
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write what `encode_file` returned whole or not at all.
+
+    Raises:
+        InputError: The file can't be written.
+    """
     with replacing(path) as part:
         # Not by Pillow: it overlooks that a full disk takes only a part of a JPEG.
         part.write_bytes(data)
-    return lost
 
 
 def encode_file(

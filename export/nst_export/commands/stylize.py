@@ -4,33 +4,46 @@ import concurrent.futures
 import dataclasses
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import tyro
+from tyro.constructors import PrimitiveConstructorSpec
 
+from nst_export.painting import Manner, painted
 from nst_export.runtime.engines.choose import Engine
-from nst_export.runtime.mix import mix_weights, parse_mix
+from nst_export.runtime.mix import chosen_mix, mix_weights
 from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf.commands import INTERRUPTED, PROGRAM, console
 from nst_tf.commands.flags import program
 from nst_tf.commands.pipes import is_stdout, piped
-from nst_tf.imaging.color import keep_colors
 from nst_tf.settings.checks import MIN_SIDE, InputError, finite, reject
 
 if TYPE_CHECKING:
     from nst_export.pairs import Pair
+
+_PLACE = "PATH|URL"
+_ADDRESS: PrimitiveConstructorSpec[str | None] = PrimitiveConstructorSpec(
+    nargs=(0, 1),
+    metavar="[ADDRESS]",
+    instance_from_str=lambda words: words[0] if words else "",
+    is_instance=lambda value: value is None or isinstance(value, str),
+    str_from_instance=lambda value: [value] if value else [],
+)
+"""A flag with a word or none behind it; None where the flag is not given."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Job:
     """What `nst stylize` reads, writes and shows."""
 
-    photos: tyro.conf.Positional[tuple[Path, ...]]
-    """Photographs, or folders of them; - reads one from a pipe."""
-    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    photos: tyro.conf.Positional[
+        Annotated[tuple[str, ...], tyro.conf.arg(metavar=f"[{_PLACE} [{_PLACE} ...]]")]
+    ]
+    """Photographs, or folders of them; - reads one from a pipe. URLs (s3://, gs://) are
+    painted in bulk, see docs/scale.md."""
+    output: Annotated[str, tyro.conf.arg(aliases=["-o"], metavar=_PLACE)]
     """The result, or - for a pipe; for several photographs a folder, made if it is not
     there."""
     style: str | None = None
@@ -61,21 +74,45 @@ class Job:
     """Pass over photographs whose picture is there and newer."""
     overwrite: bool = False
     """Let a picture take the place of its photograph."""
+    manifest: Annotated[str | None, tyro.conf.arg(metavar=_PLACE)] = None
+    """In bulk: a .csv or .parquet with columns path, style, strength."""
+    workers: int | None = None
+    """In bulk: processes, or actors with --ray; without it one a core, at most 4, with
+    --ray one a core of the cluster."""
+    ray: Annotated[str | None, _ADDRESS] = None
+    """In bulk: on a Ray cluster, HOST:PORT or auto; alone that of RAY_ADDRESS or one of
+    this machine."""
+    report: Annotated[str | None, tyro.conf.arg(metavar=_PLACE)] = None
+    """In bulk: a .jsonl or .parquet of what was left out; without it report.jsonl in
+    the output."""
     quiet: bool = False
     """Print nothing."""
+
+    @property
+    def in_bulk(self) -> bool:
+        """Whether a flag or a URL asks for more than files of this machine."""
+        asked = (self.manifest, self.workers, self.ray, self.report)
+        urls = ("://" in place for place in (*self.photos, self.output))
+        return any(value is not None for value in asked) or any(urls)
 
 
 def stylize(job: Job) -> int:
     """Run `nst stylize`; return the exit code: 2 if a photograph was left out."""
-    if not job.photos:
+    if not job.photos and job.manifest is None:
         raise InputError("give at least one photograph")
-    for name, least in (("size", 16), ("threads", 1), ("jobs", 1)):
+    for name, least in (("size", 16), ("threads", 1), ("jobs", 1), ("workers", 1)):
         value = getattr(job, name)
         if value is not None and value < least:
             raise InputError(f"{name} must be at least {least}, got {value}")
     if job.max_megapixels is not None:
         reject(finite("max_megapixels", job.max_megapixels, least=0.001))
-    if is_stdout(job.output) and (len(job.photos) > 1 or job.photos[0].is_dir()):
+    if job.in_bulk:
+        from nst_export.bulk.run import paint_in_bulk
+
+        return paint_in_bulk(job)
+    if is_stdout(Path(job.output)) and (
+        len(job.photos) > 1 or Path(job.photos[0]).is_dir()
+    ):
         raise InputError("standard output takes one photograph")
     with piped(job, "photos") as whole:
         return _stylize(whole)
@@ -89,8 +126,8 @@ def _stylize(job: Job) -> int:
 
     path = job.model or bundled()
     plan = plan_pairs(
-        job.photos,
-        job.output,
+        [Path(photo) for photo in job.photos],
+        Path(job.output),
         depth=job.depth,
         model=path,
         overwrite=job.overwrite,
@@ -111,24 +148,11 @@ def _stylize(job: Job) -> int:
 
 def _paint(job: Job, model: Stylizer, weights: list[float], pair: "Pair") -> str:
     """Paint one photograph; return what its file has no room for."""
-    from nst_tf.imaging.read import load_photograph
-    from nst_tf.imaging.write import save_image
+    from nst_tf.imaging.write import write_file
 
-    limit = None if job.max_megapixels is None else int(1e6 * job.max_megapixels)
-    photo = load_photograph(pair.photo, size=job.size, max_pixels=limit)
-    pixels, alpha = photo.picture
-    picture = model(pixels, weights)
-    if job.keep_colors:
-        picture = keep_colors(picture, pixels)
+    data, lost = painted(model, pair.photo, weights, Manner.of(job), output=pair.output)
     pair.output.parent.mkdir(parents=True, exist_ok=True)
-    lost = save_image(
-        pair.output,
-        picture,
-        alpha=alpha,
-        exif=photo.exif,
-        depth=job.depth,
-        profile=photo.profile if job.profile == "keep" else None,
-    )
+    write_file(pair.output, data)
     return f"{pair.output} has no room for {', '.join(lost)}" if lost else ""
 
 
@@ -145,7 +169,7 @@ def _paint_all(job: Job, path: Path, pairs: "list[Pair]") -> int:
     model = load()
     mix = chosen_mix(job.style, job.mix, model.styles)
     weights = mix_weights(model.styles, mix, strength=job.strength)
-    if len(pairs) == 1 and pairs[0].output == job.output:
+    if len(pairs) == 1 and pairs[0].output == Path(job.output):
         with console.silence():
             note = _paint(job, model, weights, pairs[0])
         if note and not job.quiet:
@@ -198,23 +222,6 @@ def _paint_all(job: Job, path: Path, pairs: "list[Pair]") -> int:
     if stop.is_set:
         return INTERRUPTED
     return 2 if broken else 0
-
-
-def chosen_mix(
-    style: str | None, mix: str | None, styles: Sequence[str]
-) -> dict[str, float]:
-    """Return the share of each style that `--style` or `--mix` asks for.
-
-    Raises:
-        InputError: Neither or both are given, and there are several styles.
-    """
-    if style is not None and mix is None:
-        return {style: 1.0}
-    if mix is not None and style is None:
-        return parse_mix(mix)
-    if len(styles) == 1 and style is None:
-        return {styles[0]: 1.0}
-    raise InputError(f"give --style or --mix; the styles are {', '.join(styles)}")
 
 
 main = program(

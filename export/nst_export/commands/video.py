@@ -204,9 +204,8 @@ def _painter(job: Job) -> "tuple[Painter, Mapping[str, Any]]":
     """Return what paints the frames, and what decides how besides the flags."""
     import numpy as np
 
-    from nst_export.commands.stylize import chosen_mix
     from nst_export.runtime.clip import MEMORY, ClipStylizer
-    from nst_export.runtime.mix import mix_weights
+    from nst_export.runtime.mix import chosen_mix, mix_weights
     from nst_export.runtime.stylizer import Stylizer, bundled
 
     path = job.model or bundled()

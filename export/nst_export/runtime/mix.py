@@ -62,3 +62,20 @@ def parse_mix(text: str) -> dict[str, float]:
                 f"a mix is NAME=SHARE,NAME=SHARE; {part.strip()!r} is none"
             ) from error
     return mix
+
+
+def chosen_mix(
+    style: str | None, mix: str | None, styles: Sequence[str]
+) -> dict[str, float]:
+    """Return the share of each style that `--style` or `--mix` asks for.
+
+    Raises:
+        InputError: Neither or both are given, and there are several styles.
+    """
+    if style is not None and mix is None:
+        return {style: 1.0}
+    if mix is not None and style is None:
+        return parse_mix(mix)
+    if len(styles) == 1 and style is None:
+        return {styles[0]: 1.0}
+    raise InputError(f"give --style or --mix; the styles are {', '.join(styles)}")
