@@ -205,9 +205,10 @@ def _painter(job: Job) -> "tuple[Painter, Mapping[str, Any]]":
     import numpy as np
 
     from nst_export.commands.stylize import chosen_mix
-    from nst_export.runtime.clip import MEMORY, ClipStylizer
+    from nst_export.runtime.clip import ClipStylizer
     from nst_export.runtime.mix import mix_weights
     from nst_export.runtime.stylizer import Stylizer, bundled
+    from nst_tf.video.statistics import MEMORY
 
     path = job.model or bundled()
     model = Stylizer.load(path, engine=job.engine, threads=job.threads)
