@@ -72,7 +72,7 @@ def evaluate(job: Job) -> int:
     recipe = read_recipe(job.recipe)
     models = [job.model, *([job.against] if job.against else [])]
     check_places(
-        [job.output, _sheet(job), state_of(job)],
+        [job.output, _sheet(job), _state(job)],
         inputs=[
             *(job.recipe, *(job.video or ())),
             *(
@@ -88,9 +88,13 @@ def evaluate(job: Job) -> int:
     with held(job.output):
         if job.video is None:
             return _evaluate(job, recipe, photos)
-        from nst_training.commands.evaluate_films import evaluate_films
+        from nst_training.commands.evaluate_films import score_films
 
-        return evaluate_films(job, job.video, recipe, photos)
+        card = score_films(job, job.video, recipe, photos, _state(job))
+        _finish(job, card)
+        if not job.quiet:
+            print(job.output)
+        return 0
 
 
 def _check(job: Job) -> None:
@@ -122,8 +126,7 @@ def _sheet(job: Job) -> Path:
     return job.output.with_suffix(".png")
 
 
-def state_of(job: Job) -> Path:
-    """Return where an evaluation on its way is kept."""
+def _state(job: Job) -> Path:
     return job.output.with_suffix(".part.json")
 
 
@@ -154,12 +157,11 @@ def _evaluate(job: Job, recipe: "TrainSettings", photos: list[Path]) -> int:
         limit=job.limit,
         beside=job.beside,
         observer=show,
-        state=state_of(job),
+        state=_state(job),
         resume=job.resume,
     )
-    save_card(job.output, card)
     save_image(_sheet(job), picture)
-    state_of(job).unlink(missing_ok=True)
+    _finish(job, card)
     if not job.quiet:
         for name, found in card["styles"].items():
             style = " ".join(f"{value:.3f}" for value in found["style"])
@@ -168,12 +170,13 @@ def _evaluate(job: Job, recipe: "TrainSettings", photos: list[Path]) -> int:
     return 0
 
 
-def save_card(path: Path, card: Mapping[str, Any]) -> None:
-    """Write a scorecard, whole or not at all."""
+def _finish(job: Job, card: Mapping[str, Any]) -> None:
+    """Write the scorecard, whole or not at all; forget what led to it."""
     from nst_tf.files import replacing
 
-    with replacing(path) as part:
+    with replacing(job.output) as part:
         part.write_text(json.dumps(card, indent=2) + "\n", "utf-8")
+    _state(job).unlink(missing_ok=True)
 
 
 main = program(

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nst_tf.commands import console
-from nst_training.commands.evaluate import save_card, state_of
 
 if TYPE_CHECKING:
     from nst_tf.video.measure import ClipScore
@@ -15,13 +14,17 @@ if TYPE_CHECKING:
 _FIGURES = ("near", "far", "content", "style")
 
 
-def evaluate_films(
-    job: "Job", films: Sequence[Path], recipe: "TrainSettings", photos: list[Path]
-) -> int:
-    """Run `nst evaluate --video` on what was read; return the exit code."""
+def score_films(
+    job: "Job",
+    films: Sequence[Path],
+    recipe: "TrainSettings",
+    photos: list[Path],
+    state: Path,
+) -> dict[str, Any]:
+    """Run `nst evaluate --video` on what was read; return the scorecard."""
     console.import_quietly()
     from nst_tf.video.needs import quiet_ffmpeg
-    from nst_training.films import evaluate_films as run
+    from nst_training.films import evaluate_films
 
     quiet_ffmpeg()
 
@@ -29,7 +32,7 @@ def evaluate_films(
         if not job.quiet:
             print(found.line(), flush=True)
 
-    card = run(
+    card = evaluate_films(
         job.model,
         films,
         [] if films else photos,
@@ -38,15 +41,12 @@ def evaluate_films(
         count=job.frames,
         against=job.against,
         observer=show,
-        state=state_of(job),
+        state=state,
         resume=job.resume,
     )
-    save_card(job.output, card)
-    state_of(job).unlink(missing_ok=True)
     if not job.quiet:
         _print(card)
-        print(job.output)
-    return 0
+    return card
 
 
 def _print(card: Mapping[str, Any]) -> None:
