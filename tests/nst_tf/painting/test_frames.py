@@ -140,8 +140,6 @@ def test_luminance_alone_keeps_the_colours_of_every_frame():
         assert abs(color.luma(picture) - color.luma(frame)).mean() > 0.01
 
 
-def test_adam_paints_a_first_frame_and_settings_for_pictures_alone_are_refused():
-    film = Following(ScenePainter([STYLE], changed(optimizer="adam"), steps=2))
-    assert all(np.isfinite(film(frame, 0.0)).all() for frame in FRAMES[:2])
+def test_a_stated_memory_is_for_pictures():
     with pytest.raises(InputError, match="stated memory"):
         ScenePainter([STYLE], changed(memory="4GB"))
