@@ -52,6 +52,7 @@ def read_flags(
     settings: Settings,
     base: Callable[[Mapping[str, Any]], Settings] | None = None,
     groups: Mapping[str, Sequence[str]] | None = None,
+    hidden: Sequence[str] = (),
 ) -> tuple[Job, Settings]: ...
 
 
@@ -64,6 +65,7 @@ def read_flags(
     settings: Any = None,
     base: Callable[[Mapping[str, Any]], Any] | None = None,
     groups: Mapping[str, Sequence[str]] | None = None,
+    hidden: Sequence[str] = (),
 ) -> Any:
     """Read the flags of a command: its job, and the settings that they change.
 
@@ -83,6 +85,7 @@ def read_flags(
             refuses them beside `--help`, `settings` is.
         groups: How `--help` sorts the flags, see `add_groups`; without it, by the
             dataclass that they belong to.
+        hidden: With groups: fields of the settings that are no flags of this command.
 
     Returns:
         The job; and the settings, where there are any.
@@ -100,7 +103,7 @@ def read_flags(
     def read(settings: Any) -> Any:
         if groups is not None:
             registry = _registry()
-            flags = add_groups(registry, job, settings, groups)
+            flags = add_groups(registry, job, settings, groups, hidden)
             return _parse(flags, words, registry, **shown)
 
         def both(job: Any, settings: Any = settings) -> tuple[Any, Any]:
@@ -113,9 +116,8 @@ def read_flags(
         return read(settings)
     asked = {"-h", "--help"} & set(words)
     try:
-        given = _given(
-            job, type(settings), [word for word in words if word not in asked]
-        )
+        rest = [word for word in words if word not in asked]
+        given = _given(job, type(settings), rest, hidden)
     except SystemExit:
         read(settings)  # It words the complaint, or shows the help.
         raise
@@ -124,13 +126,18 @@ def read_flags(
     return read(settings)
 
 
-def _given(job: type[Any], settings: type[Any], words: list[str]) -> Mapping[str, Any]:
+def _given(
+    job: type[Any], settings: type[Any], words: list[str], hidden: Sequence[str]
+) -> Mapping[str, Any]:
     """Return the flags that stand in `words`, those of dataclasses inside too."""
 
     def only(job: Any, settings: Any) -> Any:
         return {**_flat(settings), **job}
 
-    only.__annotations__ = {"job": _optional(job), "settings": _optional(settings)}
+    only.__annotations__ = {
+        "job": _optional(job),
+        "settings": _optional(settings, hidden),
+    }
     with contextlib.redirect_stderr(io.StringIO()):
         return typing.cast(Mapping[str, Any], _parse(only, words, _registry()))
 
@@ -143,7 +150,7 @@ def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _optional(cls: type[Any]) -> type[Any]:
+def _optional(cls: type[Any], hidden: Sequence[str] = ()) -> type[Any]:
     """Return a type like the dataclass, of given fields alone and without checks."""
     hints = typing.get_type_hints(cls, include_extras=True)
     fields = {
@@ -151,7 +158,7 @@ def _optional(cls: type[Any]) -> type[Any]:
         if dataclasses.is_dataclass(hint)
         else hint
         for name, hint in hints.items()
-        if not _is_table(hint)
+        if not _is_table(hint) and name not in hidden
     }
     return typing.cast(Any, typing.TypedDict)(cls.__name__, fields, total=False)
 

@@ -22,6 +22,7 @@ def add_groups(
     job: type[Any],
     settings: Any,
     groups: Mapping[str, Sequence[str]],
+    hidden: Sequence[str] = (),
 ) -> type[Any]:
     """Teach a registry a struct that has the flags of job and settings by groups.
 
@@ -32,6 +33,7 @@ def add_groups(
             the name of another.
         groups: Names of fields by the title of their group, both in the order of
             `--help`. What they leave out is in the group `REST`.
+        hidden: Fields of the settings that are no flags and stay as they are.
 
     Returns:
         The struct; what it makes is a job and its settings.
@@ -43,14 +45,15 @@ def add_groups(
         flat = {
             name: value for group in values.values() for name, value in group.items()
         }
-        return _build(job, flat), _build(type(settings), flat)
+        kept = {name: getattr(settings, name) for name in hidden}
+        return _build(job, flat), _build(type(settings), {**flat, **kept})
 
     @registry.struct_rule
     def by_group(info: StructTypeInfo) -> StructConstructorSpec | None:
         if info.type is not both:
             return inside.get(info.type)
         fields = []
-        for title, flags in _sorted(job, settings, groups).items():
+        for title, flags in _sorted(job, settings, groups, hidden).items():
             group = type(title, (), {})
             inside[group] = StructConstructorSpec(dict, tuple(flags))
             fields.append(StructFieldSpec(title, group, MISSING_NONPROP))
@@ -60,11 +63,15 @@ def add_groups(
 
 
 def _sorted(
-    job: type[Any], settings: Any, groups: Mapping[str, Sequence[str]]
+    job: type[Any],
+    settings: Any,
+    groups: Mapping[str, Sequence[str]],
+    hidden: Sequence[str],
 ) -> dict[str, list[StructFieldSpec]]:
     """Return the flags of every group that has any."""
-    flags = {flag.name: flag for flag in _flags(job, MISSING_NONPROP)}
-    flags |= {flag.name: flag for flag in _flags(type(settings), settings)}
+    flags = {flag.name: flag for flag in _flags(type(settings), settings)}
+    flags = {name: flag for name, flag in flags.items() if name not in hidden}
+    flags = {flag.name: flag for flag in _flags(job, MISSING_NONPROP)} | flags
     found = {
         title: [flags.pop(name) for name in names] for title, names in groups.items()
     }

@@ -176,13 +176,21 @@ def parse(arguments: list[str]) -> tuple[Job, OptimizeSettings]:
         command="optimize",
         description="Paint CONTENT in the manner of STYLE.",
         settings=RECIPES["default"],
-        base=_base,
+        base=chosen_settings,
         groups=GROUPS,
     )
 
 
-def _base(given: Mapping[str, Any]) -> OptimizeSettings:
-    """Find the settings that the other flags change: a picture's or a recipe's."""
+def chosen_settings(given: Mapping[str, Any]) -> OptimizeSettings:
+    """Find the settings that the other flags change: a picture's or a recipe's.
+
+    Args:
+        given: The flags that are given, by name; those that count are `like`, `recipe`
+            and what changes the weight of style.
+
+    Raises:
+        InputError: There is no such recipe, or the picture carries no settings.
+    """
     settings = _chosen(given)
     loss = settings.loss
     if given.get("strength") is not None and loss.convention != "relative":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nst_tf import __version__
 from nst_tf.commands import INTERRUPTED, console
 from nst_tf.commands.console import resuming
+from nst_tf.commands.regions import read_regions
 from nst_tf.places import check_places, held, same_file
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
@@ -44,27 +45,15 @@ def _read_inputs(
     job: "Job", settings: OptimizeSettings
 ) -> tuple["Photograph", "list[np.ndarray]", "Regions"]:
     """Read photograph, paintings, and masks or maps."""
-    from nst_tf.imaging.guides import everywhere, from_maps, from_masks
     from nst_tf.imaging.read import load_image, load_photograph
 
     limit = None if job.max_megapixels is None else int(1e6 * job.max_megapixels)
     photo = load_photograph(job.content, max_pixels=limit)
     content = photo.picture
     paintings = [load_image(path, max_pixels=limit).pixels for path in job.paintings]
-    shares = settings.style_shares
-    size, *sizes = [
-        (image.shape[1], image.shape[0]) for image in (content.pixels, *paintings)
-    ]
-    masks, style_masks, style_maps = (
-        [load_image(path).pixels for path in paths]
-        for paths in (job.masks, job.style_masks, job.style_maps)
-    )
-    if masks:
-        return photo, paintings, from_masks(size, sizes, masks, style_masks, shares)
-    if style_maps:
-        colors = load_image(job.map).pixels if job.map else content.pixels
-        return photo, paintings, from_maps(size, sizes, colors, style_maps, shares)
-    return photo, paintings, everywhere(len(paintings), shares)
+    sizes = [(x.shape[1], x.shape[0]) for x in (content.pixels, *paintings)]
+    regions = read_regions(job, sizes, settings.style_shares, content.pixels)
+    return photo, paintings, regions
 
 
 def optimize(job: "Job", settings: OptimizeSettings) -> int:

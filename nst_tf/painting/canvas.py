@@ -61,8 +61,24 @@ class Canvas:
             constrained=self.settings.constrained,
             backdrop=photo,
             cover=self.inputs.cover(stage),
-            greys=self._greys(stage),
+            greys=self.greys(stage),
         )
+
+    def greys(self, stage: Pass) -> Range | None:
+        """Return the greys that pixels may have; None where they may have colours.
+
+        With luminance alone those that the photograph's colours allow; of grey pictures
+        alone all: the network's weights differ between red, green and blue.
+        """
+        if self.settings.color != "luminance":
+            if not self.inputs.is_grey:
+                return None
+            most = 1.0 if self.settings.constrained else np.inf
+            shape = stage.picture.height, stage.picture.width
+            return np.full(shape, 1.0 - most, "float32"), np.full(
+                shape, most, "float32"
+            )
+        return color.luma_range(self._resized(self.inputs.colors, stage.picture))
 
     def colored(self, picture: np.ndarray) -> np.ndarray:
         """Return a picture of the optimisation as the viewer should see it."""
@@ -101,22 +117,6 @@ class Canvas:
         if not self.settings.loss.term_weights["content"]:
             return larger
         return np.clip(larger + (photo - resize(previous, width, height)), 0.0, 1.0)
-
-    def _greys(self, stage: Pass) -> Range | None:
-        """Return the greys that pixels may have; None where they may have colours.
-
-        With luminance alone those that the photograph's colours allow; of grey pictures
-        alone all: the network's weights differ between red, green and blue.
-        """
-        if self.settings.color != "luminance":
-            if not self.inputs.is_grey:
-                return None
-            most = 1.0 if self.settings.constrained else np.inf
-            shape = stage.picture.height, stage.picture.width
-            return np.full(shape, 1.0 - most, "float32"), np.full(
-                shape, most, "float32"
-            )
-        return color.luma_range(self._resized(self.inputs.colors, stage.picture))
 
     def _resized(self, image: np.ndarray, size: Size) -> np.ndarray:
         return resize(image, *size, resample=self.settings.resample)

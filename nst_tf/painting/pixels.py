@@ -26,6 +26,11 @@ class GreyRange(keras.constraints.Constraint):
     def __init__(self, low: Any, high: Any) -> None:
         self.low, self.high = low, high
 
+    @property
+    def limits(self) -> tuple[Any, Any]:
+        """The least and the greatest grey of every pixel, `[1, H, W, 1]` each."""
+        return self.low, self.high
+
     def __call__(self, w: Tensor) -> Tensor:
         """Return `w` with its three channels averaged and clipped."""
         plane = ops.mean(w, axis=-1, keepdims=True)
@@ -90,10 +95,30 @@ class PixelImage(keras.layers.Layer):
         weight.assign(value)
         return weight
 
-    def restart(self, image: np.ndarray) -> None:
-        """Begin anew with a picture of the same size, within the same limits."""
-        self.image.assign(image[None])
-        self.finite.assign(image[None])
+    def restart(
+        self,
+        image: np.ndarray,
+        *,
+        backdrop: np.ndarray | None = None,
+        greys: Range | None = None,
+    ) -> None:
+        """Begin anew with a picture of the same size.
+
+        Args:
+            image: float32 `[H, W, 3]`, RGB 0..1; the start.
+            backdrop: As in the constructor; without it as before, and so `greys`.
+            greys: As in the constructor.
+        """
+        start = image[None]
+        if backdrop is not None and self.cover is not None:
+            self.behind.assign((1.0 - np.array(self.cover)) * backdrop[None])
+        if greys is not None and isinstance(self.image.constraint, GreyRange):
+            for limit, value in zip(self.image.constraint.limits, greys, strict=True):
+                limit.assign(value[None, ..., None])
+        if self.image.constraint is not None:
+            start = np.asarray(self.image.constraint(start))
+        self.image.assign(start)
+        self.finite.assign(start)
 
     def call(self, inputs: Tensor) -> Tensor:
         """Return the picture, float32 `[1, H, W, 3]`; `inputs` only count the steps."""

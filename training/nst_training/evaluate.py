@@ -117,7 +117,8 @@ def evaluate(
     network = networks_of(ExtractorSettings())[-1]
     meter = ErrorMeter(ExtractorSettings(network=network))
     judged = {"size": size, "limit": limit, "network": network}
-    file = ScoreFile(state, _identity(folder, photos, paintings, judged))
+    identity = _identity(folder, photos, paintings, judged)
+    file = ScoreFile(state, identity, Score.of)
     known = file.read() if resume else []
     scores, theirs, pictures = list[Score](), list[Score](), list[np.ndarray]()
     for path in photos:

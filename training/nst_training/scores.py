@@ -1,9 +1,9 @@
 """What is known of one picture of a network, of many, and how it is kept."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class Score(NamedTuple):
         }
 
     @classmethod
-    def of(cls, entry: dict[str, Any]) -> "Score":
+    def of(cls, entry: Mapping[str, Any]) -> "Score":
         """Return what `entry` made the values of."""
         errors, flicker = entry["errors"], entry["flicker"]
         parts = {
@@ -60,18 +60,34 @@ class Score(NamedTuple):
         return cls(**{**entry, **parts})
 
 
-class ScoreFile:
+class Kept(Protocol):
+    """A score that JSON can hold."""
+
+    def entry(self) -> dict[str, Any]:
+        """Return the score as JSON-ready values."""
+
+
+Found = TypeVar("Found", bound=Kept)
+
+
+class ScoreFile(Generic[Found]):
     """Scores on their way, so that an evaluation can go on.
 
     Args:
         path: Where, or None to keep none.
         identity: All that decides them.
+        of: Makes a score of its `entry`.
     """
 
-    def __init__(self, path: Path | None, identity: RunIdentity) -> None:
-        self.path, self.identity = path, identity
+    def __init__(
+        self,
+        path: Path | None,
+        identity: RunIdentity,
+        of: Callable[[Mapping[str, Any]], Found],
+    ) -> None:
+        self.path, self.identity, self.of = path, identity, of
 
-    def write(self, scores: Sequence[Score]) -> None:
+    def write(self, scores: Sequence[Found]) -> None:
         """Replace the file."""
         if self.path is None:
             return
@@ -82,7 +98,7 @@ class ScoreFile:
         with replacing(self.path) as part:
             part.write_text(json.dumps(values), "utf-8")
 
-    def read(self) -> list[Score]:
+    def read(self) -> list[Found]:
         """Return the scores.
 
         Raises:
@@ -92,7 +108,7 @@ class ScoreFile:
             return []
         try:
             values = json.loads(self.path.read_text("utf-8"))
-            theirs, found = values["identity"], [Score.of(x) for x in values["scores"]]
+            theirs, found = values["identity"], [self.of(x) for x in values["scores"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{self.path} holds no scores to go on from: {error}"

@@ -125,7 +125,7 @@ def cluster_cpus() -> int:
     """Return the processors of the connected cluster."""
     import ray
 
-    found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    found: dict[str, float] = ray.cluster_resources()
     return int(found.get("CPU", 1))
 
 

@@ -1,12 +1,8 @@
 """The frames of a film in a style, with statistics that don't jump between them.
 
-Instance normalisation takes mean and variance from each frame, so whatever enters or
-leaves changes the tone of everything else. Here they are means over the last moments of
-the scene, which costs nothing: the network's file for tiles takes and gives them. Each
-frame's own count in at once; a new scene begins anew.
+It costs nothing: the network's file for tiles takes and gives them.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,10 +10,7 @@ import numpy as np
 from nst_export.runtime import tiling
 from nst_export.runtime.stylizer import Stylizer, padded
 from nst_tf.settings.checks import MIN_SIDE, InputError
-from nst_tf.video.cuts import CutDetector
-
-MEMORY = 0.5
-"""Seconds after which a frame's statistics count a third (1/e) of what they did."""
+from nst_tf.video.statistics import MEMORY, RunningStatistics
 
 
 class ClipStylizer:
@@ -33,13 +26,10 @@ class ClipStylizer:
         self, stylizer: Stylizer, weights: Sequence[float], *, memory: float = MEMORY
     ) -> None:
         self.stylizer, self.weights = stylizer, list(weights)
-        self.memory = memory if stylizer.tile_session is not None else 0.0
         self.session: tiling.TileSession | None = None
-        if self.memory and stylizer.tile_session is not None:
+        if memory and stylizer.tile_session is not None:
             self.session = stylizer.tile_session()
-        self.cuts = CutDetector()
-        self.running: np.ndarray | None = None
-        self.seconds = 0.0
+        self.statistics = RunningStatistics(memory)
 
     def __call__(self, pixels: np.ndarray, seconds: float) -> np.ndarray:
         """Return the picture of the next frame.
@@ -58,35 +48,23 @@ class ClipStylizer:
             raise InputError(
                 f"the frame has {width}x{height} pixels; each side needs {MIN_SIDE}"
             )
-        share = 0.0
-        if not self.cuts(pixels) and self.running is not None:
-            share = math.exp(-max(0.0, seconds - self.seconds) / self.memory)
-        self.seconds = seconds
+        statistics = self.statistics
+        share = statistics.share(pixels, seconds)
         if height * width > self.stylizer.one_pass:
             own = tiling.estimate(self.session, pixels, self.weights)
-            self._take(own, share)
-            return tiling.paint(self.session, pixels, self.weights, found=self.running)
-        given = np.zeros((1, 3, 1, self.session.channels), "float32")
-        if self.running is not None:
-            given[:, :2], given[:, 2] = self.running, share
+            statistics.take(own, share)
+            found = statistics.mean
+            return tiling.paint(self.session, pixels, self.weights, found=found)
+        given = statistics.given(share, self.session.channels)
         style = np.asarray([self.weights], "float32")
         picture, own = self.session(padded(pixels), style, given)
-        self._take(own, share)
+        statistics.take(own, share)
         return np.clip(picture[0, :height, :width], 0.0, 1.0)
-
-    def _take(self, own: np.ndarray, share: float) -> None:
-        """Let a frame's statistics count in, as the network does."""
-        if self.running is None:
-            self.running = np.array(own)
-        else:
-            self.running = own + np.float32(share) * (self.running - own)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return what the next picture depends on besides its frame."""
-        found = {**self.cuts.state(), "seconds": np.asarray(self.seconds)}
-        return found if self.running is None else {**found, "running": self.running}
+        return self.statistics.state()
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from what `state` returned."""
-        self.cuts.restore(state)
-        self.seconds, self.running = float(state["seconds"]), state.get("running")
+        self.statistics.restore(state)

@@ -204,6 +204,15 @@ def test_a_picture_comes_through_a_pipe_and_goes_through_one(tmp_path):
     assert load_image(out).pixels.shape == (32, 20, 3)
 
 
+def test_large_photographs_are_let_through_by_a_flag(tmp_path, capsys):
+    photo, out = tmp_path / "a.jpg", tmp_path / "out.png"
+    save_image(photo, scene(40, 50))
+    assert stylize(photo, "-o", out, "--max-megapixels", "0.001") == 2
+    assert "too large" in capsys.readouterr().err
+    assert stylize(photo, "-o", out, "--max-megapixels", "0.002", "--size", "25") == 0
+    assert load_image(out).pixels.shape == (20, 25, 3)
+
+
 @pytest.mark.parametrize("limit", ["0", "inf", "nan", "-1"])
 def test_a_limit_that_is_none_is_refused(tmp_path, capsys, limit):
     photo = photograph(tmp_path / "a.jpg")

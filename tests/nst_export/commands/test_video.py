@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from nst_export.commands.video import seconds_of
+from nst_export.commands.video_run import seconds_of
 from nst_export.runtime import Stylizer, bundled, mix_weights
 from nst_tf import cli
 from nst_tf.imaging.write import save_image

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from nst_export.runtime import mix_weights, tiling
-from nst_export.runtime.clip import MEMORY, ClipStylizer
+from nst_export.runtime.clip import ClipStylizer
 from nst_tf.imaging.scene import landscape
+from nst_tf.video.statistics import MEMORY
 from tests.films import moving
 from tests.helpers import scene
 
@@ -43,7 +44,7 @@ def test_statistics_are_the_mean_over_the_last_moments(clip):
         running = own if running is None else share * running + (1 - share) * own
         found = clip(frame, STEP * index)
         assert abs(found - np.clip(picture[0], 0, 1)).max() < 1e-5
-        np.testing.assert_allclose(clip.running, running, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(clip.statistics.mean, running, rtol=1e-5, atol=1e-5)
 
 
 def test_a_frame_painted_with_the_mean_differs_less_from_the_last(stylizer, clip):
@@ -82,12 +83,12 @@ def test_large_frames_go_in_tiles_with_the_same_mean(stylizer, clip, monkeypatch
     monkeypatch.setattr(stylizer, "one_pass", 100 * 100)
     monkeypatch.setattr(tiling, "PATCH", 32)
     first = clip(frames[0], 0.0)
-    before = clip.running
+    before = clip.statistics.mean
     own = tiling.estimate(clip.session, frames[1], clip.weights)
     second = clip(frames[1], STEP)
     share = math.exp(-STEP / MEMORY)
     expected = share * before + (1 - share) * own
-    np.testing.assert_allclose(clip.running, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(clip.statistics.mean, expected, rtol=1e-5, atol=1e-5)
     assert first.shape == second.shape == (120, 160, 3)
     assert 0 <= second.min() <= second.max() <= 1
 

@@ -165,3 +165,24 @@ def test_settings_in_groups_are_checked(capsys):
     with pytest.raises(SystemExit, match="2"):
         read("a.png --base high --count 5", groups=GROUPS)
     assert "flags: count must be at least 10" in capsys.readouterr().err
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Counting(Job):
+    """A job that decides a setting by itself."""
+
+    least: float = 0.5
+    """Not what the settings call so."""
+
+
+def test_hidden_settings_are_no_flags_and_stay_as_the_base_has_them(capsys):
+    groups = {"first": ("base", "photo", "least"), "rest": ("count", "share")}
+    words = ["a.png", "--least", "0.75", "--base", "high"]
+    asked = {"command": "count", "description": "Count.", "groups": groups}
+    asked |= {"settings": BASES["plain"], "base": choose}
+    job, settings = read_flags(Counting, words, hidden=("least",), **asked)
+    assert job.least == 0.75
+    assert settings == BASES["high"]
+    with pytest.raises(SystemExit, match="2"):
+        read_flags(Job, words, hidden=("least",), **asked | {"groups": GROUPS})
+    assert "--least" in capsys.readouterr().err

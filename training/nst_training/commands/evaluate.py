@@ -3,8 +3,9 @@
 import dataclasses
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -23,14 +24,24 @@ class Job:
 
     model: tyro.conf.Positional[Path]
     """Folder that nst train wrote."""
-    photos: Path
-    """Folder of photographs that it was not trained on."""
+    photos: Path | None = None
+    """Folder of photographs that it was not trained on. Only with films that --video
+    names is none needed."""
     recipe: Path
     """The recipe it was trained by; it names the paintings."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """The scorecard, .json; the contact sheet is the same with .png."""
+    """The scorecard, .json; the contact sheet is the same with .png (none of films)."""
+    video: tuple[Path, ...] | None = None
+    """Score films instead: how much they flicker, frame by frame, with statistics that
+    run, and with --stabilize. Film files; without any, ten clips with exact motion made
+    of the photographs."""
+    frames: int = 24
+    """With --video, frames of a clip."""
+    against: Path | None = None
+    """With --video, folder of another model of the same styles: figures are told over
+    those of its frames painted alone, instead of this model's."""
     size: int = 512
-    """Long side in pixels at which pictures are judged."""
+    """Long side in pixels at which pictures, or frames, are judged."""
     limit: int = 150
     """Evaluations of L-BFGS after which a comparison ends (0: no comparison, which
     takes most of the time)."""
@@ -48,43 +59,81 @@ class Job:
 
 def evaluate(job: Job) -> int:
     """Run `nst evaluate`; return the exit code."""
-    from nst_tf.imaging.folder import Folder
+    from nst_tf.commands.needs import check_extra
     from nst_tf.imaging.write import check_output
     from nst_tf.places import check_places, held
     from nst_training.settings import read_recipe
 
-    if job.output.suffix != ".json":
-        raise InputError(f"the scorecard {job.output} must end in .json")
-    if job.size < 64 or job.limit < 0:
-        raise InputError("size must be at least 64, limit at least 0")
-    sheet = job.output.with_suffix(".png")
-    state = job.output.with_suffix(".part.json")
-    check_output(sheet)
-    folder = Folder(job.photos)
-    photos = folder.files
-    if folder.passed_over and not job.quiet:
-        print(f"{PROGRAM}: {job.photos}: {folder.passed_over}", file=sys.stderr)
+    _check(job)
+    if job.video is not None:
+        check_extra("video", command="evaluate --video")
+    check_output(_sheet(job))
+    photos = [] if job.photos is None else _photos(job, job.photos)
     recipe = read_recipe(job.recipe)
+    models = [job.model, *([job.against] if job.against else [])]
     check_places(
-        [job.output, sheet, state],
+        [job.output, _sheet(job), _state(job)],
         inputs=[
-            *(job.recipe, job.model / "model.keras", job.model / "model.json"),
+            *(job.recipe, *(job.video or ())),
+            *(
+                model / name
+                for model in models
+                for name in ("model.keras", "model.json")
+            ),
             *(style.image for style in recipe.styles),
             *photos,
         ],
         overwrite=job.overwrite,
     )
     with held(job.output):
-        return _evaluate(job, recipe, photos)
+        if job.video is None:
+            return _evaluate(job, recipe, photos)
+        from nst_training.commands.evaluate_films import score_films
+
+        card = score_films(job, job.video, recipe, photos, _state(job))
+        _finish(job, card)
+        if not job.quiet:
+            print(job.output)
+        return 0
+
+
+def _check(job: Job) -> None:
+    """Refuse flags that don't fit."""
+    if job.output.suffix != ".json":
+        raise InputError(f"the scorecard {job.output} must end in .json")
+    if job.size < 64 or job.limit < 0:
+        raise InputError("size must be at least 64, limit at least 0")
+    if job.frames < 2:
+        raise InputError(f"frames must be at least 2, got {job.frames}")
+    if job.video is None and job.against is not None:
+        raise InputError("--against is for --video; --beside compares pictures")
+    if job.video is not None and job.beside is not None:
+        raise InputError("--beside is for pictures; --against compares films")
+    if job.photos is None and not job.video:
+        raise InputError("give --photos, a folder of photographs")
+
+
+def _photos(job: Job, path: Path) -> list[Path]:
+    from nst_tf.imaging.folder import Folder
+
+    folder = Folder(path)
+    if folder.passed_over and not job.quiet:
+        print(f"{PROGRAM}: {path}: {folder.passed_over}", file=sys.stderr)
+    return folder.files
+
+
+def _sheet(job: Job) -> Path:
+    return job.output.with_suffix(".png")
+
+
+def _state(job: Job) -> Path:
+    return job.output.with_suffix(".part.json")
 
 
 def _evaluate(job: Job, recipe: "TrainSettings", photos: list[Path]) -> int:
     """Run `nst evaluate` on what was read."""
-    from nst_tf.files import replacing
     from nst_tf.imaging.write import save_image
 
-    sheet = job.output.with_suffix(".png")
-    state = job.output.with_suffix(".part.json")
     console.import_quietly()
     from nst_training.evaluate import evaluate as run
 
@@ -108,19 +157,26 @@ def _evaluate(job: Job, recipe: "TrainSettings", photos: list[Path]) -> int:
         limit=job.limit,
         beside=job.beside,
         observer=show,
-        state=state,
+        state=_state(job),
         resume=job.resume,
     )
-    with replacing(job.output) as part:
-        part.write_text(json.dumps(card, indent=2) + "\n", "utf-8")
-    save_image(sheet, picture)
-    state.unlink(missing_ok=True)
+    save_image(_sheet(job), picture)
+    _finish(job, card)
     if not job.quiet:
         for name, found in card["styles"].items():
             style = " ".join(f"{value:.3f}" for value in found["style"])
             print(f"{name}: content {found['content']:.2f}, style {style} (medians)")
-        print(f"{job.output}, {sheet}")
+        print(f"{job.output}, {_sheet(job)}")
     return 0
+
+
+def _finish(job: Job, card: Mapping[str, Any]) -> None:
+    """Write the scorecard, whole or not at all; forget what led to it."""
+    from nst_tf.files import replacing
+
+    with replacing(job.output) as part:
+        part.write_text(json.dumps(card, indent=2) + "\n", "utf-8")
+    _state(job).unlink(missing_ok=True)
 
 
 main = program(
