@@ -11,6 +11,14 @@ from nst_tf.imaging.write import save_image
 from tests.helpers import random_weights, scene, write_legacy
 
 
+def pytest_collection_modifyitems(items):
+    if os.environ.get("NST_SLOW") != "1":
+        left_out = pytest.mark.skip(reason="takes minutes: set NST_SLOW=1")
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(left_out)
+
+
 @pytest.fixture(scope="session")
 def vgg_file(tmp_path_factory):
     """A VGG-19 weight file with random values, for tests of mechanisms."""

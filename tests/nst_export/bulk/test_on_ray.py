@@ -26,6 +26,7 @@ from tests.nst_export.bulk.pictures import (
 COUNT = 58
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="no /proc here")
 def test_a_killed_actor_costs_no_picture_and_a_second_run_paints_none(tmp_path):
     folder = write_mixed(tmp_path / "in", COUNT, 96, 120)
@@ -57,6 +58,7 @@ def mute():
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
+@pytest.mark.slow
 def test_an_address_that_answers_nothing_is_said_in_time(tmp_path, capsys, mute):
     folder = write_mixed(tmp_path / "in", 10)
     for address in (mute, "127.0.0.1:9"):
@@ -87,6 +89,7 @@ with worded():
 """
 
 
+@pytest.mark.slow
 def test_a_full_object_store_is_one_error():
     env = {**os.environ, "PYTHONPATH": PYTHONPATH, "RAY_USAGE_STATS_ENABLED": "0"}
     done = subprocess.run(

@@ -54,6 +54,7 @@ def assert_equal_runs(found, expected):
     assert "broken.jpg" in event["why"]
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(one, two):
     assert_equal_runs(two, one)
     assert sorted(path.name for path in two.iterdir()) == [
@@ -61,12 +62,14 @@ def test_two_processes_train_as_one(one, two):
     ]
 
 
+@pytest.mark.slow
 def test_four_processes_train_as_one(place, one):
     folder, environment = place
     ended(start_all(folder, "four", environment, 4))
     assert_equal_runs(folder / "four", one)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_ends_all_and_resume_gives_the_bits(place, two):
     folder, environment = place
     out, rank = folder / "killed", 0  # The one that the others meet at.
@@ -83,6 +86,7 @@ def test_a_killed_worker_ends_all_and_resume_gives_the_bits(place, two):
     assert log(out) == log(two)
 
 
+@pytest.mark.slow
 def test_a_batch_that_the_devices_do_not_divide_is_refused(place):
     folder, environment = place
     environment = {
@@ -95,6 +99,7 @@ def test_a_batch_that_the_devices_do_not_divide_is_refused(place):
     assert not (folder / "odd").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "changes", "message"),
     [

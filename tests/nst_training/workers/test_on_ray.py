@@ -39,6 +39,7 @@ def workers_of(mark):
     return found
 
 
+@pytest.mark.slow
 def test_ray_starts_the_workers_again_when_one_is_killed(tmp_path, vgg_file):
     mark = f"NST_MARK={tmp_path}"
     environment = {**prepared(tmp_path, vgg_file), "NST_MARK": str(tmp_path)}
@@ -60,6 +61,7 @@ def test_ray_starts_the_workers_again_when_one_is_killed(tmp_path, vgg_file):
     assert not workers_of(mark)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -77,6 +79,7 @@ def test_what_ray_can_not_do_is_said(tmp_path, vgg_file, flags, message):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_cluster_that_does_not_answer_is_said(tmp_path, vgg_file):
     environment = prepared(tmp_path, vgg_file)
     flags = ("--ray", f"127.0.0.1:{free_port()}", "--workers", "2")
