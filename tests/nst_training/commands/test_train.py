@@ -85,7 +85,7 @@ def test_tensorboard_gets_curves_and_previews(recipe, tmp_path, monkeypatch, cap
             found.setdefault(value.tag, {})[event.step] = value
     assert found.keys() == {
         *("loss/total", "loss/content", "loss/style", "loss/tv", "loss/temporal"),
-        *("learning_rate", "preview"),
+        *("loss/tone", "learning_rate", "preview"),
     }
     log = {line["step"]: line["loss"] for line in lines(out / "log.jsonl")}
     curve = {step: v.simple_value for step, v in found["loss/total"].items()}
