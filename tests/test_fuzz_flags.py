@@ -17,7 +17,7 @@ def inputs(tmp_path_factory):
     return folder
 
 
-COUNTS = {"optimize": 20, "train": 15, "explore": 15, "serve": 15}
+COUNTS = {"optimize": 12, "train": 8, "explore": 8, "serve": 8}
 """Of the commands whose cases take seconds; of others a tenth."""
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": fuzz_flags.PYTHONPATH}
