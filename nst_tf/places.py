@@ -97,7 +97,7 @@ def held(place: Path, *, folder: bool = False) -> Iterator[None]:
         InputError: Another run holds it, or it can't be written, or a file is wanted
             where there is a folder.
     """
-    if not folder and (not place.name or place.is_dir()):
+    if not folder and place.is_dir():
         raise InputError(f"the output {place} is a folder; give a file name")
     made = folder and not place.exists()
     path = place / ".lock" if folder else place.with_name(f".{place.name}.lock")

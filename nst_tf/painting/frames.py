@@ -104,13 +104,7 @@ class ScenePainter:
     def follow(
         self, frame: np.ndarray, held: np.ndarray, trust: np.ndarray
     ) -> np.ndarray:
-        """Return the picture of a later frame of the scene.
-
-        Args:
-            frame: float32 `[H, W, 3]`, RGB 0..1.
-            held: The last picture, moved along, likewise.
-            trust: float32 `[H, W]`, 0..1: where it is known to be the same.
-        """
+        """Return the picture of a later frame, see `nst_tf.video.following.Scene`."""
         assert self._first is not None
         if self._scene is None:
             self._scene = self._prepared(self._first)

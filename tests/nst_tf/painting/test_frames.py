@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from nst_tf import OptimizeSettings, measure_losses
+from nst_tf import measure_losses
 from nst_tf.imaging import color
 from nst_tf.imaging.brushwork import brushwork
 from nst_tf.imaging.guides import from_masks
@@ -15,16 +15,10 @@ from nst_tf.settings.loss import ExtractorSettings, LossSettings
 from nst_tf.video.flow import warp
 from nst_tf.video.following import Following
 from nst_tf.video.synthetic import Clip, Layer, camera
-from tests.helpers import SMALL_LOSS, scene
+from tests.helpers import SMALL, scene
 
-SETTINGS = OptimizeSettings(
-    scales=1,
-    steps=20,
-    schedule="whole",
-    history=8,
-    precision="float32",
-    loss=SMALL_LOSS,
-    extractor=ExtractorSettings(network="lite"),
+SETTINGS = dataclasses.replace(
+    SMALL, steps=20, history=8, extractor=ExtractorSettings(network="lite")
 )
 STYLE = brushwork(64, 64)
 CLIP = Clip(
