@@ -39,11 +39,13 @@ def check_places(
         overwrite: Whether inputs and finished models may be replaced.
 
     Raises:
-        InputError: Something would be lost.
+        InputError: Something would be lost, or an output is a folder.
     """
     outputs = list(outputs)
     seen: dict[str, Path] = {}
     for output in outputs:
+        if output.is_dir():
+            raise InputError(f"the output {output} is a folder; give a file name")
         key = place_of(output)
         if key in seen:
             raise InputError(f"{seen[key]} and {output} would be one file: name others")
@@ -90,17 +92,15 @@ def held(place: Path, *, folder: bool = False) -> Iterator[None]:
     The lock is the system's: it ends with the process, however that ends.
 
     Args:
-        place: A file to be written, or a folder.
+        place: A file to be written, or a folder that is replaced as a whole.
         folder: Hold a folder, made if it is not there, from within.
 
     Raises:
-        InputError: Another run holds it, or it can't be written, or a file is wanted
-            where there is a folder.
+        InputError: Another run holds it, or it can't be written.
     """
-    if not folder and place.is_dir():
-        raise InputError(f"the output {place} is a folder; give a file name")
+    place = place.absolute()  # "." has no name to go by.
     made = folder and not place.exists()
-    path = place / ".lock" if folder else place.with_name(f".{place.name}.lock")
+    path = place / ".lock" if folder else place.parent / f".{place.name}.lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = _locked(path, place)

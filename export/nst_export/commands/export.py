@@ -58,6 +58,11 @@ def export(job: Job, settings: ExportSettings) -> int:
                 f"{path} is in the output {job.output}, which is replaced as a whole:"
                 " choose another"
             )
+    if inside(Path.cwd(), job.output):
+        raise InputError(
+            f"the output {job.output} holds the folder that you are in, and is replaced"
+            " as a whole: name a folder to be made"
+        )
     with held(job.output):
         return _export(job, settings)
 

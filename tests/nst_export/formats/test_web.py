@@ -44,6 +44,16 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["own.txt"]
 
 
+def test_the_folder_that_one_is_in_is_not_replaced(tmp_path, capsys, monkeypatch):
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    for output in (".", ".."):
+        command = ["export", "gallery", "--formats", "web", "-o", output]
+        assert main(command) == 2
+        assert "the folder that you are in" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
 def test_a_missing_npm_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     command = ["export", "gallery", "--formats", "web", "-o", str(tmp_path / "site")]
