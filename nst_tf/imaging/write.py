@@ -5,7 +5,7 @@ import struct
 import zlib
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
 from PIL import Image, PngImagePlugin
@@ -90,15 +90,27 @@ def check_output(path: Path, *, depth: Depth = 8) -> None:
     check_writable(path)
 
 
+class FileOptions(TypedDict, total=False):
+    """What a file holds besides its pixels.
+
+    Attributes:
+        alpha: float32 `[H, W]` in 0..1; JPEG and BMP can't hold it.
+        settings: Written into the metadata as JSON, where the format has any.
+        exif: From `read_exif`; BMP can't hold it.
+        depth: Bits a channel, 8 if not given: 16 for PNG and TIFF alone.
+        profile: An ICC profile; the pixels are converted to its colours. BMP can't
+            hold it, and one that is no display's or scanner's of RGB can't be used.
+    """
+
+    alpha: np.ndarray | None
+    settings: dict[str, Any] | None
+    exif: bytes
+    depth: Depth
+    profile: bytes | None
+
+
 def save_image(
-    path: str | PathLike[str],
-    pixels: np.ndarray,
-    *,
-    alpha: np.ndarray | None = None,
-    settings: dict[str, Any] | None = None,
-    exif: bytes = b"",
-    depth: Depth = 8,
-    profile: bytes | None = None,
+    path: str | PathLike[str], pixels: np.ndarray, **options: Unpack[FileOptions]
 ) -> tuple[str, ...]:
     """Write a picture whole or not at all, through a temporary file.
 
@@ -106,12 +118,8 @@ def save_image(
         path: Its ending chooses the format: JPEG and WebP at quality 95, AVIF at 90,
             else lossless.
         pixels: float32 `[H, W, 3]`, RGB 0..1; clipped and rounded.
-        alpha: float32 `[H, W]` in 0..1; JPEG and BMP can't hold it.
-        settings: Written into the metadata as JSON, where the format has any.
-        exif: From `read_exif`; BMP can't hold it.
-        depth: Bits a channel: 16 for PNG and TIFF alone.
-        profile: An ICC profile; the pixels are converted to its colours. BMP can't
-            hold it, and one that is no display's or scanner's of RGB can't be used.
+        **options: What the file holds besides, `FileOptions`: `alpha`, `settings`,
+            `exif`, `depth`, `profile`.
 
     Returns:
         Names of what the file has no room for: the picture is never lost to them.
@@ -120,15 +128,7 @@ def save_image(
         InputError: An unknown ending, or the file can't be written.
     """
     path = Path(path)
-    data, lost = encode_file(
-        path,
-        pixels,
-        alpha=alpha,
-        settings=settings,
-        exif=exif,
-        depth=depth,
-        profile=profile,
-    )
+    data, lost = encode_file(path, pixels, **options)
     write_file(path, data)
     return lost
 

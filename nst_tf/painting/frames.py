@@ -14,7 +14,8 @@ Reference:
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -185,20 +186,20 @@ class _First(NamedTuple):
     loss: float
 
 
+@dataclasses.dataclass(frozen=True)
 class _Scene:
     """What the frames of a scene share."""
 
-    def __init__(
-        self,
-        settings: OptimizeSettings,
-        inputs: Inputs,
-        stage: Pass,
-        objective: Objective,
-        targets: Targets,
-    ) -> None:
-        self.settings, self.inputs, self.stage = settings, inputs, stage
-        self.objective, self.targets = objective, targets
-        self.content = graph_of(objective, objective.content_targets)
+    settings: OptimizeSettings
+    inputs: Inputs
+    stage: Pass
+    objective: Objective
+    targets: Targets
+
+    @functools.cached_property
+    def content(self) -> Callable[..., Any]:
+        """What the content's targets are computed with."""
+        return graph_of(self.objective, self.objective.content_targets)
 
     def canvas(self, frame: np.ndarray) -> Canvas:
         """Return the pictures of a frame, beside the paintings of the first one."""

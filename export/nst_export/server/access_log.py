@@ -7,6 +7,8 @@ import time
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from nst_export.server.answer import Answer
+
 ACCESS = logging.getLogger("nst.access")
 _FACTS = "facts"
 """Attribute of a log record that holds what there is to say, by name."""
@@ -44,7 +46,7 @@ class AccessLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start, status, came, went = time.perf_counter(), 0, 0, 0
+        start, came, answer = time.perf_counter(), 0, Answer(send)
 
         async def take() -> Message:
             nonlocal came
@@ -52,18 +54,8 @@ class AccessLog:
             came += len(message.get("body", b""))
             return message
 
-        async def give(message: Message) -> None:
-            nonlocal status, went
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            went += len(message.get("body", b""))
-            await send(message)
-
         try:
-            await self._app(scope, take, give)
-        except Exception:
-            status = status or 500  # What Starlette answers, outside of this.
-            raise
+            await answer.of(self._app, scope, take)
         finally:
             client = scope.get("client")
             facts = {
@@ -71,9 +63,9 @@ class AccessLog:
                 "method": scope["method"],
                 "path": scope["path"],
                 "query": scope.get("query_string", b"").decode("latin-1"),
-                "status": status or 499,  # The client went before the answer.
+                "status": answer.status,
                 "request_bytes": came,
-                "response_bytes": went,
+                "response_bytes": answer.sent,
                 "milliseconds": round(1e3 * (time.perf_counter() - start), 1),
             }
             ACCESS.info(

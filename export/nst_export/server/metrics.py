@@ -7,8 +7,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.routing import BaseRoute, Match
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from nst_export.server.answer import Answer
 from nst_export.server.service import Service
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -81,19 +82,9 @@ class Measure:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start, status = time.perf_counter(), 0
-
-        async def watch(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
+        start, answer = time.perf_counter(), Answer(send)
         try:
-            await self._app(scope, receive, watch)
-        except Exception:
-            status = status or 500  # What Starlette answers, outside of this.
-            raise
+            await answer.of(self._app, scope, receive)
         finally:
             route = next(
                 (
@@ -103,6 +94,5 @@ class Measure:
                 ),
                 "none",
             )
-            # 499: the client went before the answer.
-            self._metrics.requests.labels(route, str(status or 499)).inc()
+            self._metrics.requests.labels(route, str(answer.status)).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - start)

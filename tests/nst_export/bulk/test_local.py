@@ -19,26 +19,19 @@ from nst_tf import __version__
 from nst_tf.cli import main
 from nst_tf.commands.console import Flag
 from tests.helpers import PYTHONPATH, ROOT
-from tests.nst_export.bulk.pictures import (
-    BROKEN,
-    files,
-    kill_a_worker,
-    painted_plainly,
-    start,
-    write_mixed,
-)
+from tests.nst_export.bulk import pictures
 
 COUNT = 12
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return write_mixed(tmp_path_factory.mktemp("photos") / "in", COUNT)
+    return pictures.write_mixed(tmp_path_factory.mktemp("photos") / "in", COUNT)
 
 
 @pytest.fixture(scope="module")
 def plain(folder):
-    return painted_plainly(folder, folder.parent / "plain")
+    return pictures.painted_plainly(folder, folder.parent / "plain")
 
 
 def stylize(*words):
@@ -62,7 +55,7 @@ def test_a_bucket_is_painted_into_another_byte_for_byte(folder, plain, capsys):
     assert stylize(*words) == 2
     assert f"{COUNT} of {COUNT + 2} photographs painted" in capsys.readouterr().out
     found = {each: out.read(each) for each in out.files()}
-    assert broken(found.pop("report.jsonl").decode()) == sorted(BROKEN)
+    assert broken(found.pop("report.jsonl").decode()) == sorted(pictures.BROKEN)
     assert found == plain
     written = out.files()
     assert stylize(*words) == 2
@@ -74,19 +67,21 @@ def test_a_bucket_is_painted_into_another_byte_for_byte(folder, plain, capsys):
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="no /proc here")
 def test_a_worker_that_is_killed_costs_no_picture(tmp_path):
-    folder = write_mixed(tmp_path / "in", 30, 96, 120)
-    plain, out = painted_plainly(folder, tmp_path / "plain"), tmp_path / "out"
+    folder = pictures.write_mixed(tmp_path / "in", 30, 96, 120)
+    plain, out = pictures.painted_plainly(folder, tmp_path / "plain"), tmp_path / "out"
     words = (folder.as_uri(), "-o", out.as_uri(), "--style", "udnie", "--workers", "2")
-    process = start(*words, "--report", tmp_path / "r.parquet")
-    assert kill_a_worker(process, "spawn_main", out, 3) < 30
+    process = pictures.start(*words, "--report", tmp_path / "r.parquet")
+    assert pictures.kill_a_worker(process, "spawn_main", out, 3) < 30
     said, problems = process.communicate(timeout=300)
     assert process.returncode == 2, problems
     assert "30 of 32 photographs painted" in said
-    assert files(out) == plain
+    assert pictures.files(out) == plain
     from pyarrow import parquet
 
     rows = parquet.read_table(tmp_path / "r.parquet").to_pylist()
-    assert [row["path"] for row in rows] == [f"{folder.as_uri()}/{x}" for x in BROKEN]
+    assert [row["path"] for row in rows] == [
+        f"{folder.as_uri()}/{x}" for x in pictures.BROKEN
+    ]
 
 
 def deadly(tasks):
@@ -118,7 +113,7 @@ def test_a_picture_that_ends_every_worker_is_named(
         ("2.jpg", ""),
         ("deep/er/0.jpg", local.LOST),
     ]
-    assert set(files(tmp_path / "out")) == {"0.png", "2.jpg"}
+    assert set(pictures.files(tmp_path / "out")) == {"0.png", "2.jpg"}
 
 
 def test_a_manifest_gives_each_its_style_and_strength(folder, tmp_path):
@@ -139,7 +134,7 @@ def test_a_manifest_gives_each_its_style_and_strength(folder, tmp_path):
 def test_one_photograph_goes_to_a_file_of_any_name(folder, plain, tmp_path):
     photo = (folder / "2.jpg").as_uri()
     assert stylize(photo, "-o", (tmp_path / "x.jpg").as_uri(), "--workers", "1") == 0
-    assert files(tmp_path) == {"x.jpg": plain["2.jpg"]}
+    assert pictures.files(tmp_path) == {"x.jpg": plain["2.jpg"]}
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,7 @@ from nst_export.bulk import on_ray
 from nst_tf.cli import main
 from nst_tf.settings.checks import InputError
 from tests.helpers import PYTHONPATH, ROOT
-from tests.nst_export.bulk.pictures import (
-    BROKEN,
-    files,
-    kill_a_worker,
-    painted_plainly,
-    start,
-    write_mixed,
-)
+from tests.nst_export.bulk import pictures
 
 COUNT = 58
 
@@ -29,21 +22,21 @@ COUNT = 58
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="no /proc here")
 def test_a_killed_actor_costs_no_picture_and_a_second_run_paints_none(tmp_path):
-    folder = write_mixed(tmp_path / "in", COUNT, 96, 120)
-    plain, out = painted_plainly(folder, tmp_path / "plain"), tmp_path / "out"
+    folder = pictures.write_mixed(tmp_path / "in", COUNT, 96, 120)
+    plain, out = pictures.painted_plainly(folder, tmp_path / "plain"), tmp_path / "out"
     words = [folder.as_uri(), "-o", out.as_uri(), "--style", "udnie"]
-    process = start(*words, "--ray", "--workers", "2")
-    assert kill_a_worker(process, "ray::MapWorker", out, 1) < COUNT
+    process = pictures.start(*words, "--ray", "--workers", "2")
+    assert pictures.kill_a_worker(process, "ray::MapWorker", out, 1) < COUNT
     said, problems = process.communicate(timeout=300)
     assert process.returncode == 2, problems
     assert f"{COUNT} of {COUNT + 2} photographs painted" in said
-    assert files(out) == plain
+    assert pictures.files(out) == plain
     lines = (out / "report.jsonl").read_text().splitlines()
     assert sorted(json.loads(line)["path"] for line in lines) == [
-        f"{folder.as_uri()}/{name}" for name in BROKEN
+        f"{folder.as_uri()}/{name}" for name in pictures.BROKEN
     ]
     dates = {path: path.stat().st_mtime_ns for path in out.rglob("*.*")}
-    for name in BROKEN:
+    for name in pictures.BROKEN:
         (folder / name).unlink()
     assert main(["stylize", *words, "--ray", "--quiet"]) == 0
     del dates[out / "report.jsonl"]
@@ -60,7 +53,7 @@ def mute():
 
 @pytest.mark.slow
 def test_an_address_that_answers_nothing_is_said_in_time(tmp_path, capsys, mute):
-    folder = write_mixed(tmp_path / "in", 10)
+    folder = pictures.write_mixed(tmp_path / "in", 10)
     for address in (mute, "127.0.0.1:9"):
         begun = time.monotonic()
         words = ["stylize", str(folder), "--style", "udnie", "--ray", address]

@@ -22,10 +22,9 @@ from nst_tf.inspection.live import LiveView
 from nst_tf.loss.parts import LossParts
 from nst_tf.painting.events import Step
 from nst_tf.painting.schedule import Size
-from tests.helpers import ROOT, scene
+from tests.helpers import CONTENT, ROOT, STYLE
 from tests.nst_tf.commands.test_optimize import FLAGS, lines
 
-CONTENT, STYLE = scene(40, 56, seed=1), scene(48, 48, seed=7)
 WEIGHTS = (1.0, 100.0, 5.0)
 
 

@@ -8,9 +8,8 @@ import pytest
 from nst_tf import ExtractorSettings, InputError, measure_loss, optimize_image
 from nst_tf.imaging.metadata import read_settings
 from nst_tf.painting.schedule import plan_passes
-from tests.helpers import Steps, changed, scene
+from tests.helpers import CONTENT, STYLE, Steps, changed
 
-CONTENT, STYLE = scene(40, 56, seed=1), scene(48, 48, seed=7)
 LITE, VGG, BOTH = (
     ExtractorSettings(network=name) for name in ("lite", "vgg19", "lite-vgg19")
 )

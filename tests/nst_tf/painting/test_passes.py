@@ -14,9 +14,8 @@ from nst_tf import (
     optimize_image,
 )
 from nst_tf.painting.schedule import plan_passes
-from tests.helpers import SMALL, Steps, changed, scene
+from tests.helpers import CONTENT, SMALL, STYLE, Steps, changed, scene
 
-CONTENT, STYLE = scene(40, 56, seed=1), scene(48, 48, seed=7)
 pytestmark = pytest.mark.usefixtures("random_vgg")
 
 

@@ -18,9 +18,8 @@ from nst_tf import (
 from nst_tf.imaging.write import to_bytes
 from nst_tf.running.checkpoint import load_checkpoint
 from nst_tf.running.transfer import counter
-from tests.helpers import SMALL, Steps, changed, scene
+from tests.helpers import CONTENT, SMALL, STYLE, Steps, changed, scene
 
-CONTENT, STYLE = scene(40, 56, seed=1), scene(48, 48, seed=7)
 pytestmark = pytest.mark.usefixtures("random_vgg")
 
 

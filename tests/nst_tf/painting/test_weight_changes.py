@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from nst_tf import InputError, OptimizeSettings, measure_loss, optimize_image
-from tests.helpers import SMALL, scene
+from tests.helpers import CONTENT, SMALL, STYLE
 from tests.nst_tf.painting.test_tiled_runs import in_tiles
 
-CONTENT, STYLE = scene(40, 56, seed=1), scene(48, 48, seed=7)
 WEIGHTS = (1.0, 100.0, 5.0)
 CHANGED = dataclasses.replace(SMALL, weight_changes=(0, *WEIGHTS))
 

@@ -3,19 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.nst_training.workers.together import (
-    assert_close,
-    assert_same_bits,
-    ended,
-    kill,
-    lines,
-    log,
-    model,
-    prepared,
-    start,
-    start_all,
-    wait_for_step,
-)
+from tests.nst_training.workers import together
 
 pytest.importorskip("jax")
 
@@ -24,33 +12,33 @@ pytest.importorskip("jax")
 def place(tmp_path_factory, vgg_file):
     """A folder with what is trained on, and the environment."""
     folder = tmp_path_factory.mktemp("together")
-    return folder, prepared(folder, vgg_file)
+    return folder, together.prepared(folder, vgg_file)
 
 
 @pytest.fixture(scope="module")
 def one(place):
     folder, environment = place
-    ended([start(folder, "one", environment)])
+    together.ended([together.start(folder, "one", environment)])
     return folder / "one"
 
 
 @pytest.fixture(scope="module")
 def two(place):
     folder, environment = place
-    ended(start_all(folder, "two", environment, 2))
+    together.ended(together.start_all(folder, "two", environment, 2))
     return folder / "two"
 
 
 def assert_equal_runs(found, expected):
-    assert_close(model(found), model(expected))
-    steps, others = log(found), log(expected)
+    together.assert_close(together.model(found), together.model(expected))
+    steps, others = together.log(found), together.log(expected)
     assert [line["step"] for line in steps] == list(range(1, 11))
     assert steps[0]["loss"] != steps[-1]["loss"]
     for line, other in zip(steps, others, strict=True):
         assert line.keys() == other.keys()
         for name, value in line.items():
             np.testing.assert_allclose(value, other[name], rtol=1e-3, err_msg=name)
-    (event,) = [line for line in lines(found) if line.get("event") == "broken"]
+    (event,) = [line for line in together.lines(found) if line.get("event") == "broken"]
     assert "broken.jpg" in event["why"]
 
 
@@ -65,7 +53,7 @@ def test_two_processes_train_as_one(one, two):
 @pytest.mark.slow
 def test_four_processes_train_as_one(place, one):
     folder, environment = place
-    ended(start_all(folder, "four", environment, 4))
+    together.ended(together.start_all(folder, "four", environment, 4))
     assert_equal_runs(folder / "four", one)
 
 
@@ -74,16 +62,18 @@ def test_a_killed_worker_ends_all_and_resume_gives_the_bits(place, two):
     folder, environment = place
     out, rank = folder / "killed", 0  # The one that the others meet at.
     flags = ("--checkpoint-every", "3")
-    workers = start_all(folder, out.name, environment, 2, *flags)
-    wait_for_step(out / "log.jsonl", 4, workers)
-    kill(workers[rank].pid)
+    workers = together.start_all(folder, out.name, environment, 2, *flags)
+    together.wait_for_step(out / "log.jsonl", 4, workers)
+    together.kill(workers[rank].pid)
     codes = [-9 if k == rank else 75 for k in (0, 1)]
-    said = ended(workers, codes)[1 - rank]
+    said = together.ended(workers, codes)[1 - rank]
     assert f"worker {rank} is gone. Start all workers again with --resume" in said
     assert (out / "state.npz").exists()
-    ended(start_all(folder, out.name, environment, 2, *flags, "--resume"))
-    assert_same_bits(model(out), model(two))
-    assert log(out) == log(two)
+    together.ended(
+        together.start_all(folder, out.name, environment, 2, *flags, "--resume")
+    )
+    together.assert_same_bits(together.model(out), together.model(two))
+    assert together.log(out) == together.log(two)
 
 
 @pytest.mark.slow
@@ -93,8 +83,8 @@ def test_a_batch_that_the_devices_do_not_divide_is_refused(place):
         **environment,
         "XLA_FLAGS": "--xla_force_host_platform_device_count=3",
     }
-    processes = start_all(folder, "odd", environment, 2)
-    for said in ended(processes, [2, 2]):
+    processes = together.start_all(folder, "odd", environment, 2)
+    for said in together.ended(processes, [2, 2]):
         assert "batch must be a multiple of the 6 devices" in said
     assert not (folder / "odd").exists()
 
@@ -115,8 +105,8 @@ def test_what_can_not_be_done_together_is_said(place, flags, changes, message):
     hosts = ("--hosts", "127.0.0.1:9,127.0.0.1:9", "--rank", "1")
     if "--photos" in flags:
         hosts = ("--hosts", "127.0.0.1:40967", "--rank", "0")
-    process = start(folder, "no", {**environment, **changes}, *hosts, *flags)
-    (said,) = ended([process], [2])
+    process = together.start(folder, "no", {**environment, **changes}, *hosts, *flags)
+    (said,) = together.ended([process], [2])
     assert message in said
     assert "Traceback" not in said
     assert not (folder / "no").exists()

@@ -8,17 +8,7 @@ from pathlib import Path
 import pytest
 
 from nst_training.workers.rollcall import free_port
-from tests.nst_training.workers.together import (
-    assert_same_bits,
-    ended,
-    kill,
-    log,
-    model,
-    prepared,
-    start,
-    start_all,
-    wait_for_step,
-)
+from tests.nst_training.workers import together
 
 pytest.importorskip("jax")
 pytest.importorskip("ray")
@@ -42,20 +32,20 @@ def workers_of(mark):
 @pytest.mark.slow
 def test_ray_starts_the_workers_again_when_one_is_killed(tmp_path, vgg_file):
     mark = f"NST_MARK={tmp_path}"
-    environment = {**prepared(tmp_path, vgg_file), "NST_MARK": str(tmp_path)}
+    environment = {**together.prepared(tmp_path, vgg_file), "NST_MARK": str(tmp_path)}
     # Ray's workers give way to all others, which on a busy machine is for ever.
     environment["RAY_worker_niceness"] = "0"
-    ended(start_all(tmp_path, "whole", environment, 2))
+    together.ended(together.start_all(tmp_path, "whole", environment, 2))
     out = tmp_path / "out"
     flags = ("--ray", "--workers", "2", "--checkpoint-every", "3")
-    process = start(tmp_path, "out", environment, *flags)
-    wait_for_step(out / "log.jsonl", 4, [process])
+    process = together.start(tmp_path, "out", environment, *flags)
+    together.wait_for_step(out / "log.jsonl", 4, [process])
     before = workers_of(mark)
-    kill(max(before.values()))  # Ray's process; its child ends with it.
-    ended([process])
+    together.kill(max(before.values()))  # Ray's process; its child ends with it.
+    together.ended([process])
     assert len(before) == 2
-    assert_same_bits(model(out), model(tmp_path / "whole"))
-    assert log(out) == log(tmp_path / "whole")
+    together.assert_same_bits(together.model(out), together.model(tmp_path / "whole"))
+    assert together.log(out) == together.log(tmp_path / "whole")
     assert not (out / ".ray").exists()
     assert not (out / "state.npz").exists()
     assert not workers_of(mark)
@@ -73,17 +63,21 @@ def test_ray_starts_the_workers_again_when_one_is_killed(tmp_path, vgg_file):
     ],
 )
 def test_what_ray_can_not_do_is_said(tmp_path, vgg_file, flags, message):
-    environment = prepared(tmp_path, vgg_file)
-    (said,) = ended([start(tmp_path, "out", environment, *flags)], [2])
+    environment = together.prepared(tmp_path, vgg_file)
+    (said,) = together.ended(
+        [together.start(tmp_path, "out", environment, *flags)], [2]
+    )
     assert message in said
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
 def test_a_cluster_that_does_not_answer_is_said(tmp_path, vgg_file):
-    environment = prepared(tmp_path, vgg_file)
+    environment = together.prepared(tmp_path, vgg_file)
     flags = ("--ray", f"127.0.0.1:{free_port()}", "--workers", "2")
-    (said,) = ended([start(tmp_path, "out", environment, *flags)], [2])
+    (said,) = together.ended(
+        [together.start(tmp_path, "out", environment, *flags)], [2]
+    )
     assert "no Ray cluster answers at 127.0.0.1:" in said
 
 
