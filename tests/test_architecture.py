@@ -15,6 +15,7 @@ STANDS_ON = {
     "settings": set(),
     "files": {"settings"},
     "places": {"settings"},
+    "storage": {"settings"},
     "backend": {"settings"},
     "imaging": {"settings", "files"},
     "optimizers": {"backend"},

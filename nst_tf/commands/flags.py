@@ -8,7 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar, overload
 
 import tyro
-from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructTypeInfo
+from tyro.constructors import (
+    ConstructorRegistry,
+    PrimitiveConstructorSpec,
+    StructConstructorSpec,
+    StructTypeInfo,
+)
 
 from nst_tf.commands import PROGRAM
 from nst_tf.commands.groups import add_groups
@@ -16,6 +21,14 @@ from nst_tf.settings.checks import InputError
 
 Job = TypeVar("Job")
 Settings = TypeVar("Settings")
+ADDRESS: PrimitiveConstructorSpec[str | None] = PrimitiveConstructorSpec(
+    nargs=(0, 1),
+    metavar="[ADDRESS]",
+    instance_from_str=lambda words: words[0] if words else "",
+    is_instance=lambda value: value is None or isinstance(value, str),
+    str_from_instance=lambda value: [value] if value else [],
+)
+"""A flag with a word or none behind it; None where the flag is not given."""
 
 
 def program(

@@ -56,9 +56,9 @@ def test_other_files_are_passed_over_and_broken_ones_named(bucket):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("memory://no-such-bucket", "there is no memory://no-such-bucket"),
-        ("file:///no/such/folder", "there is no file:///no/such/folder"),
-        ("nothing://bucket", "can't list nothing://bucket: Protocol not known"),
+        ("memory://no-such-bucket", "there is no file or folder memory://no-such"),
+        ("file:///no/such/folder", "there is no file or folder file:///no/such"),
+        ("nothing://bucket", "can't open nothing://bucket: Protocol not known"),
     ],
 )
 def test_what_is_not_there_is_said(url, message):

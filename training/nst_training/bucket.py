@@ -1,5 +1,6 @@
 """Photographs of an object storage, by a URL that fsspec reads."""
 
+import contextlib
 import functools
 import itertools
 import time
@@ -12,6 +13,7 @@ import numpy as np
 from nst_tf.imaging.folder import Found
 from nst_tf.imaging.formats import readable_suffixes
 from nst_tf.settings.checks import InputError
+from nst_tf.storage import Store
 
 THREADS = 16
 """Threads that fetch and decode: most of the time they wait for the network."""
@@ -27,8 +29,7 @@ class Bucket:
             with gcsfs, `file://`, `memory://`.
 
     Attributes:
-        files: The paths in the file system, sorted.
-        names: Those below the URL.
+        names: The paths of the files below the URL, sorted.
         passed_over: A line about the files that are no pictures, "" without any.
 
     Raises:
@@ -37,32 +38,19 @@ class Bucket:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        try:
-            from fsspec.core import url_to_fs
-        except ImportError as error:
-            raise InputError(
-                f"{url} needs the package fsspec: pip install 'nst-tf[ray]'"
-            ) from error
-        try:
-            self._system, root = url_to_fs(url)
-            there = self._system.exists(root)
-            found = self._system.find(root) if there else []
-        except Exception as error:  # Each file system has errors of its own.
-            raise InputError(f"can't list {url}: {error}") from error
-        if not there:
-            raise InputError(f"there is no {url} to take photographs from")
-        paths = [path for path in found if not _hidden(path, root)]
+        self._store = Store(url)
+        self._store.kind()
+        paths = [name for name in self._store.files() if not _hidden(name)]
         endings = {path: PurePosixPath(path).suffix.lower() for path in paths}
         known = readable_suffixes()
         others = Counter(e or "without an ending" for e in endings.values())
         for ending in known:
             del others[ending]
         self.passed_over = Found([], others).passed_over
-        self.files = sorted(
+        self.names = sorted(
             (path for path in paths if endings[path] in known), key=PurePosixPath
         )
-        self.names = [_below(path, root) for path in self.files]
-        if not self.files:
+        if not self.names:
             beside = f"; {self.passed_over}" if self.passed_over else ""
             raise InputError(
                 f"{url} holds no image files; those ending in {', '.join(known)} are"
@@ -73,29 +61,22 @@ class Bucket:
         self, seed: int, start: int
     ) -> Iterator[tuple[str, Path | bytes | Callable[[], bytes]]]:
         """Yield names and what fetches the bytes, every epoch in another order."""
-        count = len(self.files)
+        count = len(self.names)
         for epoch in itertools.count(start // count):
             order = np.random.default_rng((seed, 1, epoch)).permutation(count)
             for index in order[start % count :]:
-                name = f"{self.url}/{self.names[index]}"
-                yield name, functools.partial(self._fetch, self.files[index], name)
+                name = self.names[index]
+                yield self._store.url(name), functools.partial(self._fetch, name)
             start = 0
 
-    def _fetch(self, path: str, name: str) -> bytes:
+    def _fetch(self, name: str) -> bytes:
         """Return the bytes of a file."""
-        for pause in (*_PAUSES, None):
-            try:
-                return bytes(self._system.cat_file(path))
-            except Exception as error:  # As above.
-                if pause is None or isinstance(error, FileNotFoundError):
-                    raise InputError(f"can't read {name}: {error}") from error
-                time.sleep(pause)
-        raise AssertionError  # The last pause is None.
+        for pause in _PAUSES:
+            with contextlib.suppress(InputError):
+                return self._store.read(name)
+            time.sleep(pause)
+        return self._store.read(name)
 
 
-def _below(path: str, root: str) -> str:
-    return path.removeprefix(root).lstrip("/")
-
-
-def _hidden(path: str, root: str) -> bool:
-    return any(part.startswith(".") for part in _below(path, root).split("/"))
+def _hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in name.split("/"))

@@ -9,10 +9,10 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
-from nst_export.bulk.stores import Store
 from nst_export.bulk.tasks import Result, Setup, Task
 from nst_export.bulk.worker import Worker
 from nst_tf.commands.console import Flag
+from nst_tf.storage import Store
 
 LOST = "its worker died, and others that tried again"
 """What is said of a photograph that ends its workers."""

@@ -5,8 +5,8 @@ import io
 import math
 from typing import Any, NamedTuple
 
-from nst_export.bulk.stores import Store
 from nst_tf.settings.checks import InputError
+from nst_tf.storage import Store
 
 COLUMNS = ("path", "style", "strength")
 """What is read of a manifest; path must be there."""

@@ -8,13 +8,13 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from nst_export.bulk.manifest import Row
-from nst_export.bulk.stores import Store
 from nst_export.bulk.tasks import Task
 from nst_export.pairs import names
 from nst_tf.imaging.folder import Found, find_images
 from nst_tf.imaging.formats import SUFFIXES, kind_of, readable_suffixes
 from nst_tf.places import check_places
 from nst_tf.settings.checks import InputError
+from nst_tf.storage import Store
 
 
 class Given(NamedTuple):

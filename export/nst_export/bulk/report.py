@@ -4,9 +4,9 @@ import io
 import json
 from collections.abc import Sequence
 
-from nst_export.bulk.stores import Store
 from nst_export.bulk.tasks import Result
 from nst_tf.settings.checks import InputError
+from nst_tf.storage import Store
 
 NAME = "report.jsonl"
 """Of the report, in the folder of the pictures."""

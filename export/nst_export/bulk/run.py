@@ -9,17 +9,18 @@ from nst_export.bulk import local, on_ray
 from nst_export.bulk.manifest import Row, read_manifest
 from nst_export.bulk.plan import Plan, plan_tasks
 from nst_export.bulk.report import NAME, check_report, write_report
-from nst_export.bulk.stores import Store
 from nst_export.bulk.tasks import Result, Setup
 from nst_export.painting import Manner
 from nst_export.runtime.mix import chosen_mix, mix_weights
 from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf import __version__
 from nst_tf.commands import INTERRUPTED, PROGRAM, console
+from nst_tf.commands.cluster import cluster, cluster_cpus
 from nst_tf.commands.needs import check_extra
 from nst_tf.imaging.formats import SUFFIXES
 from nst_tf.places import held
 from nst_tf.settings.checks import InputError
+from nst_tf.storage import Store
 
 if TYPE_CHECKING:
     from nst_export.commands.stylize import Job
@@ -144,15 +145,15 @@ def _paint(
     """Paint what is left; return the exit code."""
     cores = os.cpu_count() or 1
     workers = job.workers or min(cores, 4)
-    threads = job.threads or (1 if job.ray else max(1, cores // workers))
+    threads = job.threads or (1 if job.ray is not None else max(1, cores // workers))
     said: list[Result] = []
     done = 0
     with contextlib.ExitStack() as stack:
         paint = local.paint
         if job.ray is not None:
             paint = on_ray.paint
-            stack.enter_context(on_ray.cluster(job.ray, cpus=workers * threads))
-            workers = job.workers or max(1, on_ray.cluster_cpus() // threads)
+            stack.enter_context(cluster(job.ray, cpus=workers * threads))
+            workers = job.workers or max(1, cluster_cpus() // threads)
         workers = min(workers, len(plan.tasks))
         setup = Setup(
             model=job.model.resolve() if job.model else None,

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from nst_export.bulk.stores import Store
 from nst_export.bulk.tasks import Result, Setup, Task
 from nst_export.painting import painted
 from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf import __version__
 from nst_tf.commands import console
 from nst_tf.settings.checks import MIN_SIDE, InputError
+from nst_tf.storage import Store
 
 
 class Worker:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import tyro
-from tyro.constructors import PrimitiveConstructorSpec
 
 from nst_export.painting import Manner, painted
 from nst_export.runtime.engines.choose import Engine
 from nst_export.runtime.mix import chosen_mix, mix_weights
 from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf.commands import INTERRUPTED, PROGRAM, console
-from nst_tf.commands.flags import program
+from nst_tf.commands.flags import ADDRESS, program
 from nst_tf.commands.pipes import is_stdout, piped
 from nst_tf.settings.checks import MIN_SIDE, InputError, finite, reject
 
@@ -24,14 +23,6 @@ if TYPE_CHECKING:
     from nst_export.pairs import Pair
 
 _PLACE = "PATH|URL"
-_ADDRESS: PrimitiveConstructorSpec[str | None] = PrimitiveConstructorSpec(
-    nargs=(0, 1),
-    metavar="[ADDRESS]",
-    instance_from_str=lambda words: words[0] if words else "",
-    is_instance=lambda value: value is None or isinstance(value, str),
-    str_from_instance=lambda value: [value] if value else [],
-)
-"""A flag with a word or none behind it; None where the flag is not given."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,7 +70,7 @@ class Job:
     workers: int | None = None
     """In bulk: processes, or actors with --ray; without it one a core, at most 4, with
     --ray one a core of the cluster."""
-    ray: Annotated[str | None, _ADDRESS] = None
+    ray: Annotated[str | None, ADDRESS] = None
     """In bulk: on a Ray cluster, HOST:PORT or auto; alone that of RAY_ADDRESS or one of
     this machine."""
     report: Annotated[str | None, tyro.conf.arg(metavar=_PLACE)] = None

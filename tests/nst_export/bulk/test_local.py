@@ -12,12 +12,12 @@ import fsspec
 import pytest
 
 from nst_export.bulk import local
-from nst_export.bulk.stores import Store
 from nst_export.bulk.tasks import Setup, Task
 from nst_export.painting import Manner
 from nst_tf import __version__
 from nst_tf.cli import main
 from nst_tf.commands.console import Flag
+from nst_tf.storage import Store
 from tests.helpers import PYTHONPATH, ROOT
 from tests.nst_export.bulk import pictures
 

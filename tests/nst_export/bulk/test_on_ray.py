@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nst_export.bulk import on_ray
 from nst_tf.cli import main
+from nst_tf.commands.cluster import check_address
 from nst_tf.settings.checks import InputError
 from tests.helpers import PYTHONPATH, ROOT
 from tests.nst_export.bulk import pictures
@@ -67,12 +67,12 @@ def test_an_address_that_answers_nothing_is_said_in_time(tmp_path, capsys, mute)
 @pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "head", "head:x", ":1"])
 def test_an_address_of_another_form_is_refused(address):
     with pytest.raises(InputError, match="HOST:PORT"):
-        on_ray.check_address(address)
+        check_address(address)
 
 
 FULL = """
 import numpy, ray
-from nst_export.bulk.on_ray import worded
+from nst_tf.commands.cluster import worded
 ray.init(
     num_cpus=1, include_dashboard=False, object_store_memory=80_000_000,
     _system_config={"local_fs_capacity_threshold": 0.0},

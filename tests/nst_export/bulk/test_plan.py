@@ -10,9 +10,9 @@ import pytest
 
 from nst_export.bulk.manifest import Row, read_manifest
 from nst_export.bulk.plan import plan_tasks
-from nst_export.bulk.stores import Store
 from nst_export.pairs import plan_pairs
 from nst_tf.settings.checks import InputError
+from nst_tf.storage import Store
 
 NAMES = (
     *("a.jpg", "a.png", "a.webp", "A.JPG", "b/a.jpeg", "b/a.tif", "b/a.png", "c.bmp"),

@@ -97,7 +97,7 @@ def test_a_batch_that_the_devices_do_not_divide_is_refused(place):
         ((), {"KERAS_BACKEND": "tensorflow"}, "needs Keras on JAX, not on tensorflow"),
         (("--wait", "1"), {}, "nothing answers at"),
         (("--ray",), {}, "give --hosts or --ray"),
-        (("--photos", "memory://none"), {}, "there is no memory://none"),
+        (("--photos", "memory://none"), {}, "there is no file or folder memory://none"),
     ],
 )
 def test_what_can_not_be_done_together_is_said(place, flags, changes, message):

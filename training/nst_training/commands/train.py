@@ -11,7 +11,7 @@ import tyro
 
 from nst_tf.commands import INTERRUPTED, PROGRAM, console
 from nst_tf.commands.console import resuming
-from nst_tf.commands.flags import program
+from nst_tf.commands.flags import ADDRESS, program
 from nst_tf.imaging.formats import SUFFIXES
 from nst_tf.places import check_places, held, inside
 from nst_tf.running.log import Log
@@ -77,10 +77,10 @@ class Job:
     launcher's."""
     wait: float = 10.0
     """Seconds in which the processes of --hosts must have come."""
-    ray: tuple[str, ...] | None = None
+    ray: Annotated[str | None, ADDRESS] = None
     """Train with --workers processes that Ray starts, and starts again when one is
-    lost: on the cluster at HOST:PORT, without it on this machine (needs
-    nst-tf[ray])."""
+    lost: on the cluster at HOST:PORT or auto; alone on that of RAY_ADDRESS or one of
+    this machine (needs nst-tf[ray])."""
     workers: int | None = None
     """Processes that --ray starts; each takes one GPU where the cluster has them."""
     quiet: bool = False

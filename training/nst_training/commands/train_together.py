@@ -49,23 +49,21 @@ def together(job: "Job", settings: TrainSettings, work: Work) -> int:
             f"{flag} needs Keras on JAX, not on {keras_backend()}: set"
             " KERAS_BACKEND=jax"
         )
-    if job.ray is None:
+    if (address := job.ray) is None:
         place = place_of(job.hosts or "", job.rank)
         _check_batch(settings.batch, place.share.count)
         return _take_part(job, settings, work, place, job.resume)
     if job.hosts is not None:
         raise InputError("give --hosts or --ray: Ray finds the hosts itself")
-    if len(job.ray) > 1:
-        raise InputError(f"--ray takes one address, got {' '.join(job.ray)}")
     count = job.workers or 0
     if count < 1:
         raise InputError("--ray needs --workers, at least 1")
     _check_batch(settings.batch, count)
-    from nst_training.workers.on_ray import LOCAL, train_on_ray
+    from nst_training.workers.on_ray import train_on_ray
 
     job, settings = _absolute(job, settings)
     return train_on_ray(
-        job.ray[0] if job.ray else LOCAL,
+        address,
         count,
         _folder(job, settings),
         functools.partial(_take_part, job, settings, work),

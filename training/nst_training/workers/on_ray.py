@@ -11,29 +11,24 @@ import contextlib
 import os
 import shutil
 import sys
-import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nst_tf.commands import INTERRUPTED, LOST, PROGRAM, REFUSED
+from nst_tf.commands.cluster import cluster, cluster_cpus
+from nst_tf.commands.needs import check_extra
 from nst_tf.network.trained import MODEL, STATE
 from nst_tf.settings.checks import InputError
 from nst_training.workers.place import Place
-from nst_training.workers.rollcall import free_port, reach
+from nst_training.workers.rollcall import free_port
 from nst_training.workers.share import Share
 
 TakePart = Callable[[Place, bool], int]
 """Does the work of a place, resumed or not; pickles; returns the exit code."""
-LOCAL = "local"
-"""The address of a cluster that lives as long as the training."""
 _TIMES = 10
 """Starts after the first before the training is given up."""
-_ANSWER = 10.0
-"""Seconds in which a cluster must answer."""
-_STORE = 100 * 2**20
-"""Bytes of the object store of a local cluster: what Ray says to itself."""
 _HANDED = ("KERAS_", "NST_", "JAX_", "XLA_", "TF_")
 """Variables that the workers get begin so."""
 
@@ -58,7 +53,7 @@ def train_on_ray(
     """Train with workers of Ray's; return the exit code.
 
     Args:
-        address: Of a cluster, or `local`.
+        address: As `cluster` takes it.
         workers: How many.
         folder: The output, at the same path for all of them.
         take_part: What each does.
@@ -68,39 +63,13 @@ def train_on_ray(
     Raises:
         InputError: Ray is not installed or does not answer, or the workers refuse.
     """
-    try:
-        import ray
-        from ray.train import FailureConfig, RunConfig, ScalingConfig
-        from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
-    except ImportError as error:
-        raise InputError("--ray needs Ray: pip install 'nst-tf[ray]'") from error
-    from ray.train.v2.api.exceptions import TrainingFailedError
-
-    _connect(ray, address, workers, quiet=quiet)
+    check_extra("ray", command="train --ray")
     kept = folder / ".ray"
     config = {"folder": folder, "take_part": take_part, "resume": resume}
-    handed = {k: v for k, v in os.environ.items() if k.startswith(_HANDED)}
     try:
-        trainer = DataParallelTrainer(
-            _loop,
-            train_loop_config=config,
-            scaling_config=ScalingConfig(
-                num_workers=workers,
-                use_gpu=ray.cluster_resources().get("GPU", 0) >= workers,
-            ),
-            run_config=RunConfig(
-                name=uuid.uuid4().hex,
-                storage_path=str(kept),
-                failure_config=FailureConfig(max_failures=_TIMES),
-                worker_runtime_env={"env_vars": handed},
-            ),
-        )
-        code, why = trainer.fit().return_value
-    except TrainingFailedError as error:
-        code, why = LOST, f"the workers were lost {_TIMES + 1} times ({error})"
-        why += "; --resume goes on from the last state"
+        with cluster(address, workers, show=not quiet):
+            code, why = _fit(workers, kept, config)
     finally:
-        ray.shutdown()
         shutil.rmtree(kept, ignore_errors=True)
         with contextlib.suppress(OSError):  # It holds something: good.
             folder.rmdir()
@@ -108,40 +77,43 @@ def train_on_ray(
         raise InputError(why)
     if why:
         print(f"{PROGRAM}: error: {why}", file=sys.stderr)
-    return int(code)
+    return code
 
 
-def _connect(ray: Any, address: str, workers: int, *, quiet: bool) -> None:
-    """Connect with a cluster, or start one."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    shown = {"logging_level": "ERROR", "log_to_driver": not quiet}
-    if address == LOCAL:
-        ray.init(
-            LOCAL,
-            num_cpus=workers,
-            include_dashboard=False,
-            object_store_memory=_STORE,
-            **shown,
-        )
-        return
-    host, separator, port = address.removeprefix("ray://").rpartition(":")
-    if not separator or not port.isdigit():
-        raise InputError(f"--ray takes HOST:PORT or {LOCAL}, got {address}")
-    connection = reach(host, int(port), time.monotonic() + _ANSWER)
-    if connection is None:
-        raise InputError(f"no Ray cluster answers at {address} within {_ANSWER:g} s")
-    connection.close()
-    try:
-        ray.init(address, **shown)
-    except Exception as error:  # Whatever another version or program says.
-        raise InputError(f"can't join the Ray cluster at {address}: {error}") from error
-    have = ray.cluster_resources().get("CPU", 0)
+def _fit(workers: int, kept: Path, config: dict[str, Any]) -> tuple[int, str]:
+    """Train in the cluster that is connected; return the exit code and why."""
+    import ray
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+    from ray.train.v2.api.exceptions import TrainingFailedError
+
+    have = cluster_cpus()
     if have < workers:
-        ray.shutdown()
         raise InputError(
-            f"the Ray cluster at {address} has {have:g} processors for {workers}"
-            " workers: give fewer --workers"
+            f"the Ray cluster has {have} processors for {workers} workers: give fewer"
+            " --workers"
         )
+    handed = {k: v for k, v in os.environ.items() if k.startswith(_HANDED)}
+    trainer = DataParallelTrainer(
+        _loop,
+        train_loop_config=config,
+        scaling_config=ScalingConfig(
+            num_workers=workers,
+            use_gpu=ray.cluster_resources().get("GPU", 0) >= workers,
+        ),
+        run_config=RunConfig(
+            name=uuid.uuid4().hex,
+            storage_path=str(kept),
+            failure_config=FailureConfig(max_failures=_TIMES),
+            worker_runtime_env={"env_vars": handed},
+        ),
+    )
+    try:
+        code, why = trainer.fit().return_value
+    except TrainingFailedError as error:
+        why = f"the workers were lost {_TIMES + 1} times ({error}); --resume goes on"
+        return LOST, f"{why} from the last state"
+    return int(code), str(why)
 
 
 def _loop(config: dict[str, Any]) -> tuple[int, str]:

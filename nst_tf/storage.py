@@ -30,9 +30,13 @@ class Store:
     """
 
     def __init__(self, place: str) -> None:
-        from fsspec.core import url_to_fs
-        from fsspec.implementations.local import LocalFileSystem
-
+        try:
+            from fsspec.core import url_to_fs
+            from fsspec.implementations.local import LocalFileSystem
+        except ImportError as error:
+            raise InputError(
+                f"{place} needs the package fsspec: pip install 'nst-tf[ray]'"
+            ) from error
         self.place = place
         try:
             self.system, self.root = url_to_fs(place)

@@ -6,8 +6,8 @@ import uuid
 
 import pytest
 
-from nst_export.bulk.stores import Store
 from nst_tf.settings.checks import InputError
+from nst_tf.storage import Store
 
 
 @pytest.fixture(params=["memory", "file", "path"])
