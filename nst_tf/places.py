@@ -117,6 +117,23 @@ def held(place: Path, *, folder: bool = False) -> Iterator[None]:
                 place.rmdir()
 
 
+@contextlib.contextmanager
+def left_empty(folder: Path) -> Iterator[None]:
+    """Take away a folder that came meanwhile and holds no more than a dead run's lock.
+
+    Args:
+        folder: What another process, which may be killed, holds while the block runs.
+    """
+    there = folder.exists()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if not there and [path.name for path in folder.iterdir()] == [".lock"]:
+                (folder / ".lock").unlink()
+                folder.rmdir()
+
+
 def _locked(path: Path, place: Path) -> int:
     """Return the descriptor of a lock file that this process holds."""
     while True:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 
-from nst_tf import LossSettings, OptimizeSettings
+from nst_tf import ExtractorSettings, LossSettings, OptimizeSettings
 from nst_tf.imaging.write import save_image
 from nst_tf.loss.weight_files import layer_shapes
 
@@ -16,6 +17,8 @@ ROOT = Path(__file__).parents[1]
 """The repository."""
 PYTHONPATH = os.pathsep.join(str(ROOT / name) for name in ("", "training", "export"))
 """Where programs that tests start find the packages."""
+SLOW = pytest.mark.slow
+"""The mark of what runs with NST_SLOW=1 alone."""
 SMALL_LOSS = LossSettings(
     convention="gatys-notebook",
     content_layers=("block2_conv2",),
@@ -34,7 +37,7 @@ SMALL = OptimizeSettings(
     loss=SMALL_LOSS,
 )
 """A run of a second."""
-RECIPE = """
+BOTH_NETWORKS = """
 name = "tiny"
 width = 0.125
 size = 32
@@ -50,7 +53,12 @@ image = "night.png"
 content_layers = ["block2_conv2"]
 style_layers = ["block1_conv1", "block2_conv1"]
 """
-"""A recipe of a training of seconds."""
+"""A recipe of a training of seconds, in the loss networks that are the default."""
+RECIPE = f"""{BOTH_NETWORKS}
+[extractor]
+network = "vgg19"
+"""
+"""The same, whose step is compiled for one network alone, in half the time."""
 
 
 class Steps(list):
@@ -148,4 +156,5 @@ def training(folder, names, **values):
         styles.append(StyleSettings(name=name, image=folder / f"{name}.png"))
     small = {"width": 0.125, "size": 32, "batch": 2, "warmup_steps": 2, "ema": 0.5}
     small |= {"precision": "float32", "loss": SMALL_LOSS}
-    return TrainSettings(styles=tuple(styles), **small, **values)
+    small |= {"extractor": ExtractorSettings(network="vgg19")}
+    return TrainSettings(styles=tuple(styles), **{**small, **values})

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from nst_tf.places import check_places, held, inside, place_of, same_file
+from nst_tf.places import (
+    check_places,
+    held,
+    inside,
+    left_empty,
+    place_of,
+    same_file,
+)
 from nst_tf.settings.checks import InputError
 from tests.helpers import ROOT
 
@@ -125,3 +132,15 @@ def test_a_folder_is_no_place_of_a_file(tmp_path):
         with pytest.raises(InputError, match="is a folder"):
             check_places([place])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_with_a_dead_runs_lock_alone_is_taken_away(tmp_path):
+    for name, stays in ((".lock", False), ("model.keras", True)):
+        folder = tmp_path / name
+        with left_empty(folder):
+            folder.mkdir()
+            (folder / name).touch()
+        assert folder.exists() == stays
+    with left_empty(folder):
+        (folder / "model.keras").rename(folder / ".lock")
+    assert (folder / ".lock").exists()

@@ -14,7 +14,15 @@ from nst_tf.imaging.write import save_image
 from nst_tf.network.trained import MODEL, read_card
 from nst_training.settings import with_style
 from nst_training.train import train
-from tests.helpers import Steps, scene, training, write_photos, write_recipe
+from tests.helpers import (
+    BOTH_NETWORKS,
+    SLOW,
+    Steps,
+    scene,
+    training,
+    write_photos,
+    write_recipe,
+)
 
 LITE, VGG, BOTH = (
     ExtractorSettings(network=name) for name in ("lite", "vgg19", "lite-vgg19")
@@ -68,7 +76,9 @@ def test_four_fifths_of_the_steps_are_those_of_lite_and_the_rest_are_vggs(
 
 
 @pytest.mark.usefixtures("random_vgg")
-@pytest.mark.parametrize("stop", [5, 8, 9])
+@pytest.mark.parametrize(
+    "stop", [pytest.param(5, marks=SLOW), 8, pytest.param(9, marks=SLOW)]
+)
 def test_training_resumed_in_either_network_has_the_bits_of_an_unbroken_one(
     photos, settings, tmp_path, stop
 ):
@@ -120,7 +130,7 @@ def test_the_state_of_another_network_is_refused(photos, settings, tmp_path):
 def test_without_vgg_the_command_trains_with_lite_says_so_and_the_card_does(
     tmp_path, capsys
 ):
-    recipe = write_recipe(tmp_path, photos=2)
+    recipe = write_recipe(tmp_path, BOTH_NETWORKS, photos=2)
     out = tmp_path / "out"
     command = ["train", str(recipe), "--photos", str(tmp_path / "photos")]
     command += ["-o", str(out), "--steps", "2", "--preview-every", "0"]

@@ -10,7 +10,7 @@ import pytest
 
 from nst_tf.cli import main
 from nst_tf.imaging.read import load_image
-from tests.helpers import PYTHONPATH, ROOT, write_recipe
+from tests.helpers import BOTH_NETWORKS, PYTHONPATH, ROOT, write_recipe
 
 OPTIMIZE = ("--size", "32", "--scales", "1", "--steps", "2", "--schedule", "whole")
 LAYERS = ("--style-layers", "block1_conv1", "--content-layers", "block1_conv2")
@@ -56,7 +56,7 @@ def test_what_a_users_keras_json_says_does_not_matter(pair, tmp_path, other_kera
 @pytest.mark.parametrize("backend", ["jax", "tensorflow"])
 def test_training_runs_with_another_keras_json(tmp_path, other_keras, backend):
     pytest.importorskip(backend)
-    recipe = write_recipe(tmp_path, photos=2)
+    recipe = write_recipe(tmp_path, BOTH_NETWORKS, photos=2)
     text = recipe.read_text().replace('precision = "float32"\n', "")
     recipe.write_text(text)  # The default precision.
     command = ["train", recipe, "--photos", tmp_path / "photos", "-o", tmp_path / "out"]

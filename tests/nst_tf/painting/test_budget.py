@@ -16,7 +16,7 @@ from nst_tf.imaging.guides import from_masks
 from nst_tf.imaging.resize import resize
 from nst_tf.painting.workshop import Workshop
 from nst_tf.settings.budget import content_target
-from tests.helpers import Steps, changed, scene
+from tests.helpers import SLOW, Steps, changed, scene
 
 LITE = ExtractorSettings(network="lite")
 CONTENT = scene(48, 64, seed=1)
@@ -76,7 +76,7 @@ def test_under_a_mask_the_error_is_that_of_the_part():
     assert error_of(result.pixels, CONTENT) == pytest.approx(0.45 / 2, rel=0.25)
 
 
-@pytest.mark.parametrize("stop", [7, 15])
+@pytest.mark.parametrize("stop", [7, pytest.param(15, marks=SLOW)])
 def test_a_search_resumes_and_repeats_with_equal_bits(tmp_path, stop):
     settings = dataclasses.replace(lossy(0.5), steps=18)
     whole = optimize_image(CONTENT, STYLE, settings)

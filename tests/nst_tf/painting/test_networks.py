@@ -8,7 +8,7 @@ import pytest
 from nst_tf import ExtractorSettings, InputError, measure_loss, optimize_image
 from nst_tf.imaging.metadata import read_settings
 from nst_tf.painting.schedule import plan_passes
-from tests.helpers import CONTENT, STYLE, Steps, changed
+from tests.helpers import CONTENT, SLOW, STYLE, Steps, changed
 
 LITE, VGG, BOTH = (
     ExtractorSettings(network=name) for name in ("lite", "vgg19", "lite-vgg19")
@@ -113,7 +113,9 @@ def test_until_the_switch_the_run_is_that_of_lite_and_then_the_loss_of_vgg_falls
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-@pytest.mark.parametrize("stop", [3, 8, 9])
+@pytest.mark.parametrize(
+    "stop", [pytest.param(3, marks=SLOW), 8, pytest.param(9, marks=SLOW)]
+)
 def test_a_run_resumed_in_either_network_has_the_bits_of_an_unbroken_one(
     tmp_path, optimizer, stop
 ):

@@ -14,7 +14,7 @@ from nst_tf import (
     optimize_image,
 )
 from nst_tf.painting.schedule import plan_passes
-from tests.helpers import CONTENT, SMALL, STYLE, Steps, changed, scene
+from tests.helpers import CONTENT, SLOW, SMALL, STYLE, Steps, changed, scene
 
 pytestmark = pytest.mark.usefixtures("random_vgg")
 
@@ -31,7 +31,9 @@ def resumed(path, settings, stop):
     return optimize_image(CONTENT, STYLE, settings, checkpoint=path, resume=True)
 
 
-@pytest.mark.parametrize("stop", [3, 6, 8])
+@pytest.mark.parametrize(
+    "stop", [pytest.param(3, marks=SLOW), 6, pytest.param(8, marks=SLOW)]
+)
 def test_it_resumes_within_the_shallow_stages_too(tmp_path, stop):
     settings = changed(schedule="shallow-first=6", steps=4)
     whole = optimize_image(CONTENT, STYLE, settings)
@@ -86,7 +88,9 @@ DEEP = dataclasses.replace(
 )
 
 
-@pytest.mark.parametrize("stop", [3, 4, 6])
+@pytest.mark.parametrize(
+    "stop", [pytest.param(3, marks=SLOW), 4, pytest.param(6, marks=SLOW)]
+)
 def test_the_deepest_style_layer_comes_last_and_the_run_resumes(tmp_path, stop):
     settings = changed(loss=DEEP, steps=8, schedule="deep-last=0,0.5", history=3)
     steps = Steps()

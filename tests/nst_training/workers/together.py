@@ -14,7 +14,8 @@ import pytest
 from nst_training.workers.rollcall import free_port
 from tests.helpers import PYTHONPATH, RECIPE, ROOT, write_recipe
 
-TOGETHER = RECIPE.replace("batch = 2", "batch = 4").replace(
+TOGETHER = RECIPE.replace("vgg19", "lite").replace("batch = 2", "batch = 4")
+TOGETHER = TOGETHER.replace(
     "steps = 6",
     "steps = 10\nwarmup_steps = 2\nlearning_rate = 0.001\nema = 0.5\n"
     "temporal_weight = 0.0",

@@ -13,6 +13,7 @@ from nst_tf import __version__
 from nst_tf.commands import INTERRUPTED, console
 from nst_tf.commands.needs import keras_backend
 from nst_tf.files import sha256
+from nst_tf.places import left_empty
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_plain
 from nst_training.bucket import Bucket
@@ -122,9 +123,10 @@ def _take_part(
     quiet = job.quiet or place.share.rank > 0
     job = dataclasses.replace(job, resume=resume, quiet=quiet)
     settings = console.choose(settings, quiet=quiet)
-    return supervised(
-        place, job.wait, lambda: _facts(job, settings), _work, (job, settings, work)
-    )
+    with left_empty(_folder(job, settings)):
+        return supervised(
+            place, job.wait, lambda: _facts(job, settings), _work, (job, settings, work)
+        )
 
 
 def _facts(job: "Job", settings: TrainSettings) -> Mapping[str, Any]:
