@@ -19,7 +19,6 @@ from tests.nst_export.bulk import pictures
 COUNT = 58
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="no /proc here")
 def test_a_killed_actor_costs_no_picture_and_a_second_run_paints_none(tmp_path):
     folder = pictures.write_mixed(tmp_path / "in", COUNT, 96, 120)

@@ -42,7 +42,6 @@ def assert_equal_runs(found, expected):
     assert "broken.jpg" in event["why"]
 
 
-@pytest.mark.slow
 def test_two_processes_train_as_one(one, two):
     assert_equal_runs(two, one)
     assert sorted(path.name for path in two.iterdir()) == [
