@@ -165,7 +165,7 @@ def _paint(
             version=__version__,
         )
         tasks = [task._replace(place=_everywhere(task.place)) for task in plan.tasks]
-        batch = min(_MOST_AT_ONCE, -(-len(tasks) // (4 * workers)))
+        batch = min(_MOST_AT_ONCE, -(-len(tasks) // (16 * workers)))
         stop = stack.enter_context(console.interruptible())
         show = stack.enter_context(
             console.progress(len(tasks), 0, fields=("photo",), quiet=job.quiet)
