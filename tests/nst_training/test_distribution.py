@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.helpers import PYTHONPATH, RECIPE, ROOT, write_recipe
+from tests.helpers import PYTHONPATH, RECIPE, ROOT, SLOW, write_recipe
 
 PROGRAM = """
 import json, os, sys
@@ -36,7 +36,8 @@ print(json.dumps(losses))
 """
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+# On JAX tests/nst_training/workers spreads a batch too.
+@pytest.mark.parametrize("backend", ["tensorflow", pytest.param("jax", marks=SLOW)])
 def test_two_devices_train_as_one(backend, random_vgg, tmp_path):
     if backend == "jax":
         pytest.importorskip("jax")

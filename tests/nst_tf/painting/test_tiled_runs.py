@@ -10,7 +10,7 @@ from nst_tf import measure_loss, optimize_image
 from nst_tf.loss.tiled import TiledObjective
 from nst_tf.painting import measure, run
 from nst_tf.painting.memory import MemoryPlan, StageMemory
-from tests.helpers import SMALL, scene
+from tests.helpers import SLOW, SMALL, scene
 from tests.nst_tf.backend.test_jax import on_jax
 
 
@@ -25,7 +25,7 @@ def in_tiles(monkeypatch, tile):
     monkeypatch.setattr(measure, "measuring_tile", lambda *_: tile)
 
 
-@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("optimizer", ["lbfgs", pytest.param("adam", marks=SLOW)])
 def test_a_run_in_tiles_follows_the_one_without(random_vgg, monkeypatch, optimizer):
     content, style = scene(70, 88, seed=1), scene(48, 48, seed=7)
     settings = dataclasses.replace(
