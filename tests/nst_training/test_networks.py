@@ -16,7 +16,6 @@ from nst_training.settings import with_style
 from nst_training.train import train
 from tests.helpers import (
     BOTH_NETWORKS,
-    SLOW,
     Steps,
     scene,
     training,
@@ -76,9 +75,8 @@ def test_four_fifths_of_the_steps_are_those_of_lite_and_the_rest_are_vggs(
 
 
 @pytest.mark.usefixtures("random_vgg")
-@pytest.mark.parametrize(
-    "stop", [pytest.param(5, marks=SLOW), 8, pytest.param(9, marks=SLOW)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [5, 8, 9])
 def test_training_resumed_in_either_network_has_the_bits_of_an_unbroken_one(
     photos, settings, tmp_path, stop
 ):

@@ -121,8 +121,22 @@ def test_a_loss_that_is_never_finite_is_an_error(photos, settings, tmp_path):
     hopeless = dataclasses.replace(
         settings, loss=dataclasses.replace(settings.loss, style_weight=1e38)
     )
-    with pytest.raises(InputError, match="stopped being finite"):
+    with pytest.raises(InputError, match="first step is not finite"):
         train(hopeless, photos, tmp_path / "out", preview_every=0)
+
+
+def test_a_loss_that_is_lost_again_and_again_is_an_error(
+    photos, settings, tmp_path, monkeypatch
+):
+    real = FiniteGuard.on_train_batch_end
+
+    def spoilt(self, batch, logs=None):
+        real(self, batch, {"total": math.nan} if self.progress.step == 2 else logs)
+
+    monkeypatch.setattr(FiniteGuard, "on_train_batch_end", spoilt)
+    monkeypatch.setattr("nst_training.train._GIVE_UP", 0)
+    with pytest.raises(InputError, match="stopped being finite 1 times"):
+        train(settings, photos, tmp_path / "out", preview_every=0)
 
 
 def test_the_state_of_another_recipe_is_refused(photos, settings, tmp_path):

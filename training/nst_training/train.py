@@ -220,6 +220,11 @@ class _Run:
     def _lowered(self, state: Checkpoint | None) -> Checkpoint | None:
         """Count a loss that is not finite; return the state to go on from."""
         lowered = self.lowered + 1
+        if self.progress.step == 1 and lowered > 1:
+            raise InputError(
+                "the loss of the first step is not finite, whatever is drawn for it:"
+                " lower the weights of its terms"
+            )
         if lowered > _GIVE_UP:
             raise InputError(
                 f"the loss stopped being finite {lowered} times; the last good state is"

@@ -18,7 +18,7 @@ from nst_tf import (
 from nst_tf.imaging.write import to_bytes
 from nst_tf.running.checkpoint import load_checkpoint
 from nst_tf.running.transfer import counter
-from tests.helpers import CONTENT, SMALL, STYLE, Steps, changed, scene
+from tests.helpers import CONTENT, SLOW, SMALL, STYLE, Steps, changed, scene
 
 pytestmark = pytest.mark.usefixtures("random_vgg")
 
@@ -115,7 +115,9 @@ def test_another_seed_gives_another_picture():
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-@pytest.mark.parametrize("stop", [4, 10, 12, 13, 17])
+@pytest.mark.parametrize(
+    "stop", [4, *(pytest.param(k, marks=SLOW) for k in (10, 12, 17)), 13]
+)
 def test_a_resumed_run_has_the_bits_of_an_unbroken_one(tmp_path, optimizer, stop):
     settings = changed(
         size=160, scales=2, coarse_steps=10, steps=8, optimizer=optimizer
