@@ -17,7 +17,7 @@ from tests.helpers import PYTHONPATH, RECIPE, ROOT, write_recipe
 TOGETHER = RECIPE.replace("vgg19", "lite").replace("batch = 2", "batch = 4")
 TOGETHER = TOGETHER.replace(
     "steps = 6",
-    "steps = 10\nwarmup_steps = 2\nlearning_rate = 0.001\nema = 0.5\n"
+    "steps = 10\nseed = 1\nwarmup_steps = 2\nlearning_rate = 0.001\nema = 0.5\n"
     "temporal_weight = 0.0",
 )
 """Ten steps at rates that matter, small enough that rounding does not grow."""
@@ -114,12 +114,8 @@ def assert_same_bits(one, other):
 
 
 def assert_close(one, other, within=1e-4):
-    """Compare networks: the norm of each tensor's difference over that of the tensor.
-
-    Not element by element: Adam's steps of a weight whose gradient is near zero are
-    those of rounding errors.
-    """
+    """Compare networks, every weight over the largest of its tensor."""
     for name, weight in one.items():
         if not name.endswith(tuple(FREE)):
-            gap = np.linalg.norm(weight - other[name]) / np.linalg.norm(other[name])
-            assert gap <= within, (name, gap)
+            gap = np.abs(weight - other[name]).max()
+            assert gap <= within * np.abs(other[name]).max(), (name, gap)
