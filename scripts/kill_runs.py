@@ -193,9 +193,11 @@ def main() -> int:
             moment = draw.uniform(0.1, 1.0) * seconds[command]
             try:
                 kill_once(commands[command], out, moment)
+                said = "nothing lost"
             except Exception as error:
                 failed += 1
-                print(f"{command} killed at {moment:.2f} s: {error}", flush=True)
+                said = str(error)
+            print(f"{number}: {command} killed at {moment:.2f} s: {said}", flush=True)
     print(f"{given.count} kills, {failed} lost something")
     return int(failed > 0)
 

@@ -11,7 +11,7 @@ from nst_tf.commands.flags import read_flags
 from nst_tf.commands.optimize_run import optimize
 from nst_tf.commands.pipes import is_stdout, piped
 from nst_tf.commands.renamed import renamed
-from nst_tf.settings.checks import InputError, finite, reject
+from nst_tf.settings.checks import InputError, at_least, reject
 from nst_tf.settings.codec import from_dict
 from nst_tf.settings.loss import TERMS, LossSettings
 from nst_tf.settings.optimize import OptimizeSettings
@@ -76,7 +76,7 @@ class Job:
             if getattr(self, name) < 0:
                 raise InputError(f"{name} must be at least 0")
         if self.max_megapixels is not None:
-            reject(finite("max_megapixels", self.max_megapixels, least=0.001))
+            reject(at_least("max_megapixels", self.max_megapixels, least=0.001))
         if not 0 <= self.live_port <= 65535:
             raise InputError(f"live_port must be in 0..65535, got {self.live_port}")
         if self.style_masks and not self.masks:

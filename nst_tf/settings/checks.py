@@ -17,17 +17,12 @@ def reject(problems: list[str]) -> None:
         raise InputError("; ".join(problems))
 
 
-def finite(name: str, value: float, *, least: float = 0.0) -> list[str]:
+def at_least(name: str, value: float, least: float = 0.0) -> list[str]:
     """Return what is wrong with a number that must be finite and at least `least`."""
-    if math.isfinite(value) and value >= least:
-        return []
-    return [f"{name} must be a finite number of at least {least:g}, got {value:g}"]
-
-
-def at_least(name: str, value: float, least: float) -> list[str]:
-    """Return what is wrong with a number that must be at least `least`."""
-    # Not a number is not at least anything.
-    return [] if value >= least else [f"{name} must be at least {least}, got {value}"]
+    # No conversion: a whole number may be too large for one.
+    if not -math.inf < value < math.inf:
+        return [f"{name} must be a finite number of at least {least:g}, got {value:g}"]
+    return [] if value >= least else [f"{name} must be at least {least:g}, got {value}"]
 
 
 def all_at_least(settings: object, **least: float) -> list[str]:

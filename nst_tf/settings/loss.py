@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from nst_tf.settings.budget import DEFAULT_STRENGTH, content_target
-from nst_tf.settings.checks import exceeds, finite, reject, within
+from nst_tf.settings.checks import at_least, exceeds, reject, within
 
 Network = Literal["auto", "vgg19", "vgg16", "lite", "lite-vgg19"]
 Vgg = Literal["vgg19", "vgg16"]
@@ -88,7 +88,7 @@ class LossSettings:
         given = {name: getattr(self, f"{name}_weight") for name in TERMS}
         for name, weight in given.items():
             if weight is not None:
-                problems += finite(f"{name}_weight", weight)
+                problems += at_least(f"{name}_weight", weight)
         lambdas = self.style_layer_weights
         if lambdas is not None:
             if len(lambdas) != len(self.style_layers):
@@ -97,7 +97,7 @@ class LossSettings:
                     f" style layer, got {len(lambdas)}"
                 )
             for value in lambdas:
-                problems += finite("style_layer_weights", value)
+                problems += at_least("style_layer_weights", value)
         problems += exceeds("style_layer_ratio", self.style_layer_ratio)
         if self.strength is not None:
             problems += within("strength", self.strength, 0, 1)

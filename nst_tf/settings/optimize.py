@@ -13,7 +13,6 @@ from nst_tf.settings.checks import (
     InputError,
     at_least,
     exceeds,
-    finite,
     momentum,
     parse_memory,
     reject,
@@ -117,7 +116,7 @@ class OptimizeSettings:
             problems += at_least("style_size", self.style_size, MIN_SIDE)
         problems += exceeds("style_scale", self.style_scale)
         for share in self.style_shares or ():
-            problems += finite("style_shares", share)
+            problems += at_least("style_shares", share)
         if self.style_shares is not None and not any(self.style_shares):
             problems.append("style_shares can't all be 0")
         problems += at_least("scales", self.scales, 1)
@@ -131,7 +130,7 @@ class OptimizeSettings:
         problems += at_least("backtracking", self.backtracking, 0)
         problems += at_least("seed", self.seed, 0)
         problems += exceeds("scale_factor", self.scale_factor, 1)
-        problems += finite("tolerance", self.tolerance)
+        problems += at_least("tolerance", self.tolerance)
         problems += momentum("ema", self.ema)
         if self.memory is not None:
             try:

@@ -13,7 +13,6 @@ from nst_tf.settings.checks import (
     all_at_least,
     at_least,
     exceeds,
-    finite,
     momentum,
     reject,
     within,
@@ -133,13 +132,13 @@ class TrainSettings:
             problems.append(f"size must be a multiple of {multiple}, got {self.size}")
         if self.learning_rate is not None:
             problems += exceeds("learning_rate", self.learning_rate)
-        problems += at_least("clip", self.clip, 0) or finite("clip", self.clip)
+        problems += at_least("clip", self.clip)
         problems += momentum("ema", self.ema)
         for name in ("mix", "weaker", "relight"):
             problems += within(name, getattr(self, name), 0, 1)
         problems += at_least("content_budget", self.content_budget, 0)
         for name in ("temporal_weight", "tone_weight"):
-            problems += finite(name, getattr(self, name))
+            problems += at_least(name, getattr(self, name))
         if not self.styles:
             problems.append("a recipe needs at least one [[styles]]")
         names = [style.name for style in self.styles]

@@ -9,7 +9,7 @@ this module counts numbers.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from nst_tf.settings.checks import finite, reject
+from nst_tf.settings.checks import at_least, reject
 from nst_tf.settings.loss import TERMS, LossSettings, paints
 
 _RECORD = 1 + len(TERMS)
@@ -88,7 +88,7 @@ def problems(changes: tuple[float, ...]) -> list[str]:
             )
         latest = max(after, latest)
         for name, value in weights.items():
-            found += finite(f"weight_changes: the {name} weight", value)
+            found += at_least(f"weight_changes: the {name} weight", value)
         if not paints(weights):
             found.append("weight_changes: content and style can't both weigh 0")
     return found

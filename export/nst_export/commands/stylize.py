@@ -17,7 +17,7 @@ from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf.commands import INTERRUPTED, PROGRAM, console
 from nst_tf.commands.flags import ADDRESS, program
 from nst_tf.commands.pipes import is_stdout, piped
-from nst_tf.settings.checks import MIN_SIDE, InputError, finite, reject
+from nst_tf.settings.checks import MIN_SIDE, InputError, at_least, reject
 
 if TYPE_CHECKING:
     from nst_export.pairs import Pair
@@ -96,7 +96,7 @@ def stylize(job: Job) -> int:
         if value is not None and value < least:
             raise InputError(f"{name} must be at least {least}, got {value}")
     if job.max_megapixels is not None:
-        reject(finite("max_megapixels", job.max_megapixels, least=0.001))
+        reject(at_least("max_megapixels", job.max_megapixels, least=0.001))
     if job.in_bulk:
         from nst_export.bulk.run import paint_in_bulk
 

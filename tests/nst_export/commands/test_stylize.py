@@ -218,5 +218,5 @@ def test_a_limit_that_is_none_is_refused(tmp_path, capsys, limit):
     photo = photograph(tmp_path / "a.jpg")
     out = tmp_path / "x.png"
     assert stylize(photo, "-o", out, f"--max-megapixels={limit}") == 2
-    assert "max_megapixels must be a finite number" in capsys.readouterr().err
+    assert "max_megapixels must be" in capsys.readouterr().err
     assert not out.exists()

@@ -83,7 +83,8 @@ def test_a_new_file_is_taken_without_losing_a_request(tmp_path):
     [
         (["no.tflite"], "there is no model no.tflite"),
         (["--workers", "0"], "workers must be at least 1"),
-        (["--deadline", "nan"], "deadline must be at least 0.1"),
+        (["--deadline", "nan"], "deadline must be a finite number of at least 0.1"),
+        (["--deadline", "inf"], "deadline must be a finite number of at least 0.1"),
         (["--port", "70000"], "port must be in 0..65535"),
         (["--max-size", "8", "--queue", "0"], "queue must be at least 1"),
         (["--host", "256.0.0.1"], "can't listen on 256.0.0.1:8000"),

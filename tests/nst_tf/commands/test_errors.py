@@ -156,7 +156,7 @@ def test_a_bad_output_is_found_before_a_bad_content(refused, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [
-        (("--style-weight", "-1"), "style_weight must be a finite number"),
+        (("--style-weight", "-1"), "style_weight must be at least 0, got -1"),
         (("--content-weight", "nan"), "content_weight must be a finite number"),
         (("--tv-weight", "inf"), "tv_weight must be a finite number"),
         (("--style-weight", "heavy"), "heavy"),

@@ -110,7 +110,7 @@ def test_weights_of_other_runs_stay():
         ((0.0, 1.0, 1.0), "four numbers a change, got 3"),
         ((5.0, 1, 1, 1, 4.0, 1, 1, 1), "in order, from 0; got 4 after 5"),
         ((0.5, 1, 1, 1), "in order"),
-        ((0.0, -1, 1, 1), "the content weight must be a finite number"),
+        ((0.0, -1, 1, 1), "the content weight must be at least 0, got -1"),
         ((0.0, 0, 0, 1), "content and style can't both weigh 0"),
     ],
 )

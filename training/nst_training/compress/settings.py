@@ -3,7 +3,7 @@
 import dataclasses
 from typing import get_args
 
-from nst_tf.settings.checks import at_least, finite, reject
+from nst_tf.settings.checks import at_least, reject
 from nst_tf.settings.loss import Vgg
 
 
@@ -31,7 +31,7 @@ class CompressSettings:
     """What crops, runs and positions come from."""
 
     def __post_init__(self) -> None:
-        problems = finite("rate", self.rate)
+        problems = at_least("rate", self.rate)
         for name in ("numbers", "crops", "batch", "runs"):
             problems += at_least(name, getattr(self, name), 1)
         problems += at_least("crop", self.crop, 32)
