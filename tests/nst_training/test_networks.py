@@ -150,7 +150,7 @@ def test_a_style_is_added_without_vgg_to_a_model_trained_with_it(
     assert read_card(base)["recipe"]["extractor"]["network"] == "vgg19"
     save_image(tmp_path / "dots.png", scene(40, 44, seed=12))
     more = with_style(read_card(base), "dots", tmp_path / "dots.png")
-    losses = run(dataclasses.replace(more, steps=12), photos, out, base=base)
+    losses = run(dataclasses.replace(more, steps=12), photos, out, base=base, kept=True)
     assert losses[12] < losses[1]
     card = read_card(out)
     assert [style["name"] for style in card["styles"]] == ["night", "dots"]

@@ -15,6 +15,7 @@ from nst_tf.imaging.write import save_image
 from nst_tf.network.trained import CARD, MODEL, PREVIEWS, STATE, load_model, read_card
 from nst_tf.running.callbacks import FiniteGuard
 from nst_tf.running.checkpoint import load_checkpoint
+from nst_tf.settings.codec import to_plain
 from nst_training.settings import sweep, with_style
 from nst_training.train import train
 from tests.helpers import SLOW, Steps, scene, training, write_photos
@@ -160,7 +161,7 @@ def test_a_style_is_added_without_a_bit_of_change_to_the_others(
     save_image(tmp_path / "dots.png", scene(40, 44, seed=12))
     more = with_style(read_card(base), "dots", tmp_path / "dots.png")
     more = dataclasses.replace(more, steps=6)
-    train(more, photos, out, base=base, preview_every=3)
+    train(more, photos, out, base=base, kept=True, preview_every=3)
     old, new = load_model(base), load_model(out)
     assert new.styles == ["night", "wave", "dots"]
     changed = 0
@@ -177,6 +178,32 @@ def test_a_style_is_added_without_a_bit_of_change_to_the_others(
     )
     with pytest.raises(InputError, match="has the styles night, wave, dots, the"):
         train(settings, photos, tmp_path / "x", base=out)
+    with pytest.raises(InputError, match="no style is added to those of"):
+        train(settings, photos, tmp_path / "x", base=base, kept=True)
+
+
+def test_with_more_styles_all_of_a_model_is_trained_on(photos, settings, tmp_path):
+    base, out = tmp_path / "base", tmp_path / "more"
+    train(settings, photos, base, preview_every=0)
+    more = settings
+    for name in ("dots", "lines"):
+        save_image(tmp_path / f"{name}.png", scene(40, 44, seed=len(name)))
+        more = with_style({"recipe": to_plain(more)}, name, tmp_path / f"{name}.png")
+    more = dataclasses.replace(
+        more, steps=3, learning_rate=1e-4, extractor=settings.extractor, ema=0.0
+    )
+    train(more, photos, out, base=base, preview_every=0)
+    old, new = load_model(base), load_model(out)
+    assert new.styles == ["night", "wave", "dots", "lines"]
+    pairs = list(zip(weights(base), weights(out), strict=True))
+    moved = [np.abs(one - other[: len(one)]).max() for one, other in pairs]
+    assert np.mean(np.array(moved) > 0) > 0.9
+    photo = scene(36, 40, seed=3)
+    # It goes on from where the model was; new styles begin alike.
+    was, now = old(photo, [0, 1, 0]), new(photo, [0, 1, 0, 0, 0])
+    assert 0 < np.abs(was - now).mean() < 0.02
+    dots, lines = (new(photo, row) for row in np.eye(5)[3:])
+    assert 0 < np.abs(dots - lines).mean() < 0.02 < np.abs(dots - now).mean()
 
 
 def test_a_trained_model_is_trained_on_from_where_it_is(photos, settings, tmp_path):

@@ -134,7 +134,7 @@ class Batches:
         seed: What order, crops and weights come from.
         mix: Fraction of examples that mix two styles; style 0 is never asked for.
         weaker: Fraction of examples painted at less than full strength.
-        only: Index of the only style to ask for, from 1, never mixed.
+        known: Styles at the start that are never asked for.
         share: Which part of every batch is made; the parts of all workers, one after
             the other, are the batch that one alone would make.
         threads: That decode.
@@ -150,13 +150,13 @@ class Batches:
         seed: int = 0,
         mix: float = 0.25,
         weaker: float = 0.0,
-        only: int | None = None,
+        known: int = 0,
         share: Share = ALL,
         threads: int = 2,
     ) -> None:
         self.source, self.size, self.batch = source, size, batch
         self.styles, self.seed, self.mix = styles, seed, mix
-        self.weaker, self.only = weaker, only
+        self.weaker, self.known = weaker, known
         self.slots = share.slots(batch)
         self.threads = threads
         self.broken: dict[str, str] = {}
@@ -251,13 +251,12 @@ class Batches:
         """Return one style, or two in a random proportion, at some strength."""
         kind, part, weak, share = draw.random(4)
         weights = np.zeros(self.styles + 1, "float32")
-        if self.only is not None:
-            weights[self.only] = 1.0
-        elif kind < self.mix and self.styles > 1:
-            first, second = 1 + draw.choice(self.styles, 2, replace=False)
+        asked = self.styles - self.known
+        if kind < self.mix and asked > 1:
+            first, second = 1 + self.known + draw.choice(asked, 2, replace=False)
             weights[first], weights[second] = part, 1.0 - part
         else:
-            weights[1 + draw.integers(self.styles)] = 1.0
+            weights[1 + self.known + draw.integers(asked)] = 1.0
         if weak < self.weaker:
             weights *= 1.0 - WEAKEST * share
             weights[0] = WEAKEST * share

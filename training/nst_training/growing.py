@@ -1,4 +1,4 @@
-"""Training on from a trained model, with its styles or with one more."""
+"""Training on from a trained model, with its styles or with more."""
 
 from pathlib import Path
 
@@ -17,27 +17,32 @@ class Base:
 
     Args:
         folder: What an earlier training wrote.
-        settings: Of the training; their styles are the model's, or one more at the end.
+        settings: Of the training; their styles begin with the model's.
+        kept: Whether the model's weights keep their bits, and only the rows of styles
+            that are added are trained.
 
     Attributes:
         model: The model.
-        grows: Whether a style is added: then the model's weights keep their bits.
+        kept: As given.
         hash: SHA-256 of the model's file.
 
     Raises:
         InputError: There is no model, or it does not fit the settings.
     """
 
-    def __init__(self, folder: Path, settings: TrainSettings) -> None:
-        self.model = load_model(folder)
+    def __init__(self, folder: Path, settings: TrainSettings, *, kept: bool) -> None:
+        self.model, self.kept = load_model(folder), kept
         self.hash = sha256(folder / MODEL)
         names = [style.name for style in settings.styles]
-        self.grows = names[:-1] == self.model.styles
-        if not self.grows and names != self.model.styles:
+        known = len(self.model.styles)
+        self.added = len(names) - known
+        if names[:known] != self.model.styles:
             raise InputError(
                 f"{folder} has the styles {', '.join(self.model.styles)}, the settings"
-                f" {', '.join(names)}; they may have the same or one more"
+                f" {', '.join(names)}; they may have the same, and more after them"
             )
+        if kept and not self.added:
+            raise InputError(f"no style is added to those of {folder}")
         theirs, mine = self.model.network.settings, settings.network()
         if (mine.architecture, mine.width) != (theirs.architecture, theirs.width):
             raise InputError(
@@ -50,45 +55,37 @@ class Base:
     def style_factors(self) -> list[float] | None:
         """What the model's content budget had come to, if it had one."""
         factors = self.model.card.get("style_factors")
-        return [*factors, 1.0] if factors and self.grows else factors
+        return [*factors, *[1.0] * self.added] if factors else None
 
     def start(self, network: keras.Model) -> None:
         """Put the model's weights into a network; freeze what is not to change."""
-        if self.grows:
-            _adopt(network, self.model.network)
-        else:
-            network.set_weights(self.model.network.get_weights())
+        for layer in network.layers:
+            weights = self.model.network.get_layer(layer.name).get_weights()
+            if isinstance(layer, ConditionalInstanceNormalization):
+                # A new style starts as the mean of those there are.
+                weights = [_with_means(rows, self.added) for rows in weights]
+            elif self.kept:
+                layer.trainable = False
+            layer.set_weights(weights)
 
     def keep(self, network: keras.Model) -> None:
         """Put back what was not to change, to the bit.
 
         The moving average of equal numbers may differ from them in the last bit.
         """
-        if self.grows:
-            _keep_rows(network, self.model.network)
+        if not self.kept:
+            return
+        for layer in network.layers:
+            if isinstance(layer, ConditionalInstanceNormalization):
+                old = self.model.network.get_layer(layer.name).get_weights()
+                layer.set_weights(
+                    [
+                        np.concatenate([rows, new[len(rows) :]])
+                        for rows, new in zip(old, layer.get_weights(), strict=True)
+                    ]
+                )
 
 
-def _adopt(network: keras.Model, base: keras.Model) -> None:
-    """Take over a network with one style less; leave only the norms trainable."""
-    for layer in network.layers:
-        if isinstance(layer, ConditionalInstanceNormalization):
-            rows = [np.asarray(value) for value in base.get_layer(layer.name).weights]
-            # The new style starts as the mean of those there are.
-            layer.set_weights(
-                [np.concatenate([r, r.mean(axis=0, keepdims=True)]) for r in rows]
-            )
-        else:
-            layer.set_weights(base.get_layer(layer.name).get_weights())
-            layer.trainable = False
-
-
-def _keep_rows(network: keras.Model, base: keras.Model) -> None:
-    for layer in network.layers:
-        if isinstance(layer, ConditionalInstanceNormalization):
-            old = base.get_layer(layer.name).get_weights()
-            layer.set_weights(
-                [
-                    np.concatenate([rows, new[-1:]])
-                    for rows, new in zip(old, layer.get_weights(), strict=True)
-                ]
-            )
+def _with_means(rows: np.ndarray, count: int) -> np.ndarray:
+    """Return rows, and their mean so many times below them."""
+    return np.concatenate([rows, *[rows.mean(axis=0, keepdims=True)] * count])

@@ -79,25 +79,25 @@ class Objectives:
         return self._built[name]
 
 
-def read_paintings(settings: TrainSettings, *, added: bool) -> list[np.ndarray]:
+def read_paintings(settings: TrainSettings, *, known: int) -> list[np.ndarray]:
     """Return the paintings of a training, float32 `[H, W, 3]`, RGB 0..1, one a style.
 
     Args:
         settings: Of the training.
-        added: Whether the last style is added to a trained model.
+        known: Styles at the start that are never asked for.
 
     Raises:
         InputError: A painting can't be read or is too small.
     """
-    new = settings.styles[-1:] if added else settings.styles
+    new = settings.styles[known:]
     # A position cannot be mirrored about itself.
     least = MIN_SIDE * (2 if settings.extractor.padding == "reflect" else 1)
     read = [
         _painting(style.image, style.size or settings.style_size, least)
         for style in new
     ]
-    # Only an added style is ever asked for; any picture holds the others' place.
-    return read[:1] * (len(settings.styles) - len(new)) + read
+    # Any picture holds the place of those that are never asked for.
+    return read[:1] * known + read
 
 
 def _painting(path: Path, size: int, least: int) -> np.ndarray:

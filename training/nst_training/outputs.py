@@ -119,11 +119,9 @@ class Outputs:
         return card
 
     def _styles(self) -> list[dict[str, Any]]:
-        """Return names, credits and hashes; of a growing model's own, its card's."""
-        if self.base is not None and self.base.grows:
-            new = _credit(self.settings.styles[-1])
-            return [*self.base.model.card["styles"], new]
-        return [_credit(style) for style in self.settings.styles]
+        """Return names, credits and hashes; of styles that are kept, their card's."""
+        kept = self.base.model.card["styles"] if self.base and self.base.kept else []
+        return [*kept, *map(_credit, self.settings.styles[len(kept) :])]
 
 
 def _credit(style: StyleSettings) -> dict[str, str]:

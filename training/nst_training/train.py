@@ -52,6 +52,7 @@ def train(
     checkpoint_every: int = 250,
     preview_every: int = 500,
     base: Path | None = None,
+    kept: bool = False,
     resume: bool = False,
     in_memory: bool = False,
     workers: Workers | None = None,
@@ -65,10 +66,10 @@ def train(
         observer: Called after every step.
         checkpoint_every: Steps between two states.
         preview_every: Steps between two previews (0: none).
-        base: Folder of a trained model to start from. With the same styles, all of it
-            is trained on; strengths and weights of the loss may be others. If
-            `settings.styles` has one more at its end, only that one's rows of gamma
-            and beta are trained, and all other weights keep their bits.
+        base: Folder of a trained model to start from. `settings.styles` has its styles,
+            and maybe more after them; strengths and weights of the loss may be others.
+        kept: Train only the rows of gamma and beta of the styles that are added to
+            those of `base`; all other weights keep their bits.
         resume: Go on from the state in `folder`; the result has the bits of an
             unbroken run.
         in_memory: Hold all photographs of a folder in the memory of the device that
@@ -95,7 +96,7 @@ def train(
         observer,
         checkpoint_every,
         preview_every,
-        base,
+        Base(base, settings, kept=kept) if base is not None else None,
         in_memory,
         workers,
     )
@@ -113,7 +114,7 @@ class _Run:
         observer: Observer | None,
         checkpoint_every: int,
         preview_every: int,
-        base: Path | None,
+        base: Base | None,
         in_memory: bool,
         workers: Workers,
     ) -> None:
@@ -121,10 +122,11 @@ class _Run:
             raise InputError("only photographs of a folder can be held in memory")
         self.in_memory, self.workers = in_memory, workers
         self.settings, self.source, self.folder = settings, source, folder
-        self.base = Base(base, settings) if base is not None else None
+        self.base = base
+        self.known = len(base.model.styles) if base is not None and base.kept else 0
         self.observer = observer
         self.checkpoint_every, self.preview_every = checkpoint_every, preview_every
-        paintings = read_paintings(settings, added=self.grows)
+        paintings = read_paintings(settings, known=self.known)
         self.objectives = Objectives(settings, paintings)
         self.file = StateFile(folder / STATE, self._identity())
         self.outputs = Outputs(folder, settings, self.base)
@@ -133,11 +135,6 @@ class _Run:
         self.lowered = 0
         self.saved = False
         self.budget: ContentBudget | None = None
-
-    @property
-    def grows(self) -> bool:
-        """Whether a style is added to a trained model."""
-        return self.base is not None and self.base.grows
 
     def _identity(self) -> RunIdentity:
         facts = to_plain(self.settings)
@@ -151,6 +148,8 @@ class _Run:
             "backend": keras.backend.backend(),
             "base": self.base.hash if self.base is not None else None,
         }
+        if self.known:
+            facts["kept"] = True
         if self.in_memory:  # Other crops.
             facts["in_memory"] = True
         return RunIdentity(facts, hint=". Give another --output, or delete it")
@@ -284,7 +283,7 @@ class _Run:
             "seed": settings.seed + 1000 * self.lowered,
             "mix": settings.mix,
             "weaker": settings.weaker if self._trains_strength else 0.0,
-            "only": len(settings.styles) if self.grows else None,
+            "known": self.known,
             "share": self.workers.share,
         }
         if self.in_memory and isinstance(self.source, Folder):

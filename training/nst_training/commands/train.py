@@ -45,10 +45,11 @@ class Job:
     """Folder for model, card, log, previews and state; without it one of the recipe's
     name."""
     add_style: str | None = None
-    """NAME=IMAGE: instead of a recipe, one more style for the model of --base."""
+    """NAME=IMAGE: instead of a recipe, one more style for the model of --base, whose
+    weights keep their bits."""
     base: Path | None = None
-    """Folder of a trained model to start from; with --add-style its weights keep their
-    bits."""
+    """Folder of a trained model to start from; a recipe has its styles, and maybe more
+    after them."""
     sweep: tuple[float, ...] = ()
     """Factors: train every style at each of these strengths, to choose by looking."""
     in_memory: bool = False
@@ -251,6 +252,7 @@ def _train(
             checkpoint_every=job.checkpoint_every,
             preview_every=job.preview_every,
             base=job.base,
+            kept=job.add_style is not None,
             resume=resume,
             in_memory=job.in_memory,
             workers=workers,
@@ -277,11 +279,8 @@ def _train(
 
 
 def _new(job: Job, settings: TrainSettings) -> tuple[StyleSettings, ...]:
-    """Return the styles whose paintings are read: of a growing model the added one."""
-    from nst_tf.network.trained import read_card
-
-    known = len(read_card(job.base)["styles"]) if job.base is not None else 0
-    return settings.styles[known:] or settings.styles
+    """Return the styles whose paintings are read."""
+    return settings.styles[-1:] if job.add_style is not None else settings.styles
 
 
 def _texts(now: "TrainStep", settings: TrainSettings, took: float) -> dict[str, str]:
