@@ -26,7 +26,6 @@ class Blocks:
     Attributes:
         image: The photograph, symbolic float32 `[B, H, W, 3]`.
         style: The styles' weights, symbolic float32 `[B, N + 1]`.
-        trained_strength: Whether the normalisations know the photograph's share.
         narrow: Channels of the maps of the highest resolution.
         middle: Those of the next.
         wide: Those of the lowest.
@@ -35,17 +34,17 @@ class Blocks:
     def __init__(self, settings: NetworkSettings, *, tiles: bool) -> None:
         self.settings, self.tiles = settings, tiles
         self.lowering, self.policy = settings.lowering, settings.dtype
-        self.trained_strength = settings.architecture == "hourglass"
+        trained = bool(settings.trained_strength)
         self.narrow, self.middle, self.wide = (
             max(1, round(settings.width * channels)) for channels in (32, 64, 128)
         )
         self.image = keras.Input((None, None, 3), dtype="float32", name="image")
         rows = settings.styles + 1
         self.style = keras.Input((rows,), dtype="float32", name="style")
-        self._rows = rows if self.trained_strength else settings.styles
-        self._blend = StyleBlend(
-            photograph=self.trained_strength, dtype="float32", name="blend"
-        )(self.style)
+        self._rows = rows if trained else settings.styles
+        self._blend = StyleBlend(photograph=trained, dtype="float32", name="blend")(
+            self.style
+        )
         self._own: list[Tensor] = []
         self._given: Any = None
 

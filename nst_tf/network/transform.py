@@ -127,6 +127,7 @@ def _graph(
     x = _ARCHITECTURES[settings.architecture](blocks)
     # float32: half precision would quantise the picture to fewer than 256 levels.
     x = keras.layers.Activation("sigmoid", dtype="float32", name="picture")(x)
-    mix = PhotographMix(late=blocks.trained_strength, dtype="float32", name="mix")
+    trained = bool(settings.trained_strength)
+    mix = PhotographMix(late=trained, dtype="float32", name="mix")
     x = mix(x, blocks.image, blocks.style)
     return blocks.inputs, blocks.with_statistics(x)

@@ -25,8 +25,12 @@ class NetworkSettings:
     styles: int = 1
     """Number of styles besides the photograph itself, which is style 0."""
     architecture: Architecture = "johnson"
-    """hourglass: half to an eighth of the photograph's resolution, a trained strength;
-    johnson: Johnson's, at full to a quarter of it."""
+    """hourglass: half to an eighth of the photograph's resolution; johnson: Johnson's,
+    at full to a quarter of it."""
+    trained_strength: bool | None = None
+    """Whether the normalisations know the photograph's share, so that less strength is
+    less painting; if not, the photograph is mixed in. Without it that of models saved
+    before there was a choice: hourglass yes, johnson no."""
     width: float = 1.0
     """Multiplier of the channels: 0.5 and 0.25 are faster."""
     lowering: Lowering = "native"
@@ -45,3 +49,6 @@ class NetworkSettings:
         problems = at_least("styles", self.styles, 1)
         problems += within("width", self.width, 0.1, 2)
         reject(problems)
+        if self.trained_strength is None:
+            trained = self.architecture == "hourglass"
+            object.__setattr__(self, "trained_strength", trained)

@@ -76,7 +76,7 @@ class TrainSettings:
     """The styles, in the order of the weights; style 0 is the photograph itself."""
     architecture: Architecture = "johnson"
     """johnson: Johnson's network, at full to a quarter of the photograph's resolution;
-    hourglass: at half to an eighth of it, twice as fast, with a trained strength."""
+    hourglass: at half to an eighth of it, twice as fast."""
     width: float = 1.0
     """Multiplier of the network's channels."""
     size: int = 256
@@ -111,7 +111,8 @@ class TrainSettings:
     """Weight of the tone term: 1 less the correlation between photograph and picture of
     the luminance in squares of 16 pixels: dark surfaces stay dark (0: no such term)."""
     weaker: float = 0.25
-    """Fraction of examples painted at less than full strength."""
+    """Fraction of examples painted at less than full strength (0: none is, and the
+    photograph is mixed in instead)."""
     relight: float = 0.3
     """Fraction of photographs that are made darker, lighter or flat in parts."""
     seed: int = 0
@@ -164,12 +165,13 @@ class TrainSettings:
 
     def network(self, **changes: Any) -> NetworkSettings:
         """Return the settings of the network to train."""
-        return NetworkSettings(
-            styles=len(self.styles),
-            architecture=self.architecture,
-            width=self.width,
-            **changes,
-        )
+        own: dict[str, Any] = {
+            "styles": len(self.styles),
+            "architecture": self.architecture,
+            "width": self.width,
+            "trained_strength": self.weaker > 0,
+        }
+        return NetworkSettings(**own | changes)
 
     @property
     def budgets(self) -> list[float]:

@@ -15,7 +15,7 @@ from keras import ops
 from nst_tf.running.transfer import replicas
 
 Tensor = Any
-_RATE = 0.01
+_RATE = 0.03
 """Largest change of a weight's logarithm for each picture of its style."""
 _RANGE = 4.0
 """Largest logarithm of a weight, up or down: 50 times."""

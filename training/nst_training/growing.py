@@ -1,6 +1,7 @@
 """Training on from a trained model, with its styles or with more."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -50,6 +51,18 @@ class Base:
                 f" width {theirs.width:g}, the settings say {mine.architecture} and"
                 f" {mine.width:g}"
             )
+        if theirs.trained_strength and not mine.trained_strength:
+            raise InputError(
+                f"the strength of {folder} is trained: weaker must exceed 0, or it would"
+                " be forgotten"
+            )
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """What of the network's settings it decides itself."""
+        if not self.kept:
+            return {}
+        return {"trained_strength": self.model.network.settings.trained_strength}
 
     @property
     def style_factors(self) -> list[float] | None:
@@ -62,8 +75,7 @@ class Base:
         for layer in network.layers:
             weights = self.model.network.get_layer(layer.name).get_weights()
             if isinstance(layer, ConditionalInstanceNormalization):
-                # A new style starts as the mean of those there are.
-                weights = [_with_means(rows, self.added) for rows in weights]
+                weights = [self._more(rows, layer.styles) for rows in weights]
             elif self.kept:
                 layer.trainable = False
             layer.set_weights(weights)
@@ -85,7 +97,11 @@ class Base:
                     ]
                 )
 
+    def _more(self, rows: np.ndarray, count: int) -> np.ndarray:
+        """Return so many rows; those of new styles start as the mean of all there are.
 
-def _with_means(rows: np.ndarray, count: int) -> np.ndarray:
-    """Return rows, and their mean so many times below them."""
-    return np.concatenate([rows, *[rows.mean(axis=0, keepdims=True)] * count])
+        So does that of the photograph, if the strength is to be trained from now on.
+        """
+        mean = rows.mean(axis=0, keepdims=True)
+        first = count - self.added - len(rows)
+        return np.concatenate([*[mean] * first, rows, *[mean] * self.added])

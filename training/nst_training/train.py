@@ -23,6 +23,7 @@ from nst_tf.running.identity import RunIdentity, hash_arrays
 from nst_tf.running.progress import Progress
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_plain
+from nst_tf.settings.network import NetworkSettings
 from nst_training.bucket import THREADS, Bucket
 from nst_training.budget import ContentBudget
 from nst_training.callbacks import Preview, TrainedWeights
@@ -200,7 +201,7 @@ class _Run:
         keras.utils.set_random_seed(settings.seed)
         dtype = self.objectives.dtype
         half = f"mixed_{dtype}" if dtype != "float32" else "float32"
-        network = build_network(settings.network(dtype=half))
+        network = build_network(self._network(dtype=half))
         if self.base is not None:
             self.base.start(network)
         # Here, where variables are spread over the devices; anew after a bad loss.
@@ -215,6 +216,10 @@ class _Run:
         if state is not None:
             self.file.restore(state, self._variables(network, optimizer))
         return network, optimizer
+
+    def _network(self, **changes: Any) -> NetworkSettings:
+        form = self.base.form if self.base is not None else {}
+        return self.settings.network(**form, **changes)
 
     def _lowered(self, state: Checkpoint | None) -> Checkpoint | None:
         """Count a loss that is not finite; return the state to go on from."""
@@ -282,7 +287,7 @@ class _Run:
             # Another draw after a loss that was not finite, still reproducible.
             "seed": settings.seed + 1000 * self.lowered,
             "mix": settings.mix,
-            "weaker": settings.weaker if self._trains_strength else 0.0,
+            "weaker": settings.weaker if self._network().trained_strength else 0.0,
             "known": self.known,
             "share": self.workers.share,
         }
@@ -291,10 +296,6 @@ class _Run:
         if isinstance(self.source, Bucket):
             drawn["threads"] = THREADS
         return Batches(self.source, **drawn)
-
-    @property
-    def _trains_strength(self) -> bool:
-        return self.settings.architecture == "hourglass"
 
     def _tell(self, batches: Batches, preview: np.ndarray | None) -> bool | None:
         """Tell the observer of a step; return whether any worker's wants an end."""

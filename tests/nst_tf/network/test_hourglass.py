@@ -14,7 +14,12 @@ SETTINGS = NetworkSettings(styles=2, architecture="hourglass", width=0.125)
 
 @pytest.fixture(scope="module")
 def network():
-    built = build_network(SETTINGS)
+    return _stirred(SETTINGS)
+
+
+def _stirred(settings):
+    """Return a network whose rows of gamma and beta differ."""
+    built = build_network(settings)
     rng = np.random.default_rng(0)
     built.set_weights(
         [w + 0.1 * rng.standard_normal(w.shape) for w in built.get_weights()]
@@ -43,7 +48,13 @@ def test_lowerings_give_equal_pictures(network, lowering):
     )
 
 
-def test_strength_0_is_the_photograph_and_others_are_no_double_exposure(network):
+@pytest.mark.parametrize("architecture", ["hourglass", "johnson"])
+def test_a_trained_strength_is_exact_at_0_and_no_double_exposure(architecture):
+    network = _stirred(
+        NetworkSettings(
+            styles=2, architecture=architecture, width=0.125, trained_strength=True
+        )
+    )
     photo = scene(32, 40, seed=2)
     np.testing.assert_allclose(paint(network, photo, 1, 0, 0), photo, atol=1e-6)
     half, full = paint(network, photo, 0.5, 0.5, 0), paint(network, photo, 0, 1, 0)
@@ -59,6 +70,8 @@ def test_a_saved_network_is_the_same(network, tmp_path):
     network.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert loaded.settings == SETTINGS
+    assert loaded.settings.trained_strength
+    assert not NetworkSettings(styles=2).trained_strength
     photo = scene(24, 32, seed=3)
     np.testing.assert_array_equal(
         paint(loaded, photo, 0, 0.5, 0.5), paint(network, photo, 0, 0.5, 0.5)
