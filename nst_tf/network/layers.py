@@ -128,17 +128,18 @@ class ConditionalInstanceNormalization(LoweredLayer):
         import tensorflow as tf
 
         x = tf.cast(x, self.compute_dtype)
-        gamma, beta = ops.matmul(style, self.gamma), ops.matmul(style, self.beta)
+        # Not by indexing, whose gradient is a batch of zeros for every picture.
+        gammas, betas = (
+            tf.unstack(ops.matmul(style, rows), x.shape[0])
+            for rows in (self.gamma, self.beta)
+        )
         pictures = [
             tf.compat.v1.nn.fused_batch_norm(
-                picture,
-                scale=gamma[index],
-                offset=beta[index],
-                epsilon=EPSILON,
-                is_training=True,
+                picture, scale=gamma, offset=beta, epsilon=EPSILON, is_training=True
             )[0]
-            # Not by indexing, whose gradient is a batch of zeros for every picture.
-            for index, picture in enumerate(tf.split(x, x.shape[0]))
+            for picture, gamma, beta in zip(
+                tf.split(x, x.shape[0]), gammas, betas, strict=True
+            )
         ]
         return tf.concat(pictures, axis=0)
 
