@@ -1,6 +1,7 @@
 """The scorecard: artefacts that are put in are found; scores follow L-BFGS."""
 
 import dataclasses
+import itertools
 import json
 
 import numpy as np
@@ -14,6 +15,7 @@ from nst_tf import (
     build_network,
     optimize_image,
 )
+from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
 from nst_tf.inspection.errors import ErrorMeter
 from nst_tf.network.trained import Model, load_model
@@ -155,6 +157,29 @@ def test_a_model_is_scored_in_every_style(random_vgg, trained, tmp_path):
     assert json.loads(json.dumps(card)) == card
     with pytest.raises(InputError, match=r"2 styles .* but 1 paintings"):
         evaluate(trained, [photo], paintings[:1])
+
+
+def test_strengths_are_a_dial(random_vgg, trained, tmp_path):
+    photo = tmp_path / "photo.png"
+    save_image(photo, PHOTO)
+    paintings = [tmp_path / "night.png", tmp_path / "wave.png"]
+    asked = {"size": 96, "limit": 0, "strengths": (0.25, 0.75)}
+    card, _ = evaluate(trained, [photo], paintings, **asked)
+    model, meter = load_model(trained), ErrorMeter(ExtractorSettings(network="vgg19"))
+    wave, pixels = scene(40, 40, seed=1), load_image(photo).pixels
+    none, quarter, _, whole = card["pictures"][1]["dial"]
+    assert none["content"] == pytest.approx(0, abs=1e-6)
+    expected = meter(model(pixels, [0.75, 0, 0.25]), pixels, wave)
+    assert quarter["content"] == pytest.approx(expected.content, rel=1e-3)
+    assert whole == card["pictures"][1]["errors"]
+    steps = [
+        (
+            more["content"] > less["content"],
+            np.mean(more["style"]) < np.mean(less["style"]),
+        )
+        for less, more in itertools.pairwise(card["pictures"][0]["dial"])
+    ]
+    assert card["styles"]["night"]["monotone"] == np.mean(steps)
 
 
 def test_another_programs_pictures_are_put_beside(random_vgg, trained, tmp_path):

@@ -26,9 +26,12 @@ from nst_training.flicker import measure_flicker
 from nst_training.scores import Score, ScoreFile, summarize
 
 
-def paint(model: Model, photo: np.ndarray, style: int) -> np.ndarray:
+def paint(
+    model: Model, photo: np.ndarray, style: int, strength: float = 1.0
+) -> np.ndarray:
     """Return float32 `[H, W, 3]` in one style alone, by its index, from 1."""
-    return model(photo, np.eye(len(model.styles) + 1, dtype="float32")[style])
+    rows = np.eye(len(model.styles) + 1, dtype="float32")
+    return model(photo, strength * rows[style] + (1.0 - strength) * rows[0])
 
 
 def score(
@@ -40,6 +43,7 @@ def score(
     *,
     name: str = "",
     limit: int = 150,
+    strengths: Sequence[float] = (),
 ) -> tuple[np.ndarray, Score]:
     """Stylise a photograph, measure the result and compare it with L-BFGS.
 
@@ -51,6 +55,7 @@ def score(
         meter: What measures content and style.
         name: What the score calls the photograph.
         limit: Evaluations after which the comparison ends (0: no comparison).
+        strengths: Rising, between 0 and 1, at which it is measured too.
 
     Returns:
         The picture, float32 `[H, W, 3]`, and its score.
@@ -61,6 +66,11 @@ def score(
 
     picture = painted(photo)
     errors = meter(picture, photo, painting)
+    dial = [
+        meter(paint(model, photo, style, strength), photo, painting)
+        for strength in (0.0, *strengths)
+        if strengths
+    ]
     return picture, Score(
         name,
         model.styles[style - 1],
@@ -68,6 +78,7 @@ def score(
         measure_artefacts(picture, photo, painting),
         measure_flicker(painted, photo),
         evaluations_to_match(errors, photo, painting, meter, limit) if limit else None,
+        (*dial, errors) if dial else (),
     )
 
 
@@ -78,6 +89,7 @@ def evaluate(
     *,
     size: int = 512,
     limit: int = 150,
+    strengths: Sequence[float] = (),
     beside: Path | None = None,
     observer: Callable[[Score], None] | None = None,
     state: Path | None = None,
@@ -91,6 +103,7 @@ def evaluate(
         paintings: The style images, in the order of the model's styles.
         size: Long side in pixels at which it is judged.
         limit: Evaluations of L-BFGS after which a comparison ends (0: none begins).
+        strengths: Rising, between 0 and 1, at which pictures are measured too.
         beside: A folder of another program's pictures, each with the names of a style
             and of a photograph in its own, to put on the sheet and into the scorecard.
         observer: Called after every picture that was scored now.
@@ -117,6 +130,7 @@ def evaluate(
     network = networks_of(ExtractorSettings())[-1]
     meter = ErrorMeter(ExtractorSettings(network=network))
     judged = {"size": size, "limit": limit, "network": network}
+    judged["strengths"] = [*strengths]
     identity = _identity(folder, photos, paintings, judged)
     file = ScoreFile(state, identity, Score.of)
     known = file.read() if resume else []
@@ -130,7 +144,14 @@ def evaluate(
                 scores.append(known[len(scores)])
             else:
                 picture, found = score(
-                    model, photo, painting, index, meter, name=path.name, limit=limit
+                    model,
+                    photo,
+                    painting,
+                    index,
+                    meter,
+                    name=path.name,
+                    limit=limit,
+                    strengths=strengths,
                 )
                 scores.append(found)
                 pictures.append(picture)

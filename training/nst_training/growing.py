@@ -53,8 +53,8 @@ class Base:
             )
         if theirs.trained_strength and not mine.trained_strength:
             raise InputError(
-                f"the strength of {folder} is trained: weaker must exceed 0, or it would"
-                " be forgotten"
+                f"the strength of {folder} is trained: weaker must exceed 0, or the"
+                " network forgets it"
             )
 
     @property

@@ -1,5 +1,6 @@
 """What is known of one picture of a network, of many, and how it is kept."""
 
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,8 @@ class Score(NamedTuple):
         flicker: Of films, if it was measured.
         evaluations: After how many L-BFGS has a lower style error at the same content
             error, if they were compared; the limit when it had not by then.
+        dial: Errors at rising strengths, the first 0, the last 1, if they were asked
+            for.
     """
 
     photo: str
@@ -34,16 +37,15 @@ class Score(NamedTuple):
     artefacts: Artefacts
     flicker: Flicker | None
     evaluations: int | None
+    dial: tuple[PictureErrors, ...] = ()
 
     def entry(self) -> dict[str, Any]:
         """Return the score as JSON-ready values."""
         films = self.flicker._asdict() if self.flicker is not None else None
         return {
             **self._asdict(),
-            "errors": {
-                "content": self.errors.content,
-                "style": list(self.errors.style),
-            },
+            "errors": _plain(self.errors),
+            "dial": [_plain(errors) for errors in self.dial],
             "artefacts": self.artefacts._asdict(),
             "flicker": films,
         }
@@ -51,13 +53,22 @@ class Score(NamedTuple):
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> "Score":
         """Return what `entry` made the values of."""
-        errors, flicker = entry["errors"], entry["flicker"]
+        flicker = entry["flicker"]
         parts = {
-            "errors": PictureErrors(errors["content"], tuple(errors["style"])),
+            "errors": _errors(entry["errors"]),
+            "dial": tuple(_errors(errors) for errors in entry["dial"]),
             "artefacts": Artefacts(**entry["artefacts"]),
             "flicker": Flicker(**flicker) if flicker is not None else None,
         }
         return cls(**{**entry, **parts})
+
+
+def _plain(errors: PictureErrors) -> dict[str, Any]:
+    return {"content": errors.content, "style": list(errors.style)}
+
+
+def _errors(entry: Mapping[str, Any]) -> PictureErrors:
+    return PictureErrors(entry["content"], tuple(entry["style"]))
 
 
 class Kept(Protocol):
@@ -150,6 +161,16 @@ def _style(scores: Sequence[Score]) -> dict[str, Any]:
     compared = [x.evaluations for x in scores if x.evaluations is not None]
     if compared:
         summary["evaluations"] = _quartiles(compared)
+    steps = [pair for found in scores for pair in itertools.pairwise(found.dial)]
+    if steps:
+        summary["monotone"] = float(
+            np.mean(
+                [
+                    (more.content > less.content, more.mean_style < less.mean_style)
+                    for less, more in steps
+                ]
+            )
+        )
     return summary
 
 

@@ -45,6 +45,9 @@ class Job:
     limit: int = 150
     """Evaluations of L-BFGS after which a comparison ends (0: no comparison, which
     takes most of the time)."""
+    strengths: tuple[float, ...] = ()
+    """Rising, between 0 and 1: strengths at which pictures are measured too, to see
+    that content error rises and style error falls from each to the next."""
     beside: Path | None = None
     """Folder of another program's pictures of these photographs, as large, to put on
     the sheet and into the scorecard: each with the names of style and photograph in its
@@ -103,6 +106,8 @@ def _check(job: Job) -> None:
         raise InputError(f"the scorecard {job.output} must end in .json")
     if job.size < 64 or job.limit < 0:
         raise InputError("size must be at least 64, limit at least 0")
+    if [*job.strengths] != sorted({x for x in job.strengths if 0 < x < 1}):
+        raise InputError("strengths must rise and lie between 0 and 1")
     if job.frames < 2:
         raise InputError(f"frames must be at least 2, got {job.frames}")
     if job.video is None and job.against is not None:
@@ -155,6 +160,7 @@ def _evaluate(job: Job, recipe: "TrainSettings", photos: list[Path]) -> int:
         [style.image for style in recipe.styles],
         size=job.size,
         limit=job.limit,
+        strengths=job.strengths,
         beside=job.beside,
         observer=show,
         state=_state(job),
@@ -166,6 +172,8 @@ def _evaluate(job: Job, recipe: "TrainSettings", photos: list[Path]) -> int:
         for name, found in card["styles"].items():
             style = " ".join(f"{value:.3f}" for value in found["style"])
             print(f"{name}: content {found['content']:.2f}, style {style} (medians)")
+            if job.strengths:
+                print(f"{name}: {found['monotone']:.0%} of the steps of strength rise")
         print(f"{job.output}, {_sheet(job)}")
     return 0
 
