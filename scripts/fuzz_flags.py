@@ -120,6 +120,8 @@ BASES: dict[str, tuple[str, ...]] = {
 }
 WITHOUT = ("compress", "fetch-weights")
 """Commands whose sound line needs weights that are not there, or the net."""
+EAGER = ("train", "optimize", "explore", "evaluate", "features", "video")
+"""Commands whose cases are mostly the tracing of graphs."""
 
 
 class Flag(NamedTuple):
@@ -329,11 +331,18 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=list(BASES))
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--limit", type=float, default=LIMIT, help="of a refusal, s")
+    parser.add_argument(
+        "--eager", action="store_true", help="trace no graphs: faster on tiny inputs"
+    )
     parser.add_argument("--verbose", action="store_true", help="show every case")
     parser.add_argument("--inputs", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.inputs:
         (command,) = given.only
+        if given.eager and command in EAGER:
+            import tensorflow as tf
+
+            tf.config.run_functions_eagerly(True)
         wrong = run_cases(
             command,
             given.first,
@@ -354,6 +363,7 @@ def main() -> int:
                 words += ["--count", str(count), "--seed", str(given.seed)]
                 words += ["--limit", str(given.limit)]
                 words += ["--verbose"] if given.verbose else []
+                words += ["--eager"] if given.eager else []
                 done = subprocess.run(
                     [sys.executable, "-m", "scripts.fuzz_flags", *words],
                     cwd=ROOT,
