@@ -21,10 +21,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from PIL import Image
+
 from nst_tf.imaging.formats import SUFFIXES
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.scene import landscape
 from nst_tf.imaging.write import save_image
+from nst_tf.settings.checks import InputError
 
 ROOT = Path(__file__).parents[1]
 PYTHONPATH = os.pathsep.join(str(ROOT / name) for name in ("", "training", "export"))
@@ -122,7 +125,7 @@ def check_whole(folder: Path) -> None:
         if hidden or not path.is_file():
             continue
         if path.suffix in SUFFIXES:
-            load_image(path)
+            _check_picture(path)
         elif path.suffix == ".json":
             json.loads(path.read_text("utf-8"))
         elif path.suffix == ".jsonl":
@@ -141,6 +144,19 @@ def check_whole(folder: Path) -> None:
                 size = sum(file.stat().st_size for file in files if file.is_file())
                 if size != entry["bytes"]:
                     raise ValueError(f"{entry['file']} has {size} bytes")
+
+
+def _check_picture(path: Path) -> None:
+    try:
+        load_image(path)
+    except InputError:
+        with Image.open(path) as file:  # A short film may be.
+            frames = getattr(file, "n_frames", 1)
+            if frames == 1:
+                raise
+            for frame in range(frames):
+                file.seek(frame)
+                file.load()
 
 
 def kill_once(make: Callable[[Path], Run], out: Path, moment: float) -> None:

@@ -1,6 +1,7 @@
 """What the programs share: a log, signals, a quiet start."""
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -23,6 +24,8 @@ def import_quietly() -> None:
     They come before its own log level is read.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # What it says of functions that are traced again is no concern of who paints.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with silence():
         from nst_tf.backend.precision import has_gpu
 

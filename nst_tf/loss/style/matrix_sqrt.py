@@ -46,7 +46,8 @@ def trace_of_root(matrix: Tensor, floor: Tensor) -> Tensor:
     values, vectors = ops.eigh(ops.where(sound, fixed, ops.zeros_like(fixed)))
     values = ops.maximum(values, 0.0)
     least = ops.square(floor)[..., None]
-    roots = ops.maximum(ops.sqrt(values + least), 1e-30)
+    # Not so small that its cube were 0: of an even style nothing is left to compare.
+    roots = ops.maximum(ops.sqrt(values + least), 1e-12)
     total = ops.sum(values / roots, axis=-1)
     total = ops.where(sound[..., 0, 0], total, float("nan"))
     slope = (0.5 * values + least) / ops.square(roots) / roots

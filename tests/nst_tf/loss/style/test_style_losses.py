@@ -134,6 +134,19 @@ def test_the_roots_gradient_is_finite_where_eigenvectors_have_none(matrix):
         np.testing.assert_allclose(gradient, 0.5 * np.eye(5), atol=1e-3)
 
 
+def test_an_even_style_has_a_finite_distance_and_gradient():
+    even = np.full((1, 6), 0.7, "float32")  # One position, as of a tiny painting.
+
+    def distance(features):
+        return our_wasserstein(graph_moments(features), even)[0]
+
+    expected = ((F.mean(0) - even[0]) ** 2 + F.var(0)).mean()
+    np.testing.assert_allclose(distance(ops.convert_to_tensor(F)), expected, rtol=1e-4)
+    gradient = ops.convert_to_numpy(gradient_of(distance, F))
+    assert np.isfinite(gradient).all()
+    assert np.abs(gradient).max() > 0
+
+
 def test_what_is_not_finite_stays_so_without_failing():
     bad = ops.convert_to_tensor(np.full((1, 3, 3), np.nan, "float32"))
     got = trace_of_root(bad, ops.convert_to_tensor(np.ones(1, "float32")))
