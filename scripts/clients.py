@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-STYLE = np.eye(7, dtype="float32")[[6]]
-"""Udnie alone, of the bundled gallery: `[1, 7]`."""
+STYLE = np.eye(13, dtype="float32")[[6]]
+"""Udnie alone, of the bundled gallery: `[1, 13]`."""
 
 
 @contextlib.contextmanager

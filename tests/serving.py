@@ -13,7 +13,7 @@ from nst_export.runtime.mix import mix_weights
 from tests.helpers import PYTHONPATH, scene
 from tests.image_files import png
 
-GOOD = [0, 1, 0, 0, 0, 0, 0]
+GOOD = [0, 1, *[0] * 11]
 """Style weights for the bundled gallery."""
 FLAT = [[[[0.5] * 3] * 16] * 16]
 """A grey batch `[1, 16, 16, 3]`."""

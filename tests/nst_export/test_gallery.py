@@ -39,7 +39,7 @@ def test_the_bundled_file_is_the_trained_network():
 
 def test_it_has_the_styles_of_its_recipe_with_credits(stylizer, capsys):
     recipe = read_recipe(RECIPE)
-    assert len(stylizer.styles) >= 6
+    assert len(stylizer.styles) >= 12
     assert stylizer.styles == [style.name for style in recipe.styles]
     assert stylizer.styles == load_model(MODEL).styles
     for style in stylizer.card["styles"]:
@@ -89,4 +89,4 @@ def test_strength_and_blends_lie_between(stylizer):
 def test_the_scorecard_ships_with_it():
     card = json.loads((MODEL / "scorecard.json").read_text())
     assert set(card["styles"]) == set(load_model(MODEL).styles)
-    assert len(card["pictures"]) == 6 * len({p["photo"] for p in card["pictures"]})
+    assert len(card["pictures"]) == 12 * len({p["photo"] for p in card["pictures"]})

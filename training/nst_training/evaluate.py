@@ -129,7 +129,7 @@ def evaluate(
     # The last: what is judged is looked at through the network itself, if it is here.
     network = networks_of(ExtractorSettings())[-1]
     meter = ErrorMeter(ExtractorSettings(network=network))
-    judged = {"size": size, "limit": limit, "network": network}
+    judged: dict[str, Any] = {"size": size, "limit": limit, "network": network}
     judged["strengths"] = [*strengths]
     identity = _identity(folder, photos, paintings, judged)
     file = ScoreFile(state, identity, Score.of)

@@ -12,7 +12,7 @@ import numpy as np
 import tritonclient.http as triton
 from PIL import Image
 
-STYLE = [0, 1, 0, 0, 0, 0, 0]  # Shares: the photograph, then the model's styles.
+STYLE = [0, 1] + [0] * 11  # Shares: the photograph, then the model's styles.
 
 
 def paint(photo: Image.Image, server: str) -> Image.Image:

@@ -41,7 +41,7 @@ def request(path, kind, body, *headers):
 
 def whole_requests():
     """Return one good request of every kind."""
-    styles = [0, 0.5, 0, 0, 0.5, 0, 0]
+    styles = [0, 0.5, 0.5, *[0] * 10]
     raw = [
         request("/stylize?style=udnie&size=48", f"image/{kind.lower()}", encoded(kind))
         for kind in ("JPEG", "PNG", "WEBP", "TIFF", "BMP")

@@ -69,7 +69,7 @@ def test_a_model_is_read_by_the_text_of_its_path_or_of_its_file():
         for given in (GALLERY, str(GALLERY), f"{GALLERY}/model.keras")
     ]
     photo = scene(24, 32)
-    weights = list(np.eye(7)[2])
+    weights = list(np.eye(13)[2])
     one, *others = [model(photo, weights) for model in models]
     for other in others:
         np.testing.assert_array_equal(one, other)
@@ -78,7 +78,7 @@ def test_a_model_is_read_by_the_text_of_its_path_or_of_its_file():
     for wrong in (photo * 255, np.dstack([photo, photo[..., :1]])):
         with pytest.raises(InputError, match="the photograph"):
             models[0](wrong, weights)
-    with pytest.raises(InputError, match=r"7 weights are needed .* got 2"):
+    with pytest.raises(InputError, match=r"13 weights are needed .* got 2"):
         models[0](photo, [0, 1])
 
 

@@ -9,6 +9,8 @@ final class Stylizer {
     static let styles = [
         "starry_night", "the_scream", "great_wave", "composition_vii",
         "delaunay_portrait", "udnie",
+        "cafe_terrace", "port_en_bessin", "joy_of_life",
+        "composition_viii", "woman_with_phlox", "exotic_landscape",
     ]
 
     private let interpreter: Interpreter

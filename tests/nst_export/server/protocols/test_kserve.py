@@ -52,7 +52,8 @@ def test_kserve_tells_server_and_model(http):
     assert http.get("/v2/health/live").json() == {"live": True}
     assert http.get("/v2/health/ready").json() == {"ready": True}
     model = http.get("/v2/models/gallery/versions/1").json()
-    assert model["inputs"][1] == {"name": "style", "datatype": "FP32", "shape": [-1, 7]}
+    shape = [-1, len(GOOD)]
+    assert model["inputs"][1] == {"name": "style", "datatype": "FP32", "shape": shape}
     assert http.get("/v2/models/gallery/ready").json()["ready"] is True
     refused(http.get("/v2/models/no"), 404, "there is no model no; there are gallery")
     refused(http.get("/v2/models/gallery/versions/4"), 404, "no version 4")
@@ -156,7 +157,7 @@ def test_kserve_takes_plain_json(http, stylizer):
             "shape": [1, 16, 16, 3],
             "data": FLAT,
         },
-        {"name": "style", "datatype": "FP32", "shape": [1, 7], "data": GOOD},
+        {"name": "style", "datatype": "FP32", "shape": [1, len(GOOD)], "data": GOOD},
     ]
     answer = http.post("/v2/models/gallery/infer", json={"inputs": inputs}).json()
     assert answer["outputs"][0]["shape"] == [1, 16, 16, 3]
@@ -172,7 +173,7 @@ def test_kserve_takes_plain_json(http, stylizer):
         ([("photo", "FP32", IMAGE)], "inputs are image and style, got 'photo'"),
         ([("image", "INT64", IMAGE)], "image takes FP32 or UINT8 or BYTES"),
         ([("image", "FP32", IMAGE[:, :, :8]), ("style", "FP32", STYLE)], "16..256"),
-        ([("image", "FP32", IMAGE), ("style", "FP32", STYLE[:, :6])], "[1, 7]"),
+        ([("image", "FP32", IMAGE), ("style", "FP32", STYLE[:, :6])], "[1, 13]"),
         ([("image", "FP32", IMAGE * np.nan), ("style", "FP32", STYLE)], "not finite"),
         ([("image", "BYTES", b"\xff" * 40), ("style", "FP32", STYLE)], "ends within"),
         (
