@@ -35,11 +35,17 @@ def make_card(
         licence: Of the model, as the Hugging Face Hub writes it, if it is known.
     """
     names = [style["name"] for style in trained["styles"]]
+    size = trained.get("any")
     inputs = {
         "image": "float32 [1, H, W, 3], RGB, 0..1; H and W multiples of 4, 16 or"
         " more; mirror the border to get there and cut the result"
     }
-    if not single:
+    if size is not None:
+        inputs["style"] = (
+            f"float32 [1, {size + 1}]: the photograph's share s, then 1 - s times a"
+            " painting's vector, whose sum is 1"
+        )
+    elif not single:
         inputs["style"] = (
             f"float32 [1, {len(names) + 1}]: photograph, {', '.join(names)};"
             " 0 or more, sum 1"
@@ -49,6 +55,7 @@ def make_card(
         "name": trained["name"],
         "license": licence or "unknown",
         "styles": list(trained["styles"]),
+        **({"any": size} if size is not None else {}),
         "inputs": inputs,
         "outputs": {"picture": "float32 [1, H, W, 3], RGB, 0..1"},
         "training": {
@@ -68,11 +75,17 @@ def style_names(card: Mapping[str, Any]) -> list[str]:
     """
     try:
         names = [str(style["name"]) for style in card["styles"]]
-        if not names:
+        if not names and not vector_size(card):
             raise ValueError("no styles")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the model's card can't be used: {error}") from error
     return names
+
+
+def vector_size(card: Mapping[str, Any]) -> int | None:
+    """Return how many numbers the vector of a painting has; None without vectors."""
+    size = card.get("any")
+    return None if size is None else int(size)
 
 
 def read_sidecar(path: Path) -> Card:
@@ -190,6 +203,8 @@ def _compared(file: Mapping[str, Any]) -> list[str]:
     """Return what the comparison of a file found, a cell each."""
     if not file.get("checked", True):
         return ["not checked", *4 * [""]]
+    if "psnr" not in file:  # An encoder's vectors.
+        return ["", f"{file['max_difference']:.1e}", *3 * [""]]
     times = [f"{file['milliseconds'].get(n, 0):.0f}" for n in ("1", "2")]
     return [
         f"{file['psnr']:.1f}",

@@ -12,7 +12,7 @@ import numpy as np
 
 from nst_export.card import FILE, Card, make_card, markdown
 from nst_export.formats.table import Source, check_formats, find_format
-from nst_export.samples import paint_sample, sample_inputs
+from nst_export.samples import encoder_rows, paint_sample, sample_inputs
 from nst_export.settings import ExportSettings
 from nst_export.single import single_style, style_index
 from nst_export.verify import Loss, Sample, unchecked, verify
@@ -20,6 +20,7 @@ from nst_tf.files import new_folder, replacing
 from nst_tf.imaging.arrays import PictureLike, as_pixels
 from nst_tf.imaging.resize import resize
 from nst_tf.imaging.write import save_image
+from nst_tf.network.encoder import StyleEncoder
 from nst_tf.network.transform import TransformNetwork
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.network import Lowering
@@ -35,6 +36,7 @@ def export_model(
     photos: Sequence[PictureLike],
     settings: ExportSettings | None = None,
     *,
+    encoder: StyleEncoder | None = None,
     loss: Loss | None = None,
     observer: Observer | None = None,
 ) -> Card:
@@ -51,6 +53,7 @@ def export_model(
         photos: Photographs that it was not trained on: float32 `[H, W, 3]`, RGB 0..1,
             or what `as_pixels` makes that of.
         settings: Formats and sizes.
+        encoder: Of a model for any painting.
         loss: The loss that it was trained with, of a picture, the photograph and the
             weights; the card compares what files and network have of it.
         observer: Called with the entry of every file in the card.
@@ -76,7 +79,7 @@ def export_model(
     new_folder(folder, mark=FILE)
     with replacing(folder) as part:
         part.mkdir(parents=True)
-        return _write(network, trained, part, photos, settings, loss, observer)
+        return _write(network, trained, part, photos, settings, encoder, loss, observer)
 
 
 def _check_sizes(settings: ExportSettings) -> None:
@@ -93,6 +96,7 @@ def _write(
     folder: Path,
     photos: Sequence[np.ndarray],
     settings: ExportSettings,
+    encoder: StyleEncoder | None,
     loss: Loss | None,
     observer: Observer | None,
 ) -> Card:
@@ -114,7 +118,10 @@ def _write(
         return found if only is None else single_style(found, only)
 
     native = copy("native")
-    samples = _samples(native, photos, len(card["styles"]), settings.pairs, loss)
+    rows = None
+    if encoder is not None:
+        rows = [encoder_rows(encoder, photo) for photo in photos[::-1]]
+    samples = _samples(native, photos, len(card["styles"]), settings.pairs, loss, rows)
     for name in settings.formats:
         chosen = find_format(name)
         if chosen.tiles and only is not None:
@@ -137,6 +144,13 @@ def _write(
             card["files"].append(entry)
             if observer is not None:
                 observer(entry)
+    if encoder is not None:
+        from nst_export.formats.encoder import write_encoder
+
+        entry = write_encoder(folder, encoder, bare, photos)
+        card["files"].append(entry)
+        if observer is not None:
+            observer(entry)
     _self_check(folder, card, native, samples[None][0])
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
     (folder / FILE).write_text(text, "utf-8")
@@ -156,11 +170,11 @@ def _samples(
     styles: int,
     sizes: Sequence[tuple[int, int]],
     loss: Loss | None,
+    rows: list[list[float]] | None,
 ) -> dict[tuple[int, int] | None, list[Sample]]:
     """Return what the files must paint, by the size they are for (None: any)."""
-    own = [
-        paint_sample(native, *given, loss) for given in sample_inputs(photos, styles)
-    ]
+    inputs = sample_inputs(photos, styles, rows)
+    own = [paint_sample(native, *given, loss) for given in inputs]
     found: dict[tuple[int, int] | None, list[Sample]] = {None: own}
     for size in sizes:
         found[size] = [

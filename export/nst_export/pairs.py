@@ -50,7 +50,7 @@ def plan_pairs(
     output: Path,
     *,
     depth: int = 8,
-    model: Path | None = None,
+    others: Sequence[Path] = (),
     overwrite: bool = False,
 ) -> Plan:
     """Find the photographs and give each a file of its own.
@@ -62,7 +62,7 @@ def plan_pairs(
         photos: Files and folders.
         output: A file for one photograph, else a folder.
         depth: Bits a channel of the pictures.
-        model: The model that paints, which is not to be replaced either.
+        others: What else is read and is not to be replaced: model, painting.
         overwrite: Whether a picture may take the place of a photograph.
 
     Raises:
@@ -70,7 +70,7 @@ def plan_pairs(
     """
     image = output.suffix.lower() in SUFFIXES and not output.is_dir()
     single = len(photos) == 1 and not photos[0].is_dir()
-    inputs = [*photos, *([model] if model is not None else [])]
+    inputs = [*photos, *others]
     if single and image:
         check_places([output], inputs=inputs, overwrite=overwrite)
         return Plan([Pair(photos[0], output)], None, "")

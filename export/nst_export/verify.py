@@ -151,7 +151,7 @@ def _facts(path: Path, name: str | None, kind: str, size: str) -> dict[str, Any]
 
 
 def _load(path: Path, threads: int | None) -> Stylizer:
-    return Stylizer.load(path, threads=threads)
+    return Stylizer.load(path, threads=threads, by_vector=True)
 
 
 def _milliseconds(stylizer: Stylizer, sample: Sample) -> float:

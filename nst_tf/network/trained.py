@@ -11,11 +11,13 @@ import keras
 import numpy as np
 
 from nst_tf.imaging.arrays import PictureLike, as_pixels
+from nst_tf.network.encoder import StyleEncoder
 from nst_tf.network.transform import TransformNetwork
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.network import NetworkSettings
 
 MODEL, CARD, STATE, PREVIEWS = "model.keras", "model.json", "state.npz", "previews"
+ENCODER = "encoder.keras"
 """Names inside the output folder."""
 
 
@@ -97,12 +99,31 @@ def load_model(folder: str | PathLike[str]) -> Model:
         network = keras.saving.load_model(folder / MODEL, compile=False)
         if not isinstance(network, TransformNetwork):
             network = _adopted(network, card)
-        if len(card["styles"]) != network.settings.styles:
+        if card.get("any", len(card["styles"])) != network.settings.styles:
             rows = network.settings.styles + 1
             raise ValueError(f"{len(card['styles'])} styles for {rows} weights")
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError(f"{folder} holds no trained model: {error}") from error
     return Model(network, card)
+
+
+def load_encoder(folder: str | PathLike[str]) -> StyleEncoder:
+    """Read the encoder of a model for any painting.
+
+    Args:
+        folder: What `nst train` wrote.
+
+    Raises:
+        InputError: It is not there, or none.
+    """
+    path = Path(folder) / ENCODER
+    try:
+        encoder = keras.saving.load_model(path, compile=False)
+        if not isinstance(encoder, StyleEncoder):
+            raise TypeError("it is another model")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is no encoder: {error}") from error
+    return encoder
 
 
 def _adopted(network: keras.Model, card: dict[str, Any]) -> TransformNetwork:

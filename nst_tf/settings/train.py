@@ -74,6 +74,10 @@ class TrainSettings:
     """Name of the model."""
     styles: tuple[StyleSettings, ...] = ()
     """The styles, in the order of the weights; style 0 is the photograph itself."""
+    paintings: Path | None = None
+    """Instead of styles: a folder of paintings, to train a network for any painting."""
+    embedding: int = 128
+    """For any painting: numbers in a style's vector."""
     architecture: Architecture = "johnson"
     """johnson: Johnson's network, at full to a quarter of the photograph's resolution;
     hourglass: at half to an eighth of it, twice as fast."""
@@ -140,8 +144,11 @@ class TrainSettings:
         problems += at_least("content_budget", self.content_budget, 0)
         for name in ("temporal_weight", "tone_weight"):
             problems += at_least(name, getattr(self, name))
-        if not self.styles:
-            problems.append("a recipe needs at least one [[styles]]")
+        problems += at_least("embedding", self.embedding, 2)
+        if not self.styles and self.paintings is None:
+            problems.append("a recipe needs at least one [[styles]], or paintings")
+        if self.styles and self.paintings is not None:
+            problems.append("a recipe has [[styles]] or paintings, not both")
         names = [style.name for style in self.styles]
         for style in self.styles:
             if not _NAME.fullmatch(style.name):
@@ -159,14 +166,14 @@ class TrainSettings:
         try:
             self.network()
         except InputError as error:
-            if self.styles:
+            if self.styles or self.paintings:
                 problems.append(str(error))
         reject(problems)
 
     def network(self, **changes: Any) -> NetworkSettings:
         """Return the settings of the network to train."""
         own: dict[str, Any] = {
-            "styles": len(self.styles),
+            "styles": self.embedding if self.paintings else len(self.styles),
             "architecture": self.architecture,
             "width": self.width,
             "trained_strength": self.weaker > 0,
@@ -178,6 +185,8 @@ class TrainSettings:
         """The content errors to reach, one a style; empty without a budget."""
         if not self.content_budget:
             return []
+        if self.paintings:
+            return [self.content_budget]
         return [style.content_budget or self.content_budget for style in self.styles]
 
 

@@ -119,6 +119,8 @@ def evaluate(
             of another model, other pictures or settings.
     """
     model = load_model(folder)
+    if "any" in model.card:
+        raise InputError(f"{folder} is for any painting: it has no styles to score")
     if len(paintings) != len(model.styles):
         raise InputError(
             f"{folder} has {len(model.styles)} styles ({', '.join(model.styles)}), but"

@@ -8,8 +8,9 @@ import numpy as np
 
 from nst_tf.files import sha256
 from nst_tf.network.layers import ConditionalInstanceNormalization
-from nst_tf.network.trained import MODEL, load_model
+from nst_tf.network.trained import ENCODER, MODEL, load_encoder, load_model
 from nst_tf.settings.checks import InputError
+from nst_training.painted import Painter
 from nst_training.settings import TrainSettings
 
 
@@ -32,9 +33,17 @@ class Base:
     """
 
     def __init__(self, folder: Path, settings: TrainSettings, *, kept: bool) -> None:
-        self.model, self.kept = load_model(folder), kept
+        self.folder, self.model, self.kept = folder, load_model(folder), kept
         self.hash = sha256(folder / MODEL)
+        self.to_any = settings.paintings is not None
         names = [style.name for style in settings.styles]
+        self.encoded = (folder / ENCODER).is_file()
+        if settings.paintings and not self.encoded:
+            names = self.model.styles  # They are where the rows begin.
+        elif self.encoded and not settings.paintings:
+            raise InputError(
+                f"{folder} is for any painting: the recipe needs paintings"
+            )
         known = len(self.model.styles)
         self.added = len(names) - known
         if names[:known] != self.model.styles:
@@ -58,6 +67,11 @@ class Base:
             )
 
     @property
+    def spread(self) -> bool:
+        """Whether rows for any painting begin as mixes of those of trained styles."""
+        return self.to_any and not self.encoded
+
+    @property
     def form(self) -> dict[str, Any]:
         """What of the network's settings it decides itself."""
         if not self.kept:
@@ -68,10 +82,16 @@ class Base:
     def style_factors(self) -> list[float] | None:
         """What the model's content budget had come to, if it had one."""
         factors = self.model.card.get("style_factors")
-        return [*factors, *[1.0] * self.added] if factors else None
+        if not factors or self.spread:
+            return None
+        return [*factors, *[1.0] * self.added]
 
     def start(self, network: keras.Model) -> None:
         """Put the model's weights into a network; freeze what is not to change."""
+        if isinstance(network, Painter):
+            if self.encoded:
+                network.encoder.set_weights(load_encoder(self.folder).get_weights())
+            network = network.network
         for layer in network.layers:
             weights = self.model.network.get_layer(layer.name).get_weights()
             if isinstance(layer, ConditionalInstanceNormalization):
@@ -103,5 +123,22 @@ class Base:
         So does that of the photograph, if the strength is to be trained from now on.
         """
         mean = rows.mean(axis=0, keepdims=True)
+        if self.spread:
+            return _spread(rows, count, self.model.network.settings.trained_strength)
         first = count - self.added - len(rows)
         return np.concatenate([*[mean] * first, rows, *[mean] * self.added])
+
+
+def _spread(rows: np.ndarray, count: int, photograph: bool | None) -> np.ndarray:
+    """Return so many rows: the photograph's, those of styles, then random mixes.
+
+    A mix leaves the mean as far as a style does, and a little out of their plane.
+    """
+    first, styles = (rows[:1], rows[1:]) if photograph else (rows.mean(0)[None], rows)
+    draw = np.random.default_rng(count)
+    more = count - 1 - len(styles)
+    mean = styles.mean(axis=0)
+    coefficients = draw.standard_normal((more, len(styles))) / len(styles) ** 0.5
+    mixes = mean + coefficients @ (styles - mean)
+    mixes += 0.1 * styles.std(axis=0) * draw.standard_normal(mixes.shape)
+    return np.concatenate([first, styles, mixes]).astype("float32")

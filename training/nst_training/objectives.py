@@ -16,6 +16,7 @@ from nst_tf.loss.objective import Objective
 from nst_tf.loss.targets import MixedTargets
 from nst_tf.settings.checks import MIN_SIDE, InputError
 from nst_tf.settings.loss import Network
+from nst_training.painted import PaintedTargets
 from nst_training.settings import TrainSettings
 
 
@@ -29,7 +30,7 @@ class Stage(NamedTuple):
     """
 
     objective: Objective
-    targets: MixedTargets
+    targets: MixedTargets | PaintedTargets
     until: int
 
 
@@ -47,7 +48,7 @@ class Objectives:
     def __init__(self, settings: TrainSettings, paintings: list[np.ndarray]) -> None:
         self.settings, self.paintings = settings, paintings
         self.dtype = resolve_precision(settings.precision)
-        self._built: dict[Network, tuple[Objective, MixedTargets]] = {}
+        self._built: dict[Network, tuple[Objective, MixedTargets | PaintedTargets]] = {}
 
     def stages(self, step: int) -> list[Stage]:
         """Return the stages to come, all built: a later one's weights may be unusable.
@@ -64,7 +65,9 @@ class Objectives:
             Stage(*self._objective(last), steps),
         ]
 
-    def _objective(self, name: Network) -> tuple[Objective, MixedTargets]:
+    def _objective(
+        self, name: Network
+    ) -> tuple[Objective, MixedTargets | PaintedTargets]:
         """Return the loss in a loss network, and what it compares with."""
         if name not in self._built:
             settings = self.settings
@@ -74,8 +77,12 @@ class Objectives:
             )
             objective = Objective(extractor, settings.loss)
             strengths = [style.strength for style in settings.styles]
-            targets = MixedTargets(objective, self.paintings, strengths)
-            self._built[name] = objective, targets
+            self._built[name] = (
+                objective,
+                PaintedTargets(objective)
+                if settings.paintings
+                else MixedTargets(objective, self.paintings, strengths),
+            )
         return self._built[name]
 
 
@@ -90,6 +97,8 @@ def read_paintings(settings: TrainSettings, *, known: int) -> list[np.ndarray]:
         InputError: A painting can't be read or is too small.
     """
     new = settings.styles[known:]
+    if settings.paintings:
+        return []
     # A position cannot be mirrored about itself.
     least = MIN_SIDE * (2 if settings.extractor.padding == "reflect" else 1)
     read = [

@@ -10,14 +10,19 @@ import numpy as np
 from nst_tf import __version__
 from nst_tf.files import replacing, sha256
 from nst_tf.imaging.contact_sheet import arrange
+from nst_tf.imaging.resize import reduce
 from nst_tf.imaging.write import check_output, save_image
-from nst_tf.network.trained import CARD, MODEL, PREVIEWS
+from nst_tf.network.trained import CARD, ENCODER, MODEL, PREVIEWS
 from nst_tf.running.progress import Progress
 from nst_tf.settings.codec import to_plain
 from nst_training.data import Batches, Source
 from nst_training.distribute import alone
 from nst_training.growing import Base
+from nst_training.painted import Painter
 from nst_training.settings import StyleSettings, TrainSettings
+
+_SHOWN = 6
+"""Paintings in a preview."""
 
 
 class Outputs:
@@ -56,9 +61,23 @@ class Outputs:
                 self.base.keep(copy)
         return copy
 
-    def preview(self, network: keras.Model, source: Source, step: int) -> np.ndarray:
-        """Write a sheet: two photographs, each in every style."""
-        count = len(self.settings.styles)
+    def preview(
+        self,
+        network: keras.Model,
+        source: Source,
+        step: int,
+        squares: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Write a sheet: two photographs, each in every style.
+
+        Args:
+            network: What paints.
+            source: Of the photographs.
+            step: In the name of the file.
+            squares: Paintings to show instead of styles, the first of them.
+        """
+        shown = None if squares is None else squares[:: -(-len(squares) // _SHOWN)]
+        count = len(self.settings.styles if shown is None else shown)
         batches = Batches(
             source,
             size=self.settings.size,
@@ -70,9 +89,18 @@ class Outputs:
         photos = next(stream)["image"]
         stream.close()
         images = []
+        rows = np.eye(count + 1, dtype="float32")
+        if shown is not None:
+            art = np.stack(
+                [reduce(x / np.float32(255), photos.shape[1]) for x in shown]
+            )
+            images = [np.ones_like(photos[0])] * 2 + list(art)
+            vectors = keras.ops.convert_to_numpy(network.encoder(art))
+            rows = np.pad(vectors, ((1, 0), (1, 0)))
+            rows[0, 0] = 1.0
         for photo in photos:
             images.append(photo)
-            for weight in np.eye(count + 1, dtype="float32"):
+            for weight in rows:
                 inputs = {"image": photo[None], "style": weight[None]}
                 images.append(keras.ops.convert_to_numpy(network(inputs))[0])
         path = self.folder / PREVIEWS / f"{step:06d}.png"
@@ -88,6 +116,10 @@ class Outputs:
         budget: dict[str, list[float]],
     ) -> None:
         """Write the model and its card, each whole or not at all."""
+        if isinstance(network, Painter):
+            with replacing(self.folder / ENCODER) as part:
+                network.encoder.save(part)
+            network = network.network
         with replacing(self.folder / MODEL) as part:
             network.save(part)
         text = (
@@ -104,10 +136,13 @@ class Outputs:
             recipe["extractor"].pop(key)
         for style in recipe["styles"]:
             style["image"] = Path(style["image"]).name
+        if recipe["paintings"]:
+            recipe["paintings"] = Path(recipe["paintings"]).name
         card: dict[str, Any] = {
             "program": f"nst-tf {__version__}",
             "name": self.settings.name,
             "styles": self._styles(),
+            **({"any": self.settings.embedding} if self.settings.paintings else {}),
             "recipe": recipe,
             "step": progress.step,
             "loss": progress.loss.flat(),

@@ -18,7 +18,7 @@ from nst_tf.settings.checks import InputError
 from nst_training.data import Batches
 
 Tensor = Any
-_LARGER = 1.5
+LARGER = 1.5
 """Side of the squares that are held, over that of the crops."""
 _LEAST = 0.5
 """Smallest side of a crop, over that of its square."""
@@ -40,11 +40,11 @@ class ResidentBatches(Batches):
 
     def __init__(self, files: list[Path], **kwargs: Any) -> None:
         super().__init__(None, **kwargs)  # type: ignore[arg-type]
-        side = int(_LARGER * self.size)
+        side = int(LARGER * self.size)
         held: list[np.ndarray] = []
         for file in files:
             try:
-                held += _squares(file, side)
+                held += squares_of(file, side)
             except InputError as error:
                 self.broken[str(file)] = str(error)
         if not held:
@@ -109,7 +109,7 @@ def crop(squares: Tensor, batch: dict[str, Tensor], size: int) -> Tensor:
     return moved[:, :size, :size]
 
 
-def _squares(file: Path, side: int) -> list[np.ndarray]:
+def squares_of(file: Path, side: int) -> list[np.ndarray]:
     """Return the squares along the long side of a photograph, uint8, scaled."""
     image = Image.fromarray(to_bytes(load_image(file).pixels))
     short = min(image.size)

@@ -35,6 +35,13 @@ from nst_training.growing import Base
 from nst_training.objectives import Objectives, read_paintings
 from nst_training.optimizer import build_optimizer
 from nst_training.outputs import Outputs
+from nst_training.painted import (
+    PaintedBatches,
+    PaintedTransfer,
+    Painter,
+    PaintingSquares,
+    build_painter,
+)
 from nst_training.resident import ResidentBatches
 from nst_training.settings import TrainSettings
 from nst_training.transfer import NetworkTransfer
@@ -127,6 +134,9 @@ class _Run:
         self.known = len(base.model.styles) if base is not None and base.kept else 0
         self.observer = observer
         self.checkpoint_every, self.preview_every = checkpoint_every, preview_every
+        self.squares: np.ndarray | None = None
+        if settings.paintings is not None:
+            self.squares = PaintingSquares(settings.paintings, settings.size).squares
         paintings = read_paintings(settings, known=self.known)
         self.objectives = Objectives(settings, paintings)
         self.file = StateFile(folder / STATE, self._identity())
@@ -140,11 +150,14 @@ class _Run:
     def _identity(self) -> RunIdentity:
         facts = to_plain(self.settings)
         facts["extractor"].pop("vgg_weights")
+        facts.pop("paintings")
         for style in facts["styles"]:
             for key in ("image", "credit", "licence"):
                 style.pop(key)
         facts |= {
-            "paintings": hash_arrays(self.objectives.paintings),
+            "paintings": hash_arrays(
+                self.objectives.paintings if self.squares is None else [self.squares]
+            ),
             "dtype": self.objectives.dtype,
             "backend": keras.backend.backend(),
             "base": self.base.hash if self.base is not None else None,
@@ -171,7 +184,8 @@ class _Run:
             now.reason, self.saved = "finished", False
             network, optimizer = self._start(state)
             for stage in self.objectives.stages(now.step):
-                self.model = NetworkTransfer(
+                kind = NetworkTransfer if self.squares is None else PaintedTransfer
+                self.model = kind(
                     network,
                     stage.objective,
                     stage.targets,
@@ -195,13 +209,18 @@ class _Run:
 
     def _start(
         self, state: Checkpoint | None
-    ) -> tuple[TransformNetwork, keras.optimizers.Optimizer]:
+    ) -> tuple[TransformNetwork | Painter, keras.optimizers.Optimizer]:
         """Return network and optimizer at their start, or as a state has them."""
         settings = self.settings
         keras.utils.set_random_seed(settings.seed)
         dtype = self.objectives.dtype
         half = f"mixed_{dtype}" if dtype != "float32" else "float32"
-        network = build_network(self._network(dtype=half))
+        shape = self._network(dtype=half)
+        network: TransformNetwork | Painter
+        if self.squares is None:
+            network = build_network(shape)
+        else:
+            network = build_painter(shape, encoder_dtype=dtype)
         if self.base is not None:
             self.base.start(network)
         # Here, where variables are spread over the devices; anew after a bad loss.
@@ -258,6 +277,7 @@ class _Run:
                     now.step,
                     relight=settings.relight,
                     copy=settings.temporal_weight > 0,
+                    paintings=self.squares,
                 ),
                 epochs=1,
                 steps_per_epoch=until - now.step,
@@ -277,13 +297,13 @@ class _Run:
                 raise batches.problem from error
             raise
 
-    def _batches(self) -> Batches:
+    def _batches(self) -> Batches | PaintedBatches:
         """Return what to train on: read on the way, or held."""
         settings = self.settings
         drawn: dict[str, Any] = {
             "size": settings.size,
             "batch": settings.batch,
-            "styles": len(settings.styles),
+            "styles": len(settings.styles) or 1,
             # Another draw after a loss that was not finite, still reproducible.
             "seed": settings.seed + 1000 * self.lowered,
             "mix": settings.mix,
@@ -291,13 +311,20 @@ class _Run:
             "known": self.known,
             "share": self.workers.share,
         }
+        batches: Batches
         if self.in_memory and isinstance(self.source, Folder):
-            return ResidentBatches(self.source.files, **drawn)
-        if isinstance(self.source, Bucket):
-            drawn["threads"] = THREADS
-        return Batches(self.source, **drawn)
+            batches = ResidentBatches(self.source.files, **drawn)
+        else:
+            if isinstance(self.source, Bucket):
+                drawn["threads"] = THREADS
+            batches = Batches(self.source, **drawn)
+        if self.squares is None:
+            return batches
+        return PaintedBatches(batches, len(self.squares), settings.mix)
 
-    def _tell(self, batches: Batches, preview: np.ndarray | None) -> bool | None:
+    def _tell(
+        self, batches: Batches | PaintedBatches, preview: np.ndarray | None
+    ) -> bool | None:
         """Tell the observer of a step; return whether any worker's wants an end."""
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         now = self.progress
@@ -318,7 +345,9 @@ class _Run:
 
     def _preview(self) -> np.ndarray:
         network = self.outputs.averaged(self.model)
-        return self.outputs.preview(network, self.source, self.progress.step)
+        return self.outputs.preview(
+            network, self.source, self.progress.step, self.squares
+        )
 
     def _told(self) -> dict[str, list[float]]:
         return self.budget.told() if self.budget is not None else {}

@@ -9,7 +9,7 @@ from nst_tf.loss.objective import Objective
 from nst_tf.loss.parts import TEMPORAL, TONE, TRAINING_TERMS, LossParts
 from nst_tf.loss.targets import MixedTargets
 from nst_tf.loss.temporal import temporal_loss, warp
-from nst_tf.loss.term import Seen
+from nst_tf.loss.term import Seen, Sums, Targets
 from nst_tf.loss.tone import tone_loss
 from nst_tf.running.transfer import StyleTransfer
 from nst_tf.settings.loss import TERMS
@@ -67,7 +67,7 @@ class NetworkTransfer(StyleTransfer):
             # Those of less strength give up less of the photograph: they don't count.
             full = ops.cast(x["style"][:, :1] < 1e-6, "float32")
             self.budget.update(full * mix, objective.content.errors(sums))
-        parts = objective.loss(sums, targets)
+        parts = objective.loss(sums, self.weighed(sums, targets))
         still = tone = ops.zeros((), "float32")
         if "again" in x:
             still = self.temporal_weight * self._unrest(x, y_pred, training)
@@ -76,13 +76,18 @@ class NetworkTransfer(StyleTransfer):
         terms = parts.terms | {TEMPORAL: still, TONE: tone}
         return LossParts(parts.total + still + tone, terms)
 
+    def weighed(self, sums: Sums, targets: Targets) -> Targets:
+        """Return the targets with factors of the style term for every picture."""
+        del sums
+        return targets
+
     def _unrest(self, x: dict[str, Tensor], y_pred: Tensor, training: bool) -> Tensor:
         """Return the temporal term of the moved photograph's picture, float32 `[]`.
 
         Its gradient is that of this picture alone; both are drawn alike.
         """
         second = self.generator(
-            {"image": x["again"], "style": x["style"]}, training=training
+            {"image": x["again"], "style": x.get("rows", x["style"])}, training=training
         )
         moved = warp(ops.stop_gradient(y_pred), x["motion"], outside="constant")
         known = ops.ones_like(y_pred[..., :1])

@@ -110,7 +110,7 @@ def _export(job: Job, settings: ExportSettings) -> int:
         )
     from nst_export.export import export_model
     from nst_tf.inspection.recipe_loss import recipe_loss
-    from nst_tf.network.trained import load_model
+    from nst_tf.network.trained import load_encoder, load_model
 
     def show(entry: Mapping[str, Any]) -> None:
         if not job.quiet:
@@ -125,6 +125,7 @@ def _export(job: Job, settings: ExportSettings) -> int:
             job.output,
             photos,
             settings,
+            encoder=load_encoder(folder) if "any" in card else None,
             loss=recipe_loss(recipe) if recipe is not None else None,
             observer=show,
         )
@@ -151,6 +152,8 @@ def _line(entry: Mapping[str, Any]) -> str:
     start = f"{entry['file']} ({entry['size']}): {entry['bytes'] / 1e6:.2f} MB"
     if not entry.get("checked", True):
         return f"{start}, not checked: nothing here runs it"
+    if "psnr" not in entry:  # An encoder's vectors.
+        return f"{start}, max difference {entry['max_difference']:.1e} of the length"
     return (
         f"{start}, PSNR {entry['psnr']:.1f} dB, max difference"
         f" {entry['max_difference']:.1e}, {entry['milliseconds']['2']:.0f} ms"

@@ -4,6 +4,7 @@ import concurrent.futures
 import dataclasses
 import os
 import sys
+import typing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -41,6 +42,8 @@ class Job:
     """The style; nst styles lists them."""
     mix: str | None = None
     """Several styles with their shares instead: night=0.6,wave=0.4."""
+    painting: Path | None = None
+    """With a --model for any painting: the painting in whose manner to paint."""
     strength: float = 1.0
     """0 is the photograph, 1 the whole style."""
     model: Path | None = None
@@ -97,6 +100,8 @@ def stylize(job: Job) -> int:
             raise InputError(f"{name} must be at least {least}, got {value}")
     if job.max_megapixels is not None:
         reject(at_least("max_megapixels", job.max_megapixels, least=0.001))
+    if job.in_bulk and job.painting is not None:
+        raise InputError("--painting is for photographs of this machine, not in bulk")
     if job.in_bulk:
         from nst_export.bulk.run import paint_in_bulk
 
@@ -120,7 +125,7 @@ def _stylize(job: Job) -> int:
         [Path(photo) for photo in job.photos],
         Path(job.output),
         depth=job.depth,
-        model=path,
+        others=[path, *([job.painting] if job.painting else [])],
         overwrite=job.overwrite,
     )
     if plan.passed_over and not job.quiet:
@@ -147,6 +152,24 @@ def _paint(job: Job, model: Stylizer, weights: list[float], pair: "Pair") -> str
     return f"{pair.output} has no room for {', '.join(lost)}" if lost else ""
 
 
+def _weights(job: Job, path: Path, model: Stylizer) -> list[float]:
+    """Return what the model takes, for a style, a mix or a painting."""
+    if model.vector_size is None:
+        if job.painting is not None:
+            raise InputError(f"{path} is not for any painting: leave out --painting")
+        mix = chosen_mix(job.style, job.mix, model.styles)
+        return mix_weights(model.styles, mix, strength=job.strength)
+    if job.style is not None or job.mix is not None:
+        raise InputError("give --painting, or --style or --mix, not both")
+    from nst_export.runtime.encoder import SUFFIX, PaintingEncoder
+    from nst_tf.imaging.read import load_image
+
+    painting = load_image(typing.cast(Path, job.painting)).pixels
+    with console.silence():
+        encoder = PaintingEncoder(path.with_name(f"{model.card['name']}{SUFFIX}"))
+        return encoder.weights(painting, strength=job.strength)
+
+
 def _paint_all(job: Job, path: Path, pairs: "list[Pair]") -> int:
     """Paint photographs, several side by side; return the exit code."""
     cores = os.cpu_count() or 1
@@ -155,11 +178,15 @@ def _paint_all(job: Job, path: Path, pairs: "list[Pair]") -> int:
 
     def load() -> Stylizer:
         with console.silence():
-            return Stylizer.load(path, engine=job.engine, threads=threads)
+            return Stylizer.load(
+                path,
+                engine=job.engine,
+                threads=threads,
+                by_vector=job.painting is not None,
+            )
 
     model = load()
-    mix = chosen_mix(job.style, job.mix, model.styles)
-    weights = mix_weights(model.styles, mix, strength=job.strength)
+    weights = _weights(job, path, model)
     if len(pairs) == 1 and pairs[0].output == Path(job.output):
         with console.silence():
             note = _paint(job, model, weights, pairs[0])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nst_export.card import Card, extract, read_sidecar, style_names
+from nst_export.card import Card, extract, read_sidecar, style_names, vector_size
 from nst_export.runtime import tiling
 from nst_export.runtime.engines.choose import (
     Engine,
@@ -60,6 +60,7 @@ class Stylizer:
         self.session, self.card, self.engine = session, card, engine
         self.tile_session, self.one_pass = tile_session, one_pass
         self.styles = style_names(card)
+        self.vector_size = vector_size(card)
 
     @classmethod
     def load(
@@ -68,6 +69,7 @@ class Stylizer:
         *,
         engine: Engine = "auto",
         threads: int | None = None,
+        by_vector: bool = False,
     ) -> "Stylizer":
         """Load a `.tflite`, an `.onnx` or a SavedModel folder.
 
@@ -76,6 +78,7 @@ class Stylizer:
             engine: What runs it. `auto` is LiteRT for a `.tflite`, for an `.onnx`
                 OpenVINO where it is installed, else ONNX Runtime.
             threads: Threads a picture; without it one a core.
+            by_vector: Whether a model for any painting will do, which has no styles.
 
         Raises:
             InputError: No such file, no such engine here, or no model of ours.
@@ -87,6 +90,11 @@ class Stylizer:
         import_engine(engine)
         card = _card(path)
         style_names(card)
+        if vector_size(card) and not by_vector:
+            raise InputError(
+                f"{path} is for any painting and has no styles of its own: nst stylize"
+                " --painting paints with it"
+            )
         count = threads or os.cpu_count() or 1
         session = open_session(engine, path, count)
         beside = path.with_name(f"{card.get('name')}-tiles.tflite")
@@ -104,7 +112,9 @@ class Stylizer:
         Args:
             photo: float32 `[H, W, 3]`, RGB 0..1, or what `as_pixels` makes that of,
                 such as uint8, greys or a path.
-            weights: One a style, the photograph's own first; from `mix_weights`.
+            weights: One a style, the photograph's own first; from `mix_weights`. Of a
+                model for any painting the photograph's share s and 1 - s times the
+                vector of the painting.
 
         Returns:
             float32 `[H, W, 3]`, RGB 0..1.
@@ -131,14 +141,17 @@ class Stylizer:
 
     def _shares(self, weights: Sequence[float]) -> list[float]:
         """Return the weights as numbers, if they are as many as the model takes."""
-        count = len(self.styles) + 1
+        count = (self.vector_size or len(self.styles)) + 1
         try:
             found = np.asarray(weights, "float32")
         except (TypeError, ValueError) as error:
             raise InputError(f"the weights must be {count} numbers: {error}") from error
         if found.shape != (count,):
+            names = f"{self.vector_size} of a vector"
+            if self.vector_size is None:
+                names = ", ".join(self.styles)
             raise InputError(
-                f"{count} weights are needed (photograph, {', '.join(self.styles)}),"
+                f"{count} weights are needed (photograph, {names}),"
                 f" got the shape {list(found.shape)}; mix_weights makes them"
             )
         if not np.isfinite(found).all():

@@ -1,5 +1,7 @@
 """The style term: how far the statistics of features are from the style's."""
 
+import functools
+import operator
 from typing import Any
 
 from keras import ops
@@ -74,6 +76,15 @@ class Style(Term):
         for name in self.layers:
             targets |= _of(name, self.statistic.derived(_at(name, moments)))
         return targets
+
+    def errors(self, sums: Sums, targets: Targets) -> Tensor:
+        """Return the layers' weighted sum for every picture, `[B]`."""
+        moments = self.moments(sums)
+        gaps = [
+            weight * self._gap(name, moments, targets)
+            for name, weight in zip(self.layers, self.lambdas, strict=True)
+        ]
+        return functools.reduce(operator.add, gaps)
 
     def value(self, sums: Sums, targets: Targets) -> Tensor:
         """Return the weighted sum of the layers' distances."""

@@ -112,6 +112,8 @@ def _base(given: Mapping[str, Any]) -> TrainSettings:
         settings = TrainSettings(name=name, styles=(style,))
     else:
         settings = read_recipe(recipe)
+    if factors and settings.paintings is not None:
+        raise InputError("--sweep is for styles, not for any painting")
     return sweep(settings, factors) if factors else settings
 
 
@@ -138,6 +140,10 @@ def train(job: Job, settings: TrainSettings) -> int:
         raise InputError("--rank is for --hosts")
     if job.hosts is None and job.ray is None:
         return work(job, settings)
+    if settings.paintings is not None:
+        raise InputError(
+            "for any painting one process trains: leave out --hosts, --ray"
+        )
     from nst_training.commands.train_together import together
 
     return together(job, settings, work)

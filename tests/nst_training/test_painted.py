@@ -1,0 +1,243 @@
+"""Training for any painting, from its data to a picture in a painting's manner."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from keras import ops
+
+from nst_export.runtime.encoder import PaintingEncoder
+from nst_export.runtime.stylizer import Stylizer
+from nst_tf import InputError, LossSettings, Objective, build_extractor
+from nst_tf.cli import main
+from nst_tf.imaging.folder import Folder
+from nst_tf.imaging.read import load_image
+from nst_tf.imaging.write import save_image
+from nst_tf.loss.targets import MixedTargets
+from nst_tf.network.trained import ENCODER, load_encoder, load_model, read_card
+from nst_tf.settings.loss import ExtractorSettings
+from nst_training.data import Batches
+from nst_training.evaluate import evaluate
+from nst_training.painted import PaintedBatches, PaintedTargets, PaintingSquares
+from nst_training.settings import StyleSettings, TrainSettings
+from nst_training.train import train
+from tests.helpers import Steps, scene, write_photos
+
+pytestmark = pytest.mark.usefixtures("bare")
+LITE = ExtractorSettings(network="lite")
+LOSS = LossSettings(
+    convention="relative",
+    content_layers=("block2_conv2",),
+    style_layers=("block1_conv1", "block2_conv1"),
+)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    write_photos(folder / "photos", 3)
+    (folder / "art").mkdir()
+    for index in range(3):
+        art = scene(56, 48 + 8 * index, seed=20 + index)
+        save_image(folder / "art" / f"{index}.png", art)
+    (folder / "art" / "3.png").write_text("no picture")
+    return folder
+
+
+def settings_of(pictures, **changes):
+    usual = {
+        "name": "any",
+        "paintings": pictures / "art",
+        "embedding": 5,
+        "width": 0.125,
+        "size": 32,
+        "batch": 2,
+        "steps": 6,
+        "content_budget": 0.6,
+        "warmup_steps": 0,
+        "learning_rate": 0.005,
+        "loss": LOSS,
+        "extractor": LITE,
+    }
+    return TrainSettings(**usual | changes)
+
+
+@pytest.fixture(scope="module")
+def trained(pictures, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("any")
+    train(settings_of(pictures), Folder(pictures / "photos"), folder, preview_every=3)
+    return folder
+
+
+def bits(folder):
+    """Return the weights of network and encoder."""
+    network = load_model(folder).network.get_weights()
+    return [*network, *load_encoder(folder).get_weights()]
+
+
+def test_it_writes_network_encoder_card_and_previews(trained, pictures):
+    model = load_model(trained)
+    assert model.styles == []
+    assert model.network.settings.styles == load_encoder(trained).size == 5
+    card = read_card(trained)
+    assert card["any"] == 5
+    assert card["recipe"]["paintings"] == "art"
+    preview = load_image(trained / "previews" / "000003.png").pixels
+    # A row of paintings, then two photographs: each, itself again, and in all manners.
+    count = len(PaintingSquares(pictures / "art", 32).squares)
+    assert 3 <= count <= 6
+    assert preview.shape == (3 * 32, (2 + count) * 32, 3)
+
+
+def test_kill_and_resume_give_the_bits_of_an_unbroken_run(trained, pictures, tmp_path):
+    settings, photos = settings_of(pictures), Folder(pictures / "photos")
+    train(settings, photos, tmp_path, checkpoint_every=2, observer=Steps(4))
+    other = settings_of(pictures, embedding=6)
+    with pytest.raises(InputError, match="differs in embedding"):
+        train(other, photos, tmp_path, resume=True)
+    train(settings, photos, tmp_path, resume=True)
+    for one, two in zip(bits(tmp_path), bits(trained), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_it_is_trained_on_from_itself_or_from_styles(trained, pictures, tmp_path):
+    photos = Folder(pictures / "photos")
+    still = settings_of(pictures, steps=1, learning_rate=1e-7, ema=0.0)
+    train(still, photos, tmp_path / "more", base=trained, preview_every=0)
+    for one, two in zip(bits(tmp_path / "more"), bits(trained), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-4)
+    with pytest.raises(InputError, match="is for any painting: the recipe needs paint"):
+        train(
+            dataclasses.replace(still, paintings=None, styles=named_styles(pictures)),
+            photos,
+            tmp_path / "x",
+            base=trained,
+        )
+    named = dataclasses.replace(still, paintings=None, styles=named_styles(pictures))
+    train(named, photos, tmp_path / "named", preview_every=0)
+    train(still, photos, tmp_path / "any", base=tmp_path / "named", preview_every=0)
+    styles = load_model(tmp_path / "named")
+    begun = load_model(tmp_path / "any")
+    photo = scene(32, 40, seed=3)
+    # The rows begin with those of the styles.
+    np.testing.assert_allclose(
+        begun.network({"image": photo[None], "style": np.eye(6)[[2]]}),
+        styles.network({"image": photo[None], "style": np.eye(3)[[2]]}),
+        atol=1e-3,
+    )
+
+
+def named_styles(pictures):
+    """Return two styles, of two of the paintings."""
+    return tuple(
+        StyleSettings(name=f"s{k}", image=pictures / "art" / f"{k}.png")
+        for k in range(2)
+    )
+
+
+def test_batches_are_a_function_of_the_number_and_cut_from_all_paintings(pictures):
+    squares = PaintingSquares(pictures / "art", 32)
+    assert squares.squares.shape[1:] == (48, 48, 3)
+    assert list(squares.broken) == [str(pictures / "art" / "3.png")]
+    source = Folder(pictures / "photos")
+    photos = Batches(source, size=32, batch=4, styles=1, seed=1)
+    batches = PaintedBatches(photos, 3, 0.5)
+    first = [batch for batch, _ in zip(batches.open(0), range(12), strict=False)]
+    again = next(batches.open(7))
+    for key, value in again.items():
+        np.testing.assert_array_equal(value, first[7][key])
+    assert {int(x) for batch in first for x in batch["painting"]} == {0, 1, 2}
+    mixes = np.concatenate([batch["mix"][:, 0] for batch in first])
+    assert 0.3 < (mixes < 1).mean() < 0.7
+
+
+def test_targets_are_those_of_a_trained_style_and_blends_those_of_blends():
+    extractor = build_extractor(LOSS.layers, settings=LITE)
+    objective = Objective(extractor, LOSS)
+    art = np.stack([scene(32, 32, seed=k) for k in (4, 5)])
+    image = np.stack([scene(32, 32, seed=k) for k in (6, 7)])
+    mix = np.array([[1.0], [0.25]], "float32")
+    style = np.array([[0.0, 1.0], [0.4, 0.6]], "float32")
+    given = {"image": image, "painting": art, "mix": mix, "style": style}
+    got = PaintedTargets(objective)(
+        {k: ops.convert_to_tensor(v) for k, v in given.items()}
+    )
+    # The second is a quarter its own painting, and the rest the one before.
+    rows = np.array([[0, 1, 0], [0.4, 0.6 * 0.75, 0.6 * 0.25]], "float32")
+    expected = MixedTargets(objective, list(art))(
+        {"image": ops.convert_to_tensor(image), "style": ops.convert_to_tensor(rows)}
+    )
+    for name, value in expected.style.items():
+        np.testing.assert_allclose(got.style[name], value, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(got.strength, expected.strength, rtol=1e-5)
+
+
+def test_a_painting_becomes_a_style_at_once(trained, pictures, tmp_path, capsys):
+    photos, art = pictures / "photos", pictures / "art" / "1.png"
+    files = tmp_path / "files"
+    flags = ("--photos", photos, "-o", files, "--formats", "litert", "litert-tiles")
+    assert main([str(x) for x in ("export", trained, *flags)]) == 0
+    model, photo = files / "any.tflite", next(iter(sorted(photos.iterdir())))
+    out = tmp_path / "out.png"
+    words = ("stylize", photo, "--model", model, "--painting", art, "-o", out)
+    assert main([str(x) for x in words]) == 0
+    encoder = PaintingEncoder(files / "any-encoder.tflite")
+    seen = encoder.seen(load_image(art).pixels)
+    vector = ops.convert_to_numpy(load_encoder(trained)(seen))[0]
+    assert np.abs(encoder(art) - vector).max() < 0.02 * np.linalg.norm(vector)
+    pixels = load_image(photo).pixels
+    expected = load_model(trained).network(
+        {"image": pixels[None], "style": np.concatenate([[0], vector])[None]}
+    )
+    gap = load_image(out).pixels - ops.convert_to_numpy(expected)[0]
+    assert np.abs(gap).mean() < 0.02
+    stylizer = Stylizer.load(model, by_vector=True)
+    none = stylizer(pixels, encoder.weights(art, strength=0))
+    np.testing.assert_allclose(none, pixels, atol=1e-6)
+    capsys.readouterr()
+    for refused, said in (
+        (
+            ("--model", model, "--style", "udnie"),
+            "is for any painting and has no styles",
+        ),
+        (("--model", model, "--painting", art, "--style", "s"), "not both"),
+        (("--painting", art), "is not for any painting"),
+        (("--model", model, "--painting", pictures / "art" / "3.png"), "3.png is"),
+        (("--model", model, "--painting", art, "--overwrite", "-o", art), "painting"),
+    ):
+        words = ("stylize", photo, *refused)
+        words += () if "-o" in refused else ("-o", tmp_path / "x.png")
+        assert main([str(x) for x in words]) == 2
+        assert said in capsys.readouterr().err
+    (files / "any-encoder.tflite").unlink()
+    words = ("stylize", photo, "--model", model, "--painting", art, "-o", out)
+    assert main([str(x) for x in (*words, "--overwrite")]) == 2
+    assert "there is no encoder" in capsys.readouterr().err
+    for command in (("serve", "--port", "0"), ("styles",)):
+        assert main([*command, "--model", str(model)]) == 2
+        assert "is for any painting" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"styles": None}, "paintings, not both"),
+        ({"embedding": 1}, "embedding must be at least 2"),
+        ({"paintings": None}, r"at least one \[\[styles\]\], or paintings"),
+    ],
+)
+def test_what_does_not_fit_is_refused(pictures, changes, said):
+    if "styles" in changes:
+        changes = {"styles": named_styles(pictures)}
+    with pytest.raises(InputError, match=said):
+        settings_of(pictures, **changes)
+
+
+def test_folders_without_a_painting_and_scorecards_are_refused(
+    trained, pictures, tmp_path
+):
+    with pytest.raises(InputError, match="holds no image files"):
+        PaintingSquares(tmp_path, 32)
+    with pytest.raises(InputError, match="is for any painting"):
+        evaluate(trained, [], [])
+    assert (trained / ENCODER).is_file()

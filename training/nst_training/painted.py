@@ -1,0 +1,229 @@
+"""Training for any painting: paintings as data, an encoder beside the network.
+
+Every photograph of a batch has a painting of its own, a crop of it; the loss compares
+the picture with the crop's moments, and a blend of two paintings with the blend of
+theirs.
+
+References:
+    Ghiasi et al. 2017, https://arxiv.org/abs/1705.06830
+    Huang and Belongie 2017, https://arxiv.org/abs/1703.06868
+"""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from nst_tf.imaging.folder import Folder
+from nst_tf.loss.choice import LITE
+from nst_tf.loss.lite_weights import read_lite
+from nst_tf.loss.objective import Objective
+from nst_tf.loss.parts import LossParts
+from nst_tf.loss.targets import STRENGTH_POWER
+from nst_tf.loss.term import Sums, Targets
+from nst_tf.network.encoder import LAYERS, StyleEncoder
+from nst_tf.network.transform import TransformNetwork
+from nst_tf.settings.checks import InputError
+from nst_tf.settings.network import NetworkSettings
+from nst_training.data import Batches
+from nst_training.resident import LARGER, squares_of
+from nst_training.transfer import NetworkTransfer
+
+Tensor = Any
+_MEAN = np.asarray([103.939, 116.779, 123.68], "float32")
+"""What VGG subtracts, BGR in 0..255."""
+
+
+class PaintingSquares:
+    """Paintings held in memory.
+
+    Args:
+        folder: With the paintings; those in folders below count too.
+        size: Side of the training crops in pixels.
+
+    Attributes:
+        squares: uint8 `[M, S, S, 3]`.
+        broken: What could not be read, and why.
+
+    Raises:
+        InputError: There are none.
+    """
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.broken: dict[str, str] = {}
+        held: list[np.ndarray] = []
+        for file in Folder(folder).files:
+            try:
+                held += squares_of(file, int(LARGER * size))
+            except InputError as error:
+                self.broken[str(file)] = str(error)
+        if not held:
+            raise InputError(f"no painting of {folder} can be read")
+        self.squares = np.stack(held)
+
+
+class PaintedBatches:
+    """Batches of photographs, each with the place of a crop of a painting.
+
+    Args:
+        batches: Of the photographs.
+        count: Number of squares to cut from.
+        mix: Fraction of examples that mix two paintings of the batch.
+    """
+
+    def __init__(self, batches: Batches, count: int, mix: float) -> None:
+        self.batches, self.count, self.mix = batches, count, mix
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.batches, name)
+
+    def open(self, start: int) -> Generator[dict[str, np.ndarray], None, None]:
+        """Yield what the photographs' batches have, and where paintings are cut.
+
+        Also `painting`, int32 `[B]`, `painting_place`, float32 `[B, 4]`, and `mix`,
+        float32 `[B, 1]`: the share of a picture's own painting against the one before.
+        """
+        for number, batch in enumerate(self.batches.open(start), start):
+            yield {**batch, **self.drawn(number)}
+
+    def drawn(self, number: int) -> dict[str, np.ndarray]:
+        """Return what the paintings add to a batch, by its number."""
+        slots, seed = self.batches.slots, self.batches.seed
+        draw = np.random.default_rng((seed, 4, number))
+        index = draw.integers(self.count, size=self.batches.batch)
+        place = draw.random((self.batches.batch, 4), "float32")
+        mixed, share = draw.random((2, self.batches.batch, 1), "float32")
+        mix = np.where(mixed < self.mix, share, 1.0).astype("float32")
+        part = slice(slots.start, slots.stop)
+        return {
+            "painting": index.astype("int32")[part],
+            "painting_place": place[part],
+            "mix": mix[part],
+        }
+
+
+class Painter(keras.Model):
+    """An encoder and the transform network that paints by its vectors.
+
+    Args:
+        encoder: From paintings to vectors.
+        network: With as many styles as a vector has elements.
+    """
+
+    def __init__(self, encoder: StyleEncoder, network: TransformNetwork) -> None:
+        super().__init__(name="painter")
+        self.encoder, self.network = encoder, network
+        self.built = True
+
+    def call(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
+        """Return pictures of `image` by the rows `style`, `[B, K + 1]`."""
+        return self.network(inputs, training=training)
+
+    def rows(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Return the rows `[B, K + 1]` of a batch: share of the photograph, vector."""
+        vector = _blend(self.encoder(inputs["painting"]), inputs["mix"])
+        share = inputs["style"][:, :1]
+        return ops.concatenate([share, (1.0 - share) * vector], axis=-1)
+
+    def rebuilt(self, *, dtype: str) -> "Painter":
+        """Return a copy that computes in another dtype."""
+        return Painter(
+            self.encoder.rebuilt(dtype=dtype), self.network.rebuilt(dtype=dtype)
+        )
+
+
+class PaintedTargets(keras.layers.Layer):
+    """What pictures by paintings are compared with; called as a layer on a batch.
+
+    Args:
+        objective: The loss they are for.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        super().__init__(dtype="float32", trainable=False, name="targets")
+        self.objective = objective
+        self.content = objective.extractor.only(objective.settings.content_layers)
+        self.built = True
+
+    def ratios(self, style: Tensor) -> Tensor:
+        """Return `[B, 1]` of ones: all paintings are one style to the budget."""
+        return ops.ones_like(style[:, :1])
+
+    def call(self, inputs: dict[str, Tensor]) -> Targets:
+        """Return the targets of `image`, `painting`, `mix` and the share in `style`."""
+        moments = self.objective.style_moments(inputs["painting"])
+        mixed = {
+            name: ops.stop_gradient(_blend(value, inputs["mix"]))
+            for name, value in moments.items()
+        }
+        less = ops.maximum(1.0 - inputs["style"][:, 0], 0.0)
+        content = self.objective.inner(self.content(inputs["image"]))
+        style = self.objective.style.targets(mixed)
+        return Targets(content, style, less**STRENGTH_POWER)
+
+
+class PaintedTransfer(NetworkTransfer):
+    """`NetworkTransfer` whose rows come from paintings."""
+
+    def call(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
+        """Return the `picture` of `image`, and the `rows` it was painted by."""
+        rows = self.generator.rows(inputs)
+        given = {"image": inputs["image"], "style": rows}
+        return {"picture": self.generator(given, training=training), "rows": rows}
+
+    def judge(
+        self, x: dict[str, Tensor], y_pred: dict[str, Tensor], training: bool
+    ) -> LossParts:
+        """Return the loss of the pictures."""
+        return super().judge(x | {"rows": y_pred["rows"]}, y_pred["picture"], training)
+
+    def weighed(self, sums: Sums, targets: Targets) -> Targets:
+        """Make pictures far from their paintings lighter.
+
+        Else a photograph beside a dark or even painting, whose relative error is a
+        hundred times the usual, decides the step alone. The gradient is that of the
+        logarithm of 1 plus the error.
+        """
+        error = self.objective.style.errors(sums, targets._replace(strength=None))
+        factor = 1.0 / (1.0 + ops.stop_gradient(error))
+        return targets._replace(strength=factor * targets.strength)
+
+
+def build_painter(settings: NetworkSettings, *, encoder_dtype: str) -> Painter:
+    """Build a painter whose encoder begins as the compressed loss network.
+
+    Args:
+        settings: Of the transform network, whose styles are a vector's elements.
+        encoder_dtype: Compute dtype of the encoder.
+    """
+    encoder = StyleEncoder(settings.styles, dtype=encoder_dtype)
+    given = read_lite(LITE).layers
+    for index, (name, narrow, _, _) in enumerate(LAYERS):
+        factors = given[name]
+        kernel, bias = factors.kernel, factors.bias
+        if index == 0:  # From RGB 0..1 to BGR 0..255 less its mean.
+            bias = bias - np.einsum("hwcf,c->f", kernel, _MEAN)
+            kernel = 255.0 * kernel[:, :, ::-1]
+        if narrow is None:
+            encoder.get_layer(name).set_weights([kernel, bias])
+        else:
+            encoder.get_layer(f"{name}_narrow").set_weights([kernel])
+            encoder.get_layer(name).set_weights(
+                [np.asarray(factors.mix)[None, None], bias]
+            )
+        for part in (name, f"{name}_narrow"):
+            if narrow is not None or part == name:
+                encoder.get_layer(part).trainable = False
+    return Painter(encoder, TransformNetwork(settings))
+
+
+def _blend(values: Tensor, mix: Tensor) -> Tensor:
+    """Return `mix` of each row of `[B, ...]` and the rest of the one before."""
+    shape = (-1, *[1] * (len(values.shape) - 1))
+    own = ops.reshape(mix, shape)
+    return own * values + (1.0 - own) * ops.roll(values, 1, axis=0)
