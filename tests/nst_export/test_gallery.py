@@ -5,7 +5,6 @@ import itertools
 import json
 
 import numpy as np
-import pytest
 
 from nst_export.formats.litert import open_tiles
 from nst_export.runtime.mix import mix_weights
@@ -80,7 +79,9 @@ def test_strength_and_blends_lie_between(stylizer):
     whole, none = paint({one: 1.0}), paint({one: 1.0}, 0.0)
     np.testing.assert_allclose(none, photo, atol=1e-6)
     half = paint({one: 1.0}, 0.5)
-    assert distance(half, photo) == pytest.approx(distance(whole, photo) / 2, rel=0.1)
+    assert 0.2 < distance(half, photo) / distance(whole, photo) < 0.9
+    # No double exposure.
+    assert distance(half, (photo + whole) / 2) > 0.01
     blend, second = paint({one: 1.0, other: 1.0}), paint({other: 1.0})
     assert distance(blend, whole) < distance(second, whole)
     assert distance(blend, second) < distance(second, whole)

@@ -121,12 +121,12 @@ def test_wrong_tensors_are_refused_in_tensorflow_servings_form(http, inputs, mes
         (b"[" * 100_000, "not JSON"),
         (
             b'{"signature_name": "bytes", "inputs": {"image_bytes": {"b64": "?"},'
-            b' "style": [[1,0,0,0,0,0,0]]}}',
+            b' "style": [[1,0,0,0,0,0,0,0,0,0,0,0,0]]}}',
             "in base64",
         ),
         (
             b'{"signature_name": "bytes", "inputs": {"image_bytes": {"b64": "aGk="},'
-            b' "style": [[1,0,0,0,0,0,0]]}}',
+            b' "style": [[1,0,0,0,0,0,0,0,0,0,0,0,0]]}}',
             "not an image",
         ),
     ],
