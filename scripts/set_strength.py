@@ -10,33 +10,51 @@ large, or too small (above 1), needs no further training.
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 
+from nst_export.runtime.mix import parse_mix
 from nst_tf.files import replacing
 from nst_tf.network.layers import ConditionalInstanceNormalization
 from nst_tf.network.trained import CARD, MODEL, load_model
-from nst_tf.settings.checks import InputError
+from nst_tf.settings.checks import InputError, reject, within
 
 
-def main() -> None:
-    """Write the model anew."""
+def main() -> int:
+    """Write the model anew; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("strengths", nargs="+", metavar="NAME=STRENGTH")
     given = parser.parse_args()
-    model = load_model(given.model)
+    try:
+        rewrite(given.model, given.output, parse_mix(",".join(given.strengths)))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def rewrite(folder: Path, output: Path, strengths: dict[str, float]) -> None:
+    """Write a model whose strength 1 is another of the model in `folder`.
+
+    Raises:
+        InputError: There is none, its strength is not trained, it has no such style, a
+            strength is no share, or the output holds a model.
+    """
+    model = load_model(folder)
     if not model.network.settings.trained_strength:
-        raise InputError(f"the strength of {given.model} is not trained")
-    wanted = {name: float(x) for name, x in (s.split("=") for s in given.strengths)}
-    unknown = sorted(set(wanted) - set(model.styles))
+        raise InputError(f"the strength of {folder} is not trained")
+    unknown = sorted(set(strengths) - set(model.styles))
     if unknown:
-        raise InputError(f"{given.model} has no style {', '.join(unknown)}")
-    if (given.output / MODEL).exists():
-        raise InputError(f"{given.output} holds a model; choose another folder")
-    shares = np.array([[wanted.get(name, 1.0)] for name in model.styles], "float32")
+        raise InputError(f"{folder} has no style {', '.join(unknown)}")
+    for name, strength in strengths.items():
+        reject(within(f"the strength of {name}", strength, 0, 2))
+    if (output / MODEL).exists():
+        raise InputError(f"{output} holds a model; choose another folder")
+    shares = np.array([[strengths.get(name, 1.0)] for name in model.styles], "float32")
     for layer in model.network.layers:
         if isinstance(layer, ConditionalInstanceNormalization):
             rows = [np.asarray(value) for value in layer.get_weights()]
@@ -46,13 +64,13 @@ def main() -> None:
                     for r in rows
                 ]
             )
-    given.output.mkdir(parents=True, exist_ok=True)
-    with replacing(given.output / MODEL) as part:
+    output.mkdir(parents=True, exist_ok=True)
+    with replacing(output / MODEL) as part:
         model.network.save(part)
-    card = {**model.card, "strengths": wanted}
-    with replacing(given.output / CARD) as part:
+    card = {**model.card, "strengths": strengths}
+    with replacing(output / CARD) as part:
         part.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
