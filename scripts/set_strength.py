@@ -58,10 +58,11 @@ def rewrite(folder: Path, output: Path, strengths: dict[str, float]) -> None:
     for layer in model.network.layers:
         if isinstance(layer, ConditionalInstanceNormalization):
             rows = [np.asarray(value) for value in layer.get_weights()]
+            moved = [r[:1] + shares * (r[1:] - r[:1]) for r in rows]
             layer.set_weights(
                 [
-                    np.concatenate([r[:1], r[:1] + shares * (r[1:] - r[:1])])
-                    for r in rows
+                    np.concatenate([r[:1], np.where(shares == 1, r[1:], m)])
+                    for r, m in zip(rows, moved, strict=True)
                 ]
             )
     output.mkdir(parents=True, exist_ok=True)
