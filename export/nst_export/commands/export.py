@@ -96,6 +96,11 @@ def _export(job: Job, settings: ExportSettings) -> int:
     if settings.style is not None:
         style_index([style["name"] for style in card["styles"]], settings.style)
     recipe = read_recipe(job.recipe) if job.recipe is not None else None
+    if recipe is not None and recipe.paintings is not None:
+        raise InputError(
+            f"{job.recipe} is for any painting, whose loss files are not compared by:"
+            " leave out --recipe"
+        )
     found = Folder(job.photos)
     if found.passed_over and not job.quiet:
         print(f"{PROGRAM}: {job.photos}: {found.passed_over}", file=sys.stderr)
