@@ -100,7 +100,7 @@ def test_a_picture_that_ends_every_worker_is_named(
         engine="auto",
         threads=1,
         output=str(tmp_path / "out"),
-        looks=((0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0),),
+        looks=((0.0, 1.0, *[0.0] * 11),),
         manner=Manner(),
         version=__version__,
     )
