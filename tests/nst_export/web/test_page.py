@@ -226,7 +226,7 @@ def test_pictures_for_the_documentation(request, chromium, address, tmp_path):
     for name, size in (("desktop", DESKTOP), ("phone", PHONE)):
         for page in opened(chromium, address, size):
             give(page, path)
-            page.get_by_role("radio", name="Composition VII", exact=True).check()
+            page.get_by_role("radio", name="Composition VII").first.check()
             settled(page)
             slide(page, "split", 30)
             shot = keep / f"page-{kind}-{name}.png"
