@@ -99,7 +99,13 @@ def trained(content: Path, style: Path, photos: list[Path]) -> int:
     name = "".join(c if c.isalnum() else "_" for c in style.stem.lower()).strip("_")
     settings = with_style(read_card(GALLERY), name, style)
     settings = dataclasses.replace(settings, steps=STEPS, size=192, warmup_steps=10)
-    job = train.Job(photos=str(folder), output=model, base=GALLERY, preview_every=0)
+    job = train.Job(
+        photos=str(folder),
+        output=model,
+        base=GALLERY,
+        add_style=f"{name}={style}",
+        preview_every=0,
+    )
     if code := train.train(job, settings):
         return code
     chosen = ExportSettings(formats=("litert",))
