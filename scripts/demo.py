@@ -27,7 +27,7 @@ from nst_tf.imaging.resize import reduce
 from nst_tf.imaging.scene import landscape, noise
 from nst_tf.network.trained import read_card
 from nst_training.commands import train
-from nst_training.settings import with_style
+from nst_training.settings import style_name, with_style
 
 OUT, GALLERY = Path("out"), Path("training/models/gallery")
 STEPS = 80
@@ -96,7 +96,7 @@ def trained(content: Path, style: Path, photos: list[Path]) -> int:
         save_image(folder / f"scene{index:02}.png", picture)
     for path in photos:
         shutil.copy(path, folder / path.name)
-    name = "".join(c if c.isalnum() else "_" for c in style.stem.lower()).strip("_")
+    name = style_name(style.stem)
     settings = with_style(read_card(GALLERY), name, style)
     settings = dataclasses.replace(settings, steps=STEPS, size=192, warmup_steps=10)
     job = train.Job(

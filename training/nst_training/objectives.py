@@ -97,8 +97,6 @@ def read_paintings(settings: TrainSettings, *, known: int) -> list[np.ndarray]:
         InputError: A painting can't be read or is too small.
     """
     new = settings.styles[known:]
-    if settings.paintings:
-        return []
     # A position cannot be mirrored about itself.
     least = MIN_SIDE * (2 if settings.extractor.padding == "reflect" else 1)
     read = [

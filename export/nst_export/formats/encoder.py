@@ -1,18 +1,14 @@
 """The encoder of a model for any painting, as a LiteRT file."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
-import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import (
-    convert_variables_to_constants_v2,
-)
 
 from nst_export.card import Card, embed
-from nst_export.formats.shapes import with_default_shape
+from nst_export.formats.litert import to_litert
 from nst_export.runtime.encoder import SUFFIX, PaintingEncoder
 from nst_tf.files import sha256
 from nst_tf.network.encoder import StyleEncoder
@@ -37,7 +33,8 @@ def write_encoder(
         InputError: They differ by too much.
     """
     path = folder / f"{card['name']}{SUFFIX}"
-    path.write_bytes(embed(_converted(encoder), card))
+    named = keras.Model({"painting": encoder.input}, {"vector": encoder.output})
+    path.write_bytes(embed(to_litert(named, kind="int8"), card))
     mine, worst = PaintingEncoder(path), 0.0
     for painting in paintings:
         found = mine(painting)
@@ -57,29 +54,3 @@ def write_encoder(
         "sha256": sha256(path),
         "max_difference": worst,
     }
-
-
-def _converted(encoder: StyleEncoder) -> bytes:
-    spec = tf.TensorSpec((1, None, None, 3), tf.float32, name="painting")
-
-    @tf.function(input_signature=[spec])
-    def serve(painting: Any) -> Any:
-        return {"vector": encoder(painting)}
-
-    # Frozen first: the converter leaves variables in, which no delegate takes.
-    frozen = convert_variables_to_constants_v2(serve.get_concrete_function())
-
-    @tf.function(input_signature=[spec])
-    def signature(painting: Any) -> dict[str, Any]:
-        return {"vector": frozen(painting)[0]}
-
-    module = tf.Module()
-    module.signature = signature
-    with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(module, folder, signatures=signature)
-        converter = tf.lite.TFLiteConverter.from_saved_model(
-            folder, signature_keys=["serving_default"]
-        )
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        return with_default_shape(bytes(converter.convert()))

@@ -39,7 +39,8 @@ def to_litert(
 
     Args:
         network: From `build_network` with the slices lowering, float32; with tiles or
-            without, with the style weights as an input or without.
+            without, with the style weights as an input or without. Or any whose inputs
+            have names.
         kind: How weights and activations are kept.
         size: Width and height in pixels, multiples of 4; None for any size (browsers
             and GPU delegates want a fixed one), 256x256 until it is resized.
@@ -48,7 +49,8 @@ def to_litert(
     """
     width, height = size or (None, None)
     shapes = {name: (1, *x.shape[1:]) for name, x in network.input.items()}
-    shapes["image"] = (1, height, width, 3)
+    if "image" in shapes:
+        shapes["image"] = (1, height, width, 3)
     specs = [
         tf.TensorSpec(shape, tf.float32, name=name) for name, shape in shapes.items()
     ]

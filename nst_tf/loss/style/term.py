@@ -79,20 +79,23 @@ class Style(Term):
 
     def errors(self, sums: Sums, targets: Targets) -> Tensor:
         """Return the layers' weighted sum for every picture, `[B]`."""
-        moments = self.moments(sums)
-        gaps = [
-            weight * self._gap(name, moments, targets)
-            for name, weight in zip(self.layers, self.lambdas, strict=True)
-        ]
-        return functools.reduce(operator.add, gaps)
+        gaps = self._gaps(sums, targets)
+        return functools.reduce(operator.add, (weight * gap for weight, gap in gaps))
 
     def value(self, sums: Sums, targets: Targets) -> Tensor:
         """Return the weighted sum of the layers' distances."""
-        moments, total = self.moments(sums), ops.zeros((), "float32")
-        for name, weight in zip(self.layers, self.lambdas, strict=True):
-            gap = self._gap(name, moments, targets)
+        total = ops.zeros((), "float32")
+        for weight, gap in self._gaps(sums, targets):
             total = total + weight * ops.mean(gap)
         return total
+
+    def _gaps(self, sums: Sums, targets: Targets) -> list[tuple[float, Tensor]]:
+        """Return every layer's lambda and distance, `[B]`."""
+        moments = self.moments(sums)
+        return [
+            (weight, self._gap(name, moments, targets))
+            for name, weight in zip(self.layers, self.lambdas, strict=True)
+        ]
 
     def _gap(self, name: str, moments: dict[str, Tensor], targets: Targets) -> Tensor:
         """Return the distance of one layer, `[B]`."""
