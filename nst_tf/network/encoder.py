@@ -2,7 +2,8 @@
 
 The vector weighs the rows of gamma and beta of a network's normalisations: that is the
 linear map from an embedding to scales and shifts of Ghiasi et al., so that a painting
-that no one trained on is to the network what a mix of trained styles is.
+that no one trained on is to the network what a mix of trained styles is. The first row
+is a usual style's, the others are ways to differ from it.
 
 References:
     Ghiasi et al. 2017, https://arxiv.org/abs/1705.06830
@@ -27,9 +28,17 @@ LAYERS: tuple[tuple[str, int | None, int, int], ...] = (
 and how many poolings lie before it: the shape of the compressed loss network."""
 SEEN = ("block1_conv1", "block2_conv1", "block3_conv1")
 """Layers whose means and deviations the vector is made of."""
+FAR = 4.0
+"""How many times as far from the first row as a style the others begin; their elements
+of a vector are that much smaller, so that rows under training move as others do."""
 _HIDDEN = 256
 _USUAL = 3.0
 """About the logarithm of a mean or deviation."""
+_CALM = 0.02
+"""What dense layers are multiplied by, their weights divided at the start: Adam moves
+every weight alike, and hundreds that move together would carry a vector off."""
+_FARTHEST = 4.0
+"""Largest deviation of a statistic from the usual one that is told from larger ones."""
 
 
 @keras.saving.register_keras_serializable("nst_tf")
@@ -57,11 +66,11 @@ class StyleEncoder(keras.Model):
             if name in SEEN:
                 seen.append(x)
         statistics = _Statistics(dtype="float32", name="statistics")(seen)
-        hidden = keras.layers.Dense(
-            _HIDDEN, activation="relu", dtype="float32", name="hidden"
-        )(statistics)
-        vector = keras.layers.Dense(size, dtype="float32", name="vector")(hidden)
-        vector = _SumOne(dtype="float32", name="sum_one")(vector)
+        usual = _Standard(dtype="float32", name="usual")(statistics)
+        hidden = _dense(usual, _HIDDEN, "hidden", gain=2.0)
+        hidden = keras.layers.ReLU(dtype="float32")(hidden)
+        apart = _dense(hidden, size - 1, "apart", gain=0.1)
+        vector = _SumOne(dtype="float32", name="sum_one")(apart)
         super().__init__(image, vector, **{"name": "encoder", **kwargs})
         self.size, self.kind = size, dtype
 
@@ -98,6 +107,16 @@ def _convolution(
     )
 
 
+def _dense(x: Tensor, units: int, name: str, *, gain: float) -> Tensor:
+    """Return a dense layer's output whose variance is `gain` times that of `x`."""
+    deviation = (gain / x.shape[-1]) ** 0.5 / _CALM
+    start = keras.initializers.RandomNormal(stddev=deviation, seed=len(name))
+    dense = keras.layers.Dense(
+        units, kernel_initializer=start, dtype="float32", name=name
+    )
+    return keras.layers.Rescaling(_CALM, dtype="float32", name=f"{name}_calm")(dense(x))
+
+
 @keras.saving.register_keras_serializable("nst_tf")
 class _Statistics(keras.layers.Layer):
     """Logarithms of means and deviations over the positions of maps, `[B, S]`."""
@@ -116,12 +135,30 @@ class _Statistics(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("nst_tf")
-class _SumOne(keras.layers.Layer):
-    """Add the same to all elements of each row so that their sum is 1."""
+class _Standard(keras.layers.Layer):
+    """Deviations from the usual statistics, in units of theirs over many paintings."""
+
+    def build(self, input_shape: Any) -> None:
+        kept = {"shape": input_shape[-1:], "trainable": False, "dtype": "float32"}
+        self.mean = self.add_weight(initializer="zeros", name="mean", **kept)
+        self.scale = self.add_weight(initializer="ones", name="scale", **kept)
+        self.built = True
 
     def call(self, x: Tensor) -> Tensor:
-        missing = 1.0 - ops.sum(x, axis=-1, keepdims=True)
-        return x + missing / float(x.shape[-1])
+        return ops.clip((x - self.mean) * self.scale, -_FARTHEST, _FARTHEST)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
+
+
+@keras.saving.register_keras_serializable("nst_tf")
+class _SumOne(keras.layers.Layer):
+    """Put before the elements of each row the first row's share: 1 less their sum."""
+
+    def call(self, x: Tensor) -> Tensor:
+        small = x / (FAR * (1.0 + x.shape[-1]) ** 0.5)
+        first = 1.0 - ops.sum(small, axis=-1, keepdims=True)
+        return ops.concatenate([first, small], axis=-1)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return *input_shape[:-1], input_shape[-1] + 1

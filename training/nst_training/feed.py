@@ -53,7 +53,10 @@ def dataset_of(
         seen["style"] = batch["style"]
         if paintings is not None:
             where = {"index": batch["painting"], "place": batch["painting_place"]}
-            seen |= {"painting": crop(paintings, where, size), "mix": batch["mix"]}
+            own = batch["own"][:, None, None]
+            art = crop(paintings, where, size)
+            art = own * seen["image"] + (1.0 - own) * art
+            seen |= {"painting": art, "mix": batch["mix"], "own": batch["own"]}
         return seen
 
     if keras.backend.backend() != "tensorflow":
@@ -84,7 +87,7 @@ def _tf_data(
         paintings = tf.constant(paintings)
         signature["painting"] = tf.TensorSpec((count,), "int32")
         signature["painting_place"] = tf.TensorSpec((count, 4), "float32")
-        signature["mix"] = tf.TensorSpec((count, 1), "float32")
+        signature["mix"] = signature["own"] = tf.TensorSpec((count, 1), "float32")
     if squares is not None:
         squares = tf.constant(squares)
         signature["index"] = tf.TensorSpec((count,), "int32")

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from nst_tf.files import sha256
+from nst_tf.network.encoder import FAR
 from nst_tf.network.layers import ConditionalInstanceNormalization
 from nst_tf.network.trained import ENCODER, MODEL, load_encoder, load_model
 from nst_tf.settings.checks import InputError
@@ -130,15 +131,14 @@ class Base:
 
 
 def _spread(rows: np.ndarray, count: int, photograph: bool | None) -> np.ndarray:
-    """Return so many rows: the photograph's, those of styles, then random mixes.
+    """Return so many rows: the photograph's, the mean of all styles, ways to differ.
 
-    A mix leaves the mean as far as a style does, and a little out of their plane.
+    These are random mixes of the styles' own, and a little out of their plane.
     """
     first, styles = (rows[:1], rows[1:]) if photograph else (rows.mean(0)[None], rows)
     draw = np.random.default_rng(count)
-    more = count - 1 - len(styles)
     mean = styles.mean(axis=0)
-    coefficients = draw.standard_normal((more, len(styles))) / len(styles) ** 0.5
-    mixes = mean + coefficients @ (styles - mean)
+    coefficients = draw.standard_normal((count - 2, len(styles))) / len(styles) ** 0.5
+    mixes = coefficients @ (styles - mean)
     mixes += 0.1 * styles.std(axis=0) * draw.standard_normal(mixes.shape)
-    return np.concatenate([first, styles, mixes]).astype("float32")
+    return np.concatenate([first, mean[None], mean + FAR * mixes]).astype("float32")

@@ -35,6 +35,12 @@ from nst_training.transfer import NetworkTransfer
 Tensor = Any
 _MEAN = np.asarray([103.939, 116.779, 123.68], "float32")
 """What VGG subtracts, BGR in 0..255."""
+_OWN = 0.05
+"""Fraction of photographs that are their own painting, and are to stay as they are."""
+_SAME = 0.05
+"""Smallest deviation, of logarithms, that is enlarged to 1."""
+_MOST = 512
+"""Squares of paintings from which the usual statistics are taken."""
 
 
 class PaintingSquares:
@@ -83,8 +89,9 @@ class PaintedBatches:
     def open(self, start: int) -> Generator[dict[str, np.ndarray], None, None]:
         """Yield what the photographs' batches have, and where paintings are cut.
 
-        Also `painting`, int32 `[B]`, `painting_place`, float32 `[B, 4]`, and `mix`,
-        float32 `[B, 1]`: the share of a picture's own painting against the one before.
+        Also `painting`, int32 `[B]`, `painting_place`, float32 `[B, 4]`, `mix`,
+        float32 `[B, 1]`: the share of a picture's own painting against the one before,
+        and `own`, float32 `[B, 1]`: 1 where the photograph is its own painting.
         """
         for number, batch in enumerate(self.batches.open(start), start):
             yield {**batch, **self.drawn(number)}
@@ -96,12 +103,14 @@ class PaintedBatches:
         index = draw.integers(self.count, size=self.batches.batch)
         place = draw.random((self.batches.batch, 4), "float32")
         mixed, share = draw.random((2, self.batches.batch, 1), "float32")
-        mix = np.where(mixed < self.mix, share, 1.0).astype("float32")
+        own = draw.random((self.batches.batch, 1), "float32") < _OWN
+        mix = np.where((mixed < self.mix) & ~own, share, 1.0).astype("float32")
         part = slice(slots.start, slots.stop)
         return {
             "painting": index.astype("int32")[part],
             "painting_place": place[part],
             "mix": mix[part],
+            "own": own.astype("float32")[part],
         }
 
 
@@ -182,6 +191,10 @@ class PaintedTransfer(NetworkTransfer):
         """Return the loss of the pictures."""
         return super().judge(x | {"rows": y_pred["rows"]}, y_pred["picture"], training)
 
+    def counted(self, x: dict[str, Tensor]) -> Tensor:
+        """Return 1 for pictures whose content error the budget learns, float32."""
+        return super().counted(x) * (1.0 - x["own"])
+
     def weighed(self, sums: Sums, targets: Targets) -> Targets:
         """Make pictures far from their paintings lighter.
 
@@ -220,6 +233,25 @@ def build_painter(settings: NetworkSettings, *, encoder_dtype: str) -> Painter:
             if narrow is not None or part == name:
                 encoder.get_layer(part).trainable = False
     return Painter(encoder, TransformNetwork(settings))
+
+
+def standardise(encoder: StyleEncoder, squares: np.ndarray) -> None:
+    """Let an encoder know which statistics are usual.
+
+    Args:
+        encoder: Whose convolutions have their weights.
+        squares: Of paintings, uint8 `[M, S, S, 3]`.
+    """
+    statistics = keras.Model(encoder.input, encoder.get_layer("statistics").output)
+    chosen = squares[:: -(-len(squares) // _MOST)]
+    found = np.concatenate(
+        [
+            ops.convert_to_numpy(statistics(part.astype("float32")[None] / 255.0))
+            for part in chosen
+        ]
+    )
+    scale = 1.0 / np.maximum(found.std(axis=0), _SAME)
+    encoder.get_layer("usual").set_weights([found.mean(axis=0), scale])
 
 
 def _blend(values: Tensor, mix: Tensor) -> Tensor:

@@ -41,6 +41,7 @@ from nst_training.painted import (
     Painter,
     PaintingSquares,
     build_painter,
+    standardise,
 )
 from nst_training.resident import ResidentBatches
 from nst_training.settings import TrainSettings
@@ -221,6 +222,8 @@ class _Run:
             network = build_network(shape)
         else:
             network = build_painter(shape, encoder_dtype=dtype)
+            if state is None:
+                standardise(network.encoder, self.squares)
         if self.base is not None:
             self.base.start(network)
         # Here, where variables are spread over the devices; anew after a bad loss.

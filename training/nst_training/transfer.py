@@ -64,9 +64,9 @@ class NetworkTransfer(StyleTransfer):
         seen = Seen(y_pred, objective.features(y_pred))
         sums = objective.statistics(seen, targets)
         if self.budget is not None and training:
-            # Those of less strength give up less of the photograph: they don't count.
-            full = ops.cast(x["style"][:, :1] < 1e-6, "float32")
-            self.budget.update(full * mix, objective.content.errors(sums))
+            self.budget.update(
+                self.counted(x) * mix, objective.content.errors(sums)
+            )
         parts = objective.loss(sums, self.weighed(sums, targets))
         still = tone = ops.zeros((), "float32")
         if "again" in x:
@@ -75,6 +75,13 @@ class NetworkTransfer(StyleTransfer):
             tone = self.tone_weight * ops.mean(tone_loss(y_pred, x["image"]))
         terms = parts.terms | {TEMPORAL: still, TONE: tone}
         return LossParts(parts.total + still + tone, terms)
+
+    def counted(self, x: dict[str, Tensor]) -> Tensor:
+        """Return 1 for pictures whose content error the budget learns, `[B, 1]`.
+
+        Those of less strength give up less of the photograph: they don't count.
+        """
+        return ops.cast(x["style"][:, :1] < 1e-6, "float32")
 
     def weighed(self, sums: Sums, targets: Targets) -> Targets:
         """Return the targets with factors of the style term for every picture."""
