@@ -32,6 +32,7 @@ STANDS_ON = {
         *("places", "running", "settings"),
     },
     "cli": {"commands", "settings"},
+    "style_file": {"files", "settings"},
     "registration": {"network"},
 }
 """The rooms of nst_tf and what each may import, besides itself."""

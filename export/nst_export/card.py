@@ -16,6 +16,10 @@ KEY = "nst-tf"
 FILE = "card.json"
 """Name of the card beside the files."""
 
+VECTOR_KEYS = ("any", "network", "photograph")
+"""Of a model for any painting: numbers of a style's vector, hash of the network that
+vectors fit, the photograph's own vector. Styles have theirs beside their names."""
+
 Card = dict[str, Any]
 
 
@@ -40,10 +44,11 @@ def make_card(
         "image": "float32 [1, H, W, 3], RGB, 0..1; H and W multiples of 4, 16 or"
         " more; mirror the border to get there and cut the result"
     }
-    if size is not None:
+    if size is not None and not single:
         inputs["style"] = (
-            f"float32 [1, {size + 1}]: the photograph's share s, then 1 - s times a"
-            " painting's vector, whose sum is 1"
+            f"float32 [1, {size + 1}]: the photograph's share s, then s times its own"
+            " vector (photograph) plus the styles' vectors times their shares; all"
+            " shares have the sum 1"
         )
     elif not single:
         inputs["style"] = (
@@ -55,7 +60,7 @@ def make_card(
         "name": trained["name"],
         "license": licence or "unknown",
         "styles": list(trained["styles"]),
-        **({"any": size} if size is not None else {}),
+        **{key: trained[key] for key in VECTOR_KEYS if key in trained and not single},
         "inputs": inputs,
         "outputs": {"picture": "float32 [1, H, W, 3], RGB, 0..1"},
         "training": {
@@ -75,17 +80,11 @@ def style_names(card: Mapping[str, Any]) -> list[str]:
     """
     try:
         names = [str(style["name"]) for style in card["styles"]]
-        if not names and not vector_size(card):
+        if not names and not card.get("any"):
             raise ValueError("no styles")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the model's card can't be used: {error}") from error
     return names
-
-
-def vector_size(card: Mapping[str, Any]) -> int | None:
-    """Return how many numbers the vector of a painting has; None without vectors."""
-    size = card.get("any")
-    return None if size is None else int(size)
 
 
 def read_sidecar(path: Path) -> Card:

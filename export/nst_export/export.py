@@ -12,18 +12,21 @@ import numpy as np
 
 from nst_export.card import FILE, Card, make_card, markdown
 from nst_export.formats.table import Source, check_formats, find_format
-from nst_export.samples import encoder_rows, paint_sample, sample_inputs
+from nst_export.runtime.vectors import rows_of
+from nst_export.samples import Styles, paint_sample, sample_inputs
 from nst_export.settings import ExportSettings
 from nst_export.single import single_style, style_index
 from nst_export.verify import Loss, Sample, unchecked, verify
 from nst_tf.files import new_folder, replacing
 from nst_tf.imaging.arrays import PictureLike, as_pixels
 from nst_tf.imaging.resize import resize
+from nst_tf.imaging.seen import seen
 from nst_tf.imaging.write import save_image
 from nst_tf.network.encoder import StyleEncoder
 from nst_tf.network.transform import TransformNetwork
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.network import Lowering
+from nst_tf.style_file import StyleVector, read_style, to_text
 
 Observer = Callable[[Mapping[str, Any]], None]
 """Called with the entry of every file in the card."""
@@ -100,12 +103,18 @@ def _write(
     loss: Loss | None,
     observer: Observer | None,
 ) -> Card:
+    styles, made = Styles(len(trained["styles"])), None
+    if encoder is not None:
+        network, trained, made = _for_any(network, trained, settings, encoder)
+        styles = _with_guests(trained, made, photos)
     only = None
     if settings.style is not None:
-        only = style_index(
+        index = style_index(
             [style["name"] for style in trained["styles"]], settings.style
         )
-        trained = {**trained, "styles": [trained["styles"][only - 1]]}
+        only = styles.alone(index)
+        trained = {**trained, "styles": [trained["styles"][index - 1]]}
+        styles = Styles(1)
     card, bare = (  # The second for inside the files: without their list.
         make_card(trained, single=only is not None, licence=settings.license)
         for _ in range(2)
@@ -118,10 +127,7 @@ def _write(
         return found if only is None else single_style(found, only)
 
     native = copy("native")
-    rows = None
-    if encoder is not None:
-        rows = [encoder_rows(encoder, photo) for photo in photos[::-1]]
-    samples = _samples(native, photos, len(card["styles"]), settings.pairs, loss, rows)
+    samples = _samples(native, photos, styles, settings.pairs, loss)
     for name in settings.formats:
         chosen = find_format(name)
         if chosen.tiles and only is not None:
@@ -144,14 +150,14 @@ def _write(
             card["files"].append(entry)
             if observer is not None:
                 observer(entry)
-    if encoder is not None:
+    if made is not None and only is None:
         from nst_export.formats.encoder import write_encoder
 
-        entry = write_encoder(folder, encoder, bare, photos)
+        entry = write_encoder(folder, made, bare, photos)
         card["files"].append(entry)
         if observer is not None:
             observer(entry)
-    _self_check(folder, card, native, samples[None][0])
+    _self_check(folder, card, native, samples[None][0], styles)
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
     (folder / FILE).write_text(text, "utf-8")
     (folder / "README.md").write_text(markdown(card), "utf-8")
@@ -167,31 +173,70 @@ def _name_in_card(path: Path, folder: Path) -> str:
 def _samples(
     native: keras.Model,
     photos: Sequence[np.ndarray],
-    styles: int,
+    styles: Styles,
     sizes: Sequence[tuple[int, int]],
     loss: Loss | None,
-    rows: list[list[float]] | None,
 ) -> dict[tuple[int, int] | None, list[Sample]]:
     """Return what the files must paint, by the size they are for (None: any)."""
-    inputs = sample_inputs(photos, styles, rows)
-    own = [paint_sample(native, *given, loss) for given in inputs]
+    inputs = sample_inputs(photos, styles.number)
+    own = [paint_sample(native, *given, styles, loss) for given in inputs]
     found: dict[tuple[int, int] | None, list[Sample]] = {None: own}
     for size in sizes:
         found[size] = [
-            paint_sample(native, resize(x.photo, *size), x.weights, loss) for x in own
+            paint_sample(native, resize(x.photo, *size), x.weights, styles, loss)
+            for x in own
         ]
     return found
 
 
-def _self_check(folder: Path, card: Card, native: keras.Model, like: Sample) -> None:
+def _for_any(
+    network: TransformNetwork,
+    trained: Mapping[str, Any],
+    settings: ExportSettings,
+    encoder: StyleEncoder,
+) -> tuple[TransformNetwork, dict[str, Any], keras.Model]:
+    """Return network, card and encoder by vectors, with the styles that are given."""
+    from nst_export.formats.encoder import to_vectors
+    from nst_tf.network.vectors import by_vectors, kernels_hash, vectors_of
+
+    rows = vectors_of(network)
+    facts: dict[str, Any] = {"any": rows.shape[1], "network": kernels_hash(network)}
+    if network.settings.trained_strength:
+        facts["photograph"], rows = to_text(rows[0]), rows[1:]
+    trained = {**trained, **facts}
+    given = [read_style(path, trained) for path in settings.vectors]
+    trained["styles"] = [
+        {**style._asdict(), "vector": to_text(style.vector)} for style in given
+    ]
+    return by_vectors(network), trained, to_vectors(encoder, rows)
+
+
+def _with_guests(
+    trained: Mapping[str, Any], encoder: keras.Model, photos: Sequence[np.ndarray]
+) -> Styles:
+    """Return a model's styles, and photographs as paintings of their own."""
+    rows = rows_of(trained)
+    guests = []
+    for index, photo in enumerate(photos):
+        view = {"painting": seen(photo)}
+        vector = keras.ops.convert_to_numpy(encoder(view)["vector"])[0]
+        guests.append(StyleVector(f"guest {index}", vector, trained["network"]))
+    more = np.stack([[0.0, *guest.vector] for guest in guests]).astype("float32")
+    rows = np.concatenate([rows, more])
+    return Styles(len(rows) - 1, rows, tuple(guests))
+
+
+def _self_check(
+    folder: Path, card: Card, native: keras.Model, like: Sample, styles: Styles
+) -> None:
     """Write a pair of pictures with which an app can check its own code."""
     # From an 8-bit file, as an app reads it.
     small = np.round(255.0 * resize(like.photo, 128, 96)) / np.float32(255)
-    sample = paint_sample(native, small, like.weights)
+    sample = paint_sample(native, small, like.weights, styles)
     save_image(folder / "sample-photo.png", sample.photo)
     save_image(folder / "sample-picture.png", sample.picture)
     card["self_check"] = {
         "photo": "sample-photo.png",
-        "style": [float(weight) for weight in sample.weights],
+        "style": [float(number) for number in styles.row(sample.weights)],
         "picture": "sample-picture.png",
     }

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
@@ -38,6 +39,9 @@ class ExportSettings:
     sizes: tuple[str, ...] = ()
     """WIDTHxHEIGHT of LiteRT files with a fixed size (browsers, GPUs), besides the one
     for any size."""
+    vectors: tuple[Path, ...] = ()
+    """Files of styles (.style.json, of nst train --add-style) that a model for any
+    painting is to have by name."""
     license: str | None = None
     """Licence of the model for its card, as the Hugging Face Hub writes it, such as
     apache-2.0 or cc-by-4.0; the gallery's is known."""

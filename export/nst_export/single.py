@@ -20,29 +20,28 @@ def style_index(styles: Sequence[str], chosen: str) -> int:
 
 
 class FixedStyle(keras.layers.Layer):
-    """The weights of one style alone, whatever the input.
+    """What the network takes for one style alone, whatever the input.
 
     Args:
-        index: Of the style, from 1.
-        count: Of the styles.
+        row: The numbers, `[N]`.
     """
 
-    def __init__(self, index: int, count: int) -> None:
+    def __init__(self, row: Sequence[float]) -> None:
         super().__init__(dtype="float32")
-        self.index, self.count = index, count
+        self.row = [float(number) for number in row]
 
     def call(self, image: Any) -> Any:
-        """Return float32 `[1, N + 1]`."""
-        return keras.ops.one_hot([self.index], self.count + 1)
+        """Return float32 `[1, N]`."""
+        return keras.ops.convert_to_tensor([self.row], "float32")
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Return one row of weights."""
-        return (1, self.count + 1)
+        """Return one row."""
+        return (1, len(self.row))
 
 
-def single_style(network: keras.Model, index: int) -> keras.Model:
-    """Return a network that paints in the style of an index, from 1."""
+def single_style(network: keras.Model, row: Sequence[float]) -> keras.Model:
+    """Return a network whose style is fixed, and no input."""
     image = keras.Input((None, None, 3), dtype="float32", name="image")
-    style = FixedStyle(index, network.input["style"].shape[-1] - 1)(image)
+    style = FixedStyle(row)(image)
     picture = network({"image": image, "style": style})
     return keras.Model({"image": image}, picture)

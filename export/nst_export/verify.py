@@ -12,6 +12,7 @@ import numpy as np
 from nst_export.runtime.stylizer import Stylizer
 from nst_tf.files import sha256
 from nst_tf.settings.checks import InputError
+from nst_tf.style_file import StyleVector
 
 Loss = Callable[[np.ndarray, np.ndarray, Sequence[float]], float]
 """The loss of a picture, given the photograph and the weights."""
@@ -54,12 +55,20 @@ class Sample(NamedTuple):
         weights: One a style, the photograph's own first.
         picture: What the Keras model makes of them.
         loss: What that has of the loss that was trained; 0 if it is not known.
+        guests: Styles that the weights are of, after those in the files.
     """
 
     photo: np.ndarray
     weights: list[float]
     picture: np.ndarray
     loss: float = 0.0
+    guests: tuple[StyleVector, ...] = ()
+
+    def painted(self, stylizer: Stylizer) -> np.ndarray:
+        """Return what a file makes of the photograph."""
+        if self.guests:
+            stylizer = stylizer.with_styles(self.guests)
+        return stylizer(self.photo, self.weights)
 
 
 def verify(
@@ -90,7 +99,7 @@ def verify(
     opened = opened or functools.partial(_load, path)
     stylizer = opened(None)
     for sample in samples:
-        picture = stylizer(sample.photo, sample.weights)
+        picture = sample.painted(stylizer)
         if loss is not None and sample.loss:
             losses.append(loss(picture, sample.photo, sample.weights) / sample.loss)
         gap = picture - sample.picture
@@ -151,16 +160,16 @@ def _facts(path: Path, name: str | None, kind: str, size: str) -> dict[str, Any]
 
 
 def _load(path: Path, threads: int | None) -> Stylizer:
-    return Stylizer.load(path, threads=threads, by_vector=True)
+    return Stylizer.load(path, threads=threads)
 
 
 def _milliseconds(stylizer: Stylizer, sample: Sample) -> float:
     """Return the least of three runs."""
-    stylizer(sample.photo, sample.weights)
+    sample.painted(stylizer)
     times = []
     for _ in range(3):
         start = time.perf_counter()
-        stylizer(sample.photo, sample.weights)
+        sample.painted(stylizer)
         times.append(time.perf_counter() - start)
     return round(1e3 * min(times), 1)
 

@@ -7,8 +7,10 @@ from keras import ops
 
 from nst_tf.network.layers import (
     ConditionalInstanceNormalization,
+    InstanceNormalization,
     ReflectionPadding,
     StyleBlend,
+    VectorInstanceNormalization,
 )
 from nst_tf.network.subpixel import PhasedConv2D, UpsamplingConv2D
 from nst_tf.settings.network import NetworkSettings
@@ -25,7 +27,8 @@ class Blocks:
 
     Attributes:
         image: The photograph, symbolic float32 `[B, H, W, 3]`.
-        style: The styles' weights, symbolic float32 `[B, N + 1]`.
+        style: The styles' weights, symbolic float32 `[B, N + 1]`; with vectors the
+            photograph's share, and scales and shifts of every normalisation.
         narrow: Channels of the maps of the highest resolution.
         middle: Those of the next.
         wide: Those of the lowest.
@@ -39,14 +42,17 @@ class Blocks:
             max(1, round(settings.width * channels)) for channels in (32, 64, 128)
         )
         self.image = keras.Input((None, None, 3), dtype="float32", name="image")
-        rows = settings.styles + 1
-        self.style = keras.Input((rows,), dtype="float32", name="style")
-        self._rows = rows if trained else settings.styles
-        self._blend = StyleBlend(photograph=trained, dtype="float32", name="blend")(
-            self.style
-        )
+        self._rows = settings.styles + (1 if trained else 0)
         self._own: list[Tensor] = []
         self._given: Any = None
+        self._next = 1
+        if not settings.vectors:
+            self._take(settings.styles + 1)
+            blend = StyleBlend(photograph=trained, dtype="float32", name="blend")
+            self._blend = blend(self.style)
+
+    def _take(self, numbers: int) -> None:
+        self.style = keras.Input((numbers,), dtype="float32", name="style")
 
     @property
     def inputs(self) -> dict[str, Tensor]:
@@ -58,6 +64,8 @@ class Blocks:
         """Declare over how many channels the network will normalise in all."""
         if self.tiles:
             self._given = keras.Input((3, 1, channels), name="statistics")
+        if self.settings.vectors:
+            self._take(1 + 2 * channels)
 
     def with_statistics(self, picture: Tensor) -> Tensor:
         """Return the network's output: the picture, with tiles the statistics too."""
@@ -75,14 +83,20 @@ class Blocks:
 
     def normalize(self, x: Tensor, name: str) -> Tensor:
         """Normalise in the manner of the styles."""
-        normalization = ConditionalInstanceNormalization(
-            self._rows, lowering=self.lowering, dtype=self.policy, name=f"{name}_norm"
-        )
+        normalization: InstanceNormalization
+        kept = {"lowering": self.lowering, "dtype": self.policy, "name": f"{name}_norm"}
+        if self.settings.vectors:
+            normalization = VectorInstanceNormalization(self._next, **kept)
+            self._next += 2 * x.shape[-1]
+            style = self.style
+        else:
+            normalization = ConditionalInstanceNormalization(self._rows, **kept)
+            style = self._blend
         if not self.tiles:
-            return normalization(x, self._blend)
+            return normalization(x, style)
         first = sum(part.shape[-1] for part in self._own)
         given = self._given[..., first : first + x.shape[-1]]
-        x, statistics = normalization(x, self._blend, given)
+        x, statistics = normalization(x, style, given)
         self._own.append(statistics)
         return x
 

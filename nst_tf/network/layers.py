@@ -58,31 +58,21 @@ class ReflectionPadding(LoweredLayer):
         return {**super().get_config(), "width": self.width}
 
 
-@keras.saving.register_keras_serializable("nst_tf")
-class ConditionalInstanceNormalization(LoweredLayer):
-    """Instance normalisation whose scale and shift are mixed by style weights.
+class InstanceNormalization(LoweredLayer):
+    """Instance normalisation whose scale and shift come from what a style is.
 
     Mean and variance over H and W are float32 whatever the compute dtype.
 
     Args:
-        styles: Number of rows of gamma and beta; the weights' last axis.
         **kwargs: Passed to `LoweredLayer`.
-
-    Reference:
-        Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629
     """
 
-    def __init__(self, styles: int, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
-        self.styles = styles
 
-    def build(self, input_shape: Any) -> None:
-        """Create gamma (1) and beta (0), `[N, C]`."""
-        shape = (self.styles, input_shape[-1])
-        kept = {"shape": shape, "dtype": "float32"}
-        self.gamma = self.add_weight(initializer="ones", name="gamma", **kept)
-        self.beta = self.add_weight(initializer="zeros", name="beta", **kept)
-        self.built = True
+    def scales(self, style: Tensor, channels: int) -> tuple[Tensor, Tensor]:
+        """Return scale and shift, `[B, 1, 1, C]`, of styles `[B, N]`."""
+        raise NotImplementedError
 
     def call(
         self,
@@ -95,15 +85,13 @@ class ConditionalInstanceNormalization(LoweredLayer):
 
         Args:
             x: What is normalised.
-            style: Weights of the rows of gamma and beta.
+            style: What scale and shift come from.
             given: float32 `[B, 3, 1, C]`, mean and variance to normalise with, and
                 their share against those of `x` (1: they alone). With it, what is
                 returned is the picture and mean and variance of `x`, `[B, 2, 1, C]`.
             training: Whether a gradient will be wanted.
         """
-        many = x.shape[0] and x.shape[-1] >= 16  # With fewer it is slower.
-        if training and many and keras.backend.backend() == "tensorflow":
-            return self._fused(x, style)
+        del training
         wide = ops.cast(x, "float32")
         mean = ops.mean(wide, axis=(1, 2), keepdims=True)
         centered = wide - mean
@@ -112,12 +100,63 @@ class ConditionalInstanceNormalization(LoweredLayer):
             own = ops.concatenate([mean, variance], axis=1)
             used = own + given[:, 2:] * (given[:, :2] - own)
             centered, variance = wide - used[:, :1], used[:, 1:]
-        gamma, beta = (
-            self.lowering.mix(style, rows) for rows in (self.gamma, self.beta)
-        )
+        gamma, beta = self.scales(style, x.shape[-1])
         scale = gamma * ops.rsqrt(variance + EPSILON)
         picture = ops.cast(centered * scale + beta, self.compute_dtype)
         return picture if given is None else (picture, own)
+
+    def compute_output_spec(
+        self, x: Any, style: Any, given: Any = None, training: bool = False
+    ) -> Any:
+        """Keep the shape."""
+        picture = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
+        if given is None:
+            return picture
+        shape = (x.shape[0], 2, 1, x.shape[-1])
+        return picture, keras.KerasTensor(shape, dtype="float32")
+
+
+@keras.saving.register_keras_serializable("nst_tf")
+class ConditionalInstanceNormalization(InstanceNormalization):
+    """Instance normalisation whose scale and shift are mixed by style weights.
+
+    Args:
+        styles: Number of rows of gamma and beta; the weights' last axis.
+        **kwargs: Passed to `LoweredLayer`.
+
+    Reference:
+        Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629
+    """
+
+    def __init__(self, styles: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.styles = styles
+
+    def build(self, input_shape: Any) -> None:
+        """Create gamma (1) and beta (0), `[N, C]`."""
+        shape = (self.styles, input_shape[-1])
+        kept = {"shape": shape, "dtype": "float32"}
+        self.gamma = self.add_weight(initializer="ones", name="gamma", **kept)
+        self.beta = self.add_weight(initializer="zeros", name="beta", **kept)
+        self.built = True
+
+    def scales(self, style: Tensor, channels: int) -> tuple[Tensor, Tensor]:
+        """Return scale and shift, `[B, 1, 1, C]`, of weights `[B, N]` of the rows."""
+        mix = self.lowering.mix
+        return mix(style, self.gamma), mix(style, self.beta)
+
+    def call(
+        self,
+        x: Tensor,
+        style: Tensor,
+        given: Tensor | None = None,
+        training: bool = False,
+    ) -> Any:
+        """As that of `InstanceNormalization`; `style` are weights of the rows."""
+        many = x.shape[0] and x.shape[-1] >= 16  # With fewer it is slower.
+        if training and many and keras.backend.backend() == "tensorflow":
+            return self._fused(x, style)
+        return super().call(x, style, given)
 
     def _fused(self, x: Tensor, style: Tensor) -> Tensor:
         """Do the same with TensorFlow's batch normalisation of one picture at a time.
@@ -143,19 +182,41 @@ class ConditionalInstanceNormalization(LoweredLayer):
         ]
         return tf.concat(pictures, axis=0)
 
-    def compute_output_spec(
-        self, x: Any, style: Any, given: Any = None, training: bool = False
-    ) -> Any:
-        """Keep the shape."""
-        picture = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
-        if given is None:
-            return picture
-        shape = (x.shape[0], 2, 1, x.shape[-1])
-        return picture, keras.KerasTensor(shape, dtype="float32")
-
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return {**super().get_config(), "styles": self.styles}
+
+
+@keras.saving.register_keras_serializable("nst_tf")
+class VectorInstanceNormalization(InstanceNormalization):
+    """Instance normalisation whose scale and shift are a part of what is given.
+
+    Args:
+        first: Place of the first scale in the style; the shifts follow the scales.
+        **kwargs: Passed to `LoweredLayer`.
+
+    Reference:
+        Huang and Belongie 2017, https://arxiv.org/abs/1703.06868
+    """
+
+    def __init__(self, first: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.first = first
+
+    def build(self, input_shape: Any) -> None:
+        """Know that there are no weights."""
+        self.built = True
+
+    def scales(self, style: Tensor, channels: int) -> tuple[Tensor, Tensor]:
+        """Return scale and shift, `[B, 1, 1, C]`, out of `[B, N]`."""
+        middle = self.first + channels
+        parts = style[:, self.first : middle], style[:, middle : middle + channels]
+        gamma, beta = (ops.reshape(part, (-1, 1, 1, channels)) for part in parts)
+        return gamma, beta
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "first": self.first}
 
 
 @keras.saving.register_keras_serializable("nst_tf")

@@ -37,6 +37,9 @@ class NetworkSettings:
     """How layers are written: native for any size; multiples for sides that are
     multiples of 4 (hourglass: 8); slices for these too, in the form LiteRT's
     kernels take whole."""
+    vectors: bool = False
+    """Whether the style is given as all scales and shifts of the normalisations, not
+    as weights of rows of them: then paintings of which there is no row can be it."""
     dtype: str = "float32"
     """A Keras dtype policy: float32, or mixed_bfloat16 for training."""
 

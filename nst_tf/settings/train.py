@@ -45,6 +45,20 @@ NOTHING_LEFT = 1.3
 """Content error of a picture that has nothing of the photograph."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
+_TUNED: Mapping[str, Any] = types.MappingProxyType(
+    {
+        "steps": 120,
+        "batch": 2,
+        "learning_rate": 0.04,
+        "warmup_steps": 5,
+        "ema": 0.95,
+        "mix": 0.0,
+        "weaker": 0.1,
+        "temporal_weight": 0.0,
+    }
+)
+"""How a style of a model for any painting is tuned: its scales and shifts alone."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StyleSettings:
@@ -219,10 +233,14 @@ def with_style(card: Mapping[str, Any], name: str, image: Path) -> TrainSettings
     except InputError as error:
         raise InputError(f"the model's recipe does not fit: {error}") from error
     style = StyleSettings(name=name, image=image)
+    changes: dict[str, Any] = {"steps": ADDED_STEPS}
+    if settings.paintings is not None:
+        # One style alone, from where the encoder has it.
+        changes = {"paintings": None, "name": name, **_TUNED}
     return dataclasses.replace(
         settings,
         styles=(*settings.styles, style),
-        steps=ADDED_STEPS,
+        **changes,
         # What is at hand here, whatever the model was trained with.
         extractor=dataclasses.replace(settings.extractor, network="auto"),
     )

@@ -1,15 +1,21 @@
 """Training on from a trained model, with its styles or with more."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from nst_tf.files import sha256
+from nst_tf.imaging.read import load_image
+from nst_tf.imaging.seen import seen
 from nst_tf.network.encoder import FAR
 from nst_tf.network.layers import ConditionalInstanceNormalization
-from nst_tf.network.trained import ENCODER, MODEL, load_encoder, load_model
+from nst_tf.network.trained import ENCODER, MODEL, Model, load_encoder, load_model
+from nst_tf.network.transform import TransformNetwork
+from nst_tf.network.vectors import put_vectors, vectors_of
 from nst_tf.settings.checks import InputError
 from nst_training.painted import Painter
 from nst_training.settings import TrainSettings
@@ -39,12 +45,16 @@ class Base:
         self.to_any = settings.paintings is not None
         names = [style.name for style in settings.styles]
         self.encoded = (folder / ENCODER).is_file()
+        self.tuned = self.encoded and not self.to_any
         if settings.paintings and not self.encoded:
             names = self.model.styles  # They are where the rows begin.
-        elif self.encoded and not settings.paintings:
-            raise InputError(
-                f"{folder} is for any painting: the recipe needs paintings"
-            )
+        elif self.tuned:
+            if not kept or len(names) != 1:
+                raise InputError(
+                    f"{folder} is for any painting: the recipe needs paintings, or"
+                    " --add-style a name and one painting"
+                )
+            self.model = _of_one(folder, self.model, settings.styles[0].image)
         known = len(self.model.styles)
         self.added = len(names) - known
         if names[:known] != self.model.styles:
@@ -85,6 +95,8 @@ class Base:
         factors = self.model.card.get("style_factors")
         if not factors or self.spread:
             return None
+        if self.tuned:
+            return list(factors)
         return [*factors, *[1.0] * self.added]
 
     def start(self, network: keras.Model) -> None:
@@ -111,6 +123,8 @@ class Base:
         for layer in network.layers:
             if isinstance(layer, ConditionalInstanceNormalization):
                 old = self.model.network.get_layer(layer.name).get_weights()
+                if self.tuned:  # The last row is where the style began.
+                    old = [rows[:-1] for rows in old]
                 layer.set_weights(
                     [
                         np.concatenate([rows, new[len(rows) :]])
@@ -124,10 +138,28 @@ class Base:
         So does that of the photograph, if the strength is to be trained from now on.
         """
         mean = rows.mean(axis=0, keepdims=True)
+        if self.tuned:
+            return rows
         if self.spread:
             return _spread(rows, count, self.model.network.settings.trained_strength)
         first = count - self.added - len(rows)
         return np.concatenate([*[mean] * first, rows, *[mean] * self.added])
+
+
+def _of_one(folder: Path, model: Model, painting: Path) -> Model:
+    """Return a model of no style, with one row that an encoder makes of a painting."""
+    encoder, network = load_encoder(folder), model.network
+    weights = ops.convert_to_numpy(encoder(seen(load_image(painting).pixels)))
+    vectors = vectors_of(network)
+    trained = bool(network.settings.trained_strength)
+    own, rows = vectors[: int(trained)], vectors[int(trained) :]
+    shape = dataclasses.replace(network.settings, styles=1)
+    alone = TransformNetwork(shape)
+    for layer in alone.layers:
+        if layer.weights and not isinstance(layer, ConditionalInstanceNormalization):
+            layer.set_weights(network.get_layer(layer.name).get_weights())
+    put_vectors(alone, np.concatenate([own, weights @ rows]))
+    return Model(alone, model.card)
 
 
 def _spread(rows: np.ndarray, count: int, photograph: bool | None) -> np.ndarray:

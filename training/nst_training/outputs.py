@@ -13,8 +13,10 @@ from nst_tf.imaging.contact_sheet import arrange
 from nst_tf.imaging.resize import reduce
 from nst_tf.imaging.write import check_output, save_image
 from nst_tf.network.trained import CARD, ENCODER, MODEL, PREVIEWS
+from nst_tf.network.vectors import kernels_hash, vectors_of
 from nst_tf.running.progress import Progress
 from nst_tf.settings.codec import to_plain
+from nst_tf.style_file import SUFFIX, StyleVector
 from nst_training.data import Batches, Source
 from nst_training.distribute import alone
 from nst_training.growing import Base
@@ -122,6 +124,8 @@ class Outputs:
             network = network.network
         with replacing(self.folder / MODEL) as part:
             network.save(part)
+        if self.base is not None and self.base.tuned:
+            self._write_style(network)
         text = (
             json.dumps({**self._card(progress), **budget}, indent=2, ensure_ascii=False)
             + "\n"
@@ -129,6 +133,14 @@ class Outputs:
         with replacing(self.folder / CARD) as part:
             # A file's name may be no text; JSON has escapes for that.
             part.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+    def _write_style(self, network: keras.Model) -> None:
+        """Write the style that was tuned for a model for any painting, as a file."""
+        (style,) = self.settings.styles
+        known = {key: _credit(style)[key] for key in ("name", "credit", "licence")}
+        vector, fits = vectors_of(network)[-1], kernels_hash(network)
+        found = StyleVector(vector=vector, network=fits, **known)
+        found.write(self.folder / f"{style.name}{SUFFIX}")
 
     def _card(self, progress: Progress) -> dict[str, Any]:
         recipe = to_plain(self.settings)
@@ -155,7 +167,8 @@ class Outputs:
 
     def _styles(self) -> list[dict[str, Any]]:
         """Return names, credits and hashes; of styles that are kept, their card's."""
-        kept = self.base.model.card["styles"] if self.base and self.base.kept else []
+        base = self.base
+        kept = base.model.card["styles"] if base is not None and base.kept else []
         return [*kept, *map(_credit, self.settings.styles[len(kept) :])]
 
 

@@ -64,9 +64,7 @@ class NetworkTransfer(StyleTransfer):
         seen = Seen(y_pred, objective.features(y_pred))
         sums = objective.statistics(seen, targets)
         if self.budget is not None and training:
-            self.budget.update(
-                self.counted(x) * mix, objective.content.errors(sums)
-            )
+            self.budget.update(self.counted(x) * mix, objective.content.errors(sums))
         parts = objective.loss(sums, self.weighed(sums, targets))
         still = tone = ops.zeros((), "float32")
         if "again" in x:

@@ -4,7 +4,6 @@ import concurrent.futures
 import dataclasses
 import os
 import sys
-import typing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,7 +12,8 @@ import tyro
 
 from nst_export.painting import Manner, painted
 from nst_export.runtime.engines.choose import Engine
-from nst_export.runtime.mix import chosen_mix, mix_weights
+from nst_export.runtime.guests import chosen_styles
+from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf.commands import INTERRUPTED, PROGRAM, console
 from nst_tf.commands.flags import ADDRESS, program
@@ -39,9 +39,11 @@ class Job:
     """The result, or - for a pipe; for several photographs a folder, made if it is not
     there."""
     style: str | None = None
-    """The style; nst styles lists them."""
+    """The style; nst styles lists them. With a --model for any painting also a file of
+    a style that nst train --add-style wrote."""
     mix: str | None = None
-    """Several styles with their shares instead: night=0.6,wave=0.4."""
+    """Several styles with their shares instead: night=0.6,wave=0.4. With a --model for
+    any painting also files of paintings: mine.jpg=0.5,wave=0.5."""
     painting: Path | None = None
     """With a --model for any painting: the painting in whose manner to paint."""
     strength: float = 1.0
@@ -152,24 +154,6 @@ def _paint(job: Job, model: Stylizer, weights: list[float], pair: "Pair") -> str
     return f"{pair.output} has no room for {', '.join(lost)}" if lost else ""
 
 
-def _weights(job: Job, path: Path, model: Stylizer) -> list[float]:
-    """Return what the model takes, for a style, a mix or a painting."""
-    if model.vector_size is None:
-        if job.painting is not None:
-            raise InputError(f"{path} is not for any painting: leave out --painting")
-        mix = chosen_mix(job.style, job.mix, model.styles)
-        return mix_weights(model.styles, mix, strength=job.strength)
-    if job.style is not None or job.mix is not None:
-        raise InputError("give --painting, or --style or --mix, not both")
-    from nst_export.runtime.encoder import SUFFIX, PaintingEncoder
-    from nst_tf.imaging.read import load_image
-
-    painting = load_image(typing.cast(Path, job.painting)).pixels
-    with console.silence():
-        encoder = PaintingEncoder(path.with_name(f"{model.card['name']}{SUFFIX}"))
-        return encoder.weights(painting, strength=job.strength)
-
-
 def _paint_all(job: Job, path: Path, pairs: "list[Pair]") -> int:
     """Paint photographs, several side by side; return the exit code."""
     cores = os.cpu_count() or 1
@@ -178,15 +162,13 @@ def _paint_all(job: Job, path: Path, pairs: "list[Pair]") -> int:
 
     def load() -> Stylizer:
         with console.silence():
-            return Stylizer.load(
-                path,
-                engine=job.engine,
-                threads=threads,
-                by_vector=job.painting is not None,
-            )
+            return Stylizer.load(path, engine=job.engine, threads=threads)
 
     model = load()
-    weights = _weights(job, path, model)
+    with console.silence():
+        mix, guests = chosen_styles(path, model, job.style, job.mix, job.painting)
+    model = model.with_styles(guests) if guests else model
+    weights = mix_weights(model.styles, mix, strength=job.strength)
     if len(pairs) == 1 and pairs[0].output == Path(job.output):
         with console.silence():
             note = _paint(job, model, weights, pairs[0])
@@ -196,7 +178,8 @@ def _paint_all(job: Job, path: Path, pairs: "list[Pair]") -> int:
             print(pairs[0].output)
         return 0
     # An interpreter is no two threads' at once.
-    models = [model, *(load() for _ in range(jobs - 1))]
+    more = [load() for _ in range(jobs - 1)]
+    models = [model, *(x.with_styles(guests) if guests else x for x in more)]
     with console.silence():  # What LiteRT says of its first pass would break the bar.
         model(np.zeros((MIN_SIDE, MIN_SIDE, 3), "float32"), weights)
     broken: list[InputError] = []

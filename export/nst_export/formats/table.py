@@ -122,7 +122,7 @@ class Format:
         """Load a file that was written, to compare it with the network."""
         if self.opened is not None:
             return self.opened(path, source, threads)
-        return Stylizer.load(path, engine=self.engine, threads=threads, by_vector=True)
+        return Stylizer.load(path, engine=self.engine, threads=threads)
 
 
 def check_formats(names: Sequence[str]) -> None:

@@ -26,6 +26,7 @@ class ClipStylizer:
         self, stylizer: Stylizer, weights: Sequence[float], *, memory: float = MEMORY
     ) -> None:
         self.stylizer, self.weights = stylizer, list(weights)
+        self.style = stylizer.style_row(weights)
         self.session: tiling.TileSession | None = None
         if memory and stylizer.tile_session is not None:
             self.session = stylizer.tile_session()
@@ -51,12 +52,12 @@ class ClipStylizer:
         statistics = self.statistics
         share = statistics.share(pixels, seconds)
         if height * width > self.stylizer.one_pass:
-            own = tiling.estimate(self.session, pixels, self.weights)
+            own = tiling.estimate(self.session, pixels, self.style)
             statistics.take(own, share)
             found = statistics.mean
-            return tiling.paint(self.session, pixels, self.weights, found=found)
+            return tiling.paint(self.session, pixels, self.style, found=found)
         given = statistics.given(share, self.session.channels)
-        style = np.asarray([self.weights], "float32")
+        style = np.asarray([self.style], "float32")
         picture, own = self.session(padded(pixels), style, given)
         statistics.take(own, share)
         return np.clip(picture[0, :height, :width], 0.0, 1.0)

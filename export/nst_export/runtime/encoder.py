@@ -8,15 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
+from nst_export.card import Card, extract
 from nst_tf.imaging.arrays import PictureLike, as_pixels
-from nst_tf.imaging.resize import resize
-from nst_tf.settings.checks import MIN_SIDE, InputError
+from nst_tf.imaging.seen import seen
+from nst_tf.settings.checks import InputError
+from nst_tf.style_file import StyleVector
 
-SIDE = 256
-"""Short side in pixels at which paintings are looked at."""
-_LONGEST = 4
-"""Longest side over the shortest: what is beyond adds no more to means."""
 SUFFIX = "-encoder.tflite"
+
+
+def encoder_beside(path: Path, card: Card) -> Path:
+    """Return where the encoder of a model lies."""
+    return path.with_name(f"{card.get('name')}{SUFFIX}")
 
 
 class PaintingEncoder:
@@ -26,13 +29,17 @@ class PaintingEncoder:
         path: NAME-encoder.tflite.
         threads: Threads that it takes.
 
+    Attributes:
+        network: Hash of the network that its vectors fit.
+
     Raises:
         InputError: It is not there, or no encoder.
 
     Example:
         >>> encoder = PaintingEncoder("any-encoder.tflite")
-        >>> weights = encoder.weights("mine.jpg", strength=0.7)
-        >>> picture = Stylizer.load("any.tflite")(photo, weights)
+        >>> stylizer = Stylizer.load("any.tflite")
+        >>> stylizer = stylizer.with_styles([encoder.style("mine.jpg", "mine")])
+        >>> picture = stylizer(photo, mix_weights(stylizer.styles, {"mine": 1.0}))
     """
 
     def __init__(self, path: str | PathLike[str], *, threads: int = 1) -> None:
@@ -41,22 +48,18 @@ class PaintingEncoder:
         path = Path(path)
         if not path.is_file():
             raise InputError(f"there is no encoder {path}")
+        data = path.read_bytes()
         try:
-            self._interpreter = Interpreter(
-                model_content=path.read_bytes(), num_threads=threads
-            )
+            self._interpreter = Interpreter(model_content=data, num_threads=threads)
         except (ValueError, RuntimeError) as error:
             raise InputError(f"{path} is damaged or no encoder") from error
+        card = extract(data) or {}
+        self.network = str(card.get("network", ""))
         (self._input,) = self._interpreter.get_input_details()
         (self._output,) = self._interpreter.get_output_details()
 
-    @property
-    def size(self) -> int:
-        """Numbers of a vector."""
-        return int(self._output["shape"][-1])
-
     def __call__(self, painting: PictureLike) -> np.ndarray:
-        """Return the vector, float32 `[K]`, whose sum is 1.
+        """Return the vector, float32 `[S]`.
 
         Args:
             painting: float32 `[H, W, 3]`, RGB 0..1, or what `as_pixels` makes that of;
@@ -65,7 +68,7 @@ class PaintingEncoder:
         Raises:
             InputError: It is none, or too small.
         """
-        small = self.seen(painting)
+        small = seen(as_pixels(painting, "the painting"))
         interpreter = self._interpreter
         interpreter.resize_tensor_input(self._input["index"], small.shape)
         interpreter.allocate_tensors()
@@ -74,27 +77,6 @@ class PaintingEncoder:
         found: np.ndarray = interpreter.get_tensor(self._output["index"])[0].copy()
         return found
 
-    @staticmethod
-    def seen(painting: PictureLike) -> np.ndarray:
-        """Return what of a painting is looked at, float32 `[1, H, W, 3]`."""
-        pixels = as_pixels(painting, "the painting")
-        height, width = pixels.shape[:2]
-        if min(height, width) < MIN_SIDE:
-            raise InputError(
-                f"the painting has {width}x{height} pixels; each side needs {MIN_SIDE}"
-            )
-        scale = SIDE / min(height, width)
-        sides = [min(_LONGEST * SIDE, round(scale * side)) for side in (width, height)]
-        small: np.ndarray = resize(pixels, *sides)[None].astype("float32")
-        return small
-
-    def weights(self, painting: PictureLike, *, strength: float = 1.0) -> list[float]:
-        """Return what `Stylizer` takes: the photograph's share, then the vector's.
-
-        Args:
-            painting: As above.
-            strength: 0 is the photograph, 1 the whole style.
-        """
-        if not 0 <= strength <= 1:
-            raise InputError(f"strength must be in 0..1, got {strength:g}")
-        return [1.0 - strength, *(strength * self(painting)).tolist()]
+    def style(self, painting: PictureLike, name: str) -> StyleVector:
+        """Return a painting as a style of the model that the encoder belongs to."""
+        return StyleVector(name, self(painting), self.network)

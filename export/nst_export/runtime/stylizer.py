@@ -3,6 +3,7 @@
 Neither TensorFlow nor Keras is imported, except by the SavedModel engine.
 """
 
+import copy
 import functools
 import os
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nst_export.card import Card, extract, read_sidecar, style_names, vector_size
+from nst_export.card import Card, extract, read_sidecar, style_names
 from nst_export.runtime import tiling
 from nst_export.runtime.engines.choose import (
     Engine,
@@ -23,8 +24,10 @@ from nst_export.runtime.engines.choose import (
 )
 from nst_export.runtime.engines.litert import LiteRTTiles
 from nst_export.runtime.engines.session import MULTIPLE, Session
+from nst_export.runtime.vectors import rows_of
 from nst_tf.imaging.arrays import PictureLike, as_pixels
 from nst_tf.settings.checks import MIN_SIDE, InputError
+from nst_tf.style_file import StyleVector
 
 ONE_PASS = 3 * 2**20
 """Pixels up to which a picture is painted in one pass; larger ones go in tiles. The
@@ -41,6 +44,11 @@ class Stylizer:
         tile_session: Makes the session for pictures that are too large for one pass;
             without it they take the memory that they take.
         one_pass: Pixels up to which a picture is painted in one pass.
+
+    Attributes:
+        styles: Names of the styles.
+        rows: Of a model for any painting, what the styles are to its network,
+            float32 `[N + 1, S + 1]`, the photograph's own first; else None.
 
     Example:
         >>> stylizer = Stylizer.load("gallery.tflite")
@@ -59,8 +67,7 @@ class Stylizer:
     ) -> None:
         self.session, self.card, self.engine = session, card, engine
         self.tile_session, self.one_pass = tile_session, one_pass
-        self.styles = style_names(card)
-        self.vector_size = vector_size(card)
+        self.styles, self.rows = style_names(card), rows_of(card)
 
     @classmethod
     def load(
@@ -69,7 +76,6 @@ class Stylizer:
         *,
         engine: Engine = "auto",
         threads: int | None = None,
-        by_vector: bool = False,
     ) -> "Stylizer":
         """Load a `.tflite`, an `.onnx` or a SavedModel folder.
 
@@ -78,7 +84,6 @@ class Stylizer:
             engine: What runs it. `auto` is LiteRT for a `.tflite`, for an `.onnx`
                 OpenVINO where it is installed, else ONNX Runtime.
             threads: Threads a picture; without it one a core.
-            by_vector: Whether a model for any painting will do, which has no styles.
 
         Raises:
             InputError: No such file, no such engine here, or no model of ours.
@@ -90,11 +95,6 @@ class Stylizer:
         import_engine(engine)
         card = _card(path)
         style_names(card)
-        if vector_size(card) and not by_vector:
-            raise InputError(
-                f"{path} is for any painting and has no styles of its own: nst stylize"
-                " --painting paints with it"
-            )
         count = threads or os.cpu_count() or 1
         session = open_session(engine, path, count)
         beside = path.with_name(f"{card.get('name')}-tiles.tflite")
@@ -112,9 +112,7 @@ class Stylizer:
         Args:
             photo: float32 `[H, W, 3]`, RGB 0..1, or what `as_pixels` makes that of,
                 such as uint8, greys or a path.
-            weights: One a style, the photograph's own first; from `mix_weights`. Of a
-                model for any painting the photograph's share s and 1 - s times the
-                vector of the painting.
+            weights: One a style, the photograph's own first; from `mix_weights`.
 
         Returns:
             float32 `[H, W, 3]`, RGB 0..1.
@@ -124,34 +122,67 @@ class Stylizer:
                 the styles.
         """
         photo = as_pixels(photo, "the photograph")
-        weights = self._shares(weights)
+        style = self.style_row(weights)
         height, width = photo.shape[:2]
         if min(height, width) < MIN_SIDE:
             raise InputError(
                 f"the picture has {width}x{height} pixels; each side needs {MIN_SIDE}"
             )
         if self.tile_session is not None and height * width > self.one_pass:
-            return tiling.paint(self.tile_session(), photo, weights)
-        style = np.asarray([weights], "float32")
-        picture = self.session(padded(photo), style)
+            return tiling.paint(self.tile_session(), photo, style)
+        picture = self.session(padded(photo), np.asarray([style], "float32"))
         picture = picture[0, :height, :width]
         if not self.session.takes_style:
-            picture = picture + weights[0] * (photo - picture)
+            picture = picture + style[0] * (photo - picture)
         return np.clip(picture, 0.0, 1.0)
 
+    def with_styles(self, styles: Sequence[StyleVector]) -> "Stylizer":
+        """Return the same model with more styles, after those it has.
+
+        Args:
+            styles: For a model for any painting, as `read_style` and
+                `PaintingEncoder.style` return them.
+
+        Raises:
+            InputError: A name is taken.
+        """
+        if self.rows is None:
+            raise InputError(
+                f"the model {self.card.get('name')} is not for any painting: it has"
+                f" the styles {', '.join(self.styles)} alone"
+            )
+        more = copy.copy(self)
+        more.styles = [*self.styles, *(style.name for style in styles)]
+        for name in more.styles:
+            if more.styles.count(name) > 1:
+                raise InputError(f"there are two styles {name}")
+        entries = [
+            {key: getattr(style, key) for key in ("name", "credit", "licence")}
+            for style in styles
+        ]
+        more.card = {**self.card, "styles": [*self.card["styles"], *entries]}
+        rows = [[0.0, *style.vector.tolist()] for style in styles]
+        more.rows = np.concatenate([self.rows, np.asarray(rows, "float32")])
+        return more
+
+    def style_row(self, weights: Sequence[float]) -> list[float]:
+        """Return what the network takes for weights of the styles."""
+        shares = self._shares(weights)
+        if self.rows is None:
+            return shares
+        row: list[float] = (np.asarray(shares, "float32") @ self.rows).tolist()
+        return row
+
     def _shares(self, weights: Sequence[float]) -> list[float]:
-        """Return the weights as numbers, if they are as many as the model takes."""
-        count = (self.vector_size or len(self.styles)) + 1
+        """Return the weights as numbers, if they are as many as there are styles."""
+        count = len(self.styles) + 1
         try:
             found = np.asarray(weights, "float32")
         except (TypeError, ValueError) as error:
             raise InputError(f"the weights must be {count} numbers: {error}") from error
         if found.shape != (count,):
-            names = f"{self.vector_size} of a vector"
-            if self.vector_size is None:
-                names = ", ".join(self.styles)
             raise InputError(
-                f"{count} weights are needed (photograph, {names}),"
+                f"{count} weights are needed (photograph, {', '.join(self.styles)}),"
                 f" got the shape {list(found.shape)}; mix_weights makes them"
             )
         if not np.isfinite(found).all():

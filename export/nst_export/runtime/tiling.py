@@ -106,7 +106,7 @@ def paint(
     Args:
         session: The model.
         photo: float32 `[H, W, 3]`, RGB 0..1, of any size from 16 pixels.
-        weights: One a style, the photograph's own first.
+        weights: What the network takes, from `Stylizer.style_row`.
         side: Most pixels of a tile along an axis, a multiple of 4.
         found: Statistics of the whole picture, float32 `[1, 2, 1, S]`, if they are
             known; else from `estimate`.

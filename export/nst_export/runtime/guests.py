@@ -1,0 +1,84 @@
+"""Styles by what a user names: those of a model, paintings, files of one style."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
+from nst_export.runtime.mix import chosen_mix
+from nst_export.runtime.stylizer import Stylizer
+from nst_tf.imaging.read import load_image
+from nst_tf.settings.checks import InputError
+from nst_tf.style_file import SUFFIX, StyleVector, read_style
+
+
+def chosen_styles(
+    path: Path,
+    model: Stylizer,
+    style: str | None,
+    mix: str | None,
+    painting: Path | None,
+) -> tuple[dict[str, float], list[StyleVector]]:
+    """Return the share of each style that is asked for, and those the model lacks.
+
+    Args:
+        path: Of the model.
+        model: What paints.
+        style: A name, or the file of a style.
+        mix: `NAME=SHARE,NAME=SHARE`, with names, files of styles or paintings.
+        painting: A painting instead.
+
+    Raises:
+        InputError: There is no such style, painting or file, or the model does not take
+            them.
+    """
+    if painting is not None:
+        if style is not None or mix is not None:
+            raise InputError("give --painting, or --style or --mix, not both")
+        guests = _guests(path, model, [str(painting)])
+        return {guests[0].name: 1.0}, guests
+    if not model.styles and style is None and mix is None:
+        raise InputError(
+            f"{path} is for any painting and has no styles of its own: give --painting,"
+            f" or --style with a file {SUFFIX}"
+        )
+    shares = chosen_mix(style, mix, model.styles)
+    files = [name for name in shares if name not in model.styles and _is_file(name)]
+    if not files:
+        return shares, []
+    guests = _guests(path, model, files)
+    names = dict(zip(files, (guest.name for guest in guests), strict=True))
+    return {names.get(name, name): share for name, share in shares.items()}, guests
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # Too long, or a zero in it.
+        return False
+
+
+def _guests(path: Path, model: Stylizer, files: Sequence[str]) -> list[StyleVector]:
+    """Return paintings and files of styles as styles, with names of their own."""
+    if model.rows is None:
+        raise InputError(
+            f"{path} is not for any painting: it has the styles"
+            f" {', '.join(model.styles)}, and takes no {files[0]}"
+        )
+    encoder: PaintingEncoder | None = None
+    found: list[StyleVector] = []
+    for file in files:
+        if file.endswith(SUFFIX):
+            guest = read_style(Path(file), model.card)
+        else:
+            pixels = load_image(Path(file)).pixels
+            encoder = encoder or PaintingEncoder(encoder_beside(path, model.card))
+            if encoder.network != model.card.get("network"):
+                raise InputError(f"the encoder beside {path} is another model's")
+            guest = encoder.style(pixels, Path(file).stem)
+        taken = [*model.styles, *(other.name for other in found)]
+        name, number = guest.name, 1
+        while name in taken:
+            number += 1
+            name = f"{guest.name} {number}"
+        found.append(guest._replace(name=name))
+    return found

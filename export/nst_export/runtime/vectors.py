@@ -1,0 +1,41 @@
+"""What the styles of a model for any painting are to its network.
+
+It takes a picture's style as one row of numbers: the photograph's share, then scales
+and shifts of all normalisations. Named styles, paintings and blends are sums of rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nst_tf.settings.checks import InputError
+from nst_tf.style_file import from_text
+
+
+def rows_of(card: Mapping[str, Any]) -> np.ndarray | None:
+    """Return what a model's styles are to its network, the photograph's own first.
+
+    Returns:
+        float32 `[N + 1, S + 1]`; None for a model that takes weights.
+
+    Raises:
+        InputError: The card can't be used.
+    """
+    if card.get("any") is None:
+        return None
+    try:
+        size = int(card["any"])
+        vectors = [from_text(style["vector"]) for style in card["styles"]]
+        own = card.get("photograph")
+        first = np.zeros(size, "float32") if own is None else from_text(own)
+        return stacked(first, vectors)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"the model's card can't be used: {error}") from error
+
+
+def stacked(photograph: np.ndarray, vectors: Sequence[np.ndarray]) -> np.ndarray:
+    """Return rows `[N + 1, S + 1]` of vectors `[S]`."""
+    rows = np.stack([photograph, *vectors])
+    share = np.eye(len(rows), 1, dtype="float32")
+    return np.concatenate([share, rows], axis=1)

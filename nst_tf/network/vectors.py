@@ -1,0 +1,84 @@
+"""Styles as vectors: all scales and shifts of a network's normalisations, in a row.
+
+A vector is a style of its own, whether it was trained, tuned or found by an encoder;
+sums of vectors with shares are blends, and the photograph's own vector in them makes a
+style weaker.
+
+Reference:
+    Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629
+"""
+
+import dataclasses
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from nst_tf.network.layers import (
+    ConditionalInstanceNormalization,
+    VectorInstanceNormalization,
+)
+from nst_tf.network.transform import TransformNetwork
+
+
+def by_vectors(network: TransformNetwork) -> TransformNetwork:
+    """Return a network with the same kernels that takes vectors of styles.
+
+    Its input `style` is float32 `[B, 1 + S]`: the photograph's share, and the vector.
+    """
+    settings = dataclasses.replace(network.settings, vectors=True)
+    copy = TransformNetwork(settings, tiles=network.tiles)
+    for layer in copy.layers:
+        if layer.weights:
+            layer.set_weights(network.get_layer(layer.name).get_weights())
+    return copy
+
+
+def vectors_of(network: TransformNetwork) -> np.ndarray:
+    """Return the vectors of a network's rows, float32 `[N, S]`, the styles in order.
+
+    Where the strength is trained the first is the photograph's own.
+    """
+    rows = next(layer.gamma for layer in _normalizations(network)).shape[0]
+    found = np.zeros((rows, vector_length(network)), "float32")
+    for layer, place in _places(network):
+        found[:, place] = np.concatenate(layer.get_weights(), axis=1)
+    return found
+
+
+def put_vectors(network: TransformNetwork, vectors: np.ndarray) -> None:
+    """Make vectors, `[N, S]`, a network's rows; the inverse of `vectors_of`."""
+    for layer, place in _places(network):
+        layer.set_weights(np.split(vectors[:, place], 2, axis=1))
+
+
+def vector_length(network: TransformNetwork) -> int:
+    """Return S, the numbers of a vector."""
+    return 2 * sum(layer.gamma.shape[-1] for layer in _normalizations(network))
+
+
+def kernels_hash(network: TransformNetwork) -> str:
+    """Return what tells whether vectors fit a network: a hash of all but its rows."""
+    digest = hashlib.sha256()
+    for layer in sorted(network.layers, key=lambda layer: str(layer.name)):
+        if not isinstance(layer, ConditionalInstanceNormalization):
+            for weights in layer.get_weights():
+                digest.update(np.ascontiguousarray(weights, "float32").tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _normalizations(network: TransformNetwork) -> list[Any]:
+    kind = ConditionalInstanceNormalization
+    return [layer for layer in network.layers if isinstance(layer, kind)]
+
+
+def _places(network: TransformNetwork) -> list[tuple[Any, slice]]:
+    """Return every normalisation with its part of a vector, as `by_vectors` has it."""
+    shape = dataclasses.replace(network.settings, vectors=True)
+    found = []
+    for layer in TransformNetwork(shape).layers:
+        if isinstance(layer, VectorInstanceNormalization):
+            mine = network.get_layer(layer.name)
+            first = layer.first - 1
+            found.append((mine, slice(first, first + 2 * mine.gamma.shape[-1])))
+    return found
