@@ -128,6 +128,13 @@ def _write(
 
     native = copy("native")
     samples = _samples(native, photos, styles, settings.pairs, loss)
+    if made is not None and only is None:
+        from nst_export.formats.encoder import write_encoder
+
+        entry = write_encoder(folder, made, bare, photos)
+        card["files"].append(entry)
+        if observer is not None:
+            observer(entry)
     for name in settings.formats:
         chosen = find_format(name)
         if chosen.tiles and only is not None:
@@ -150,13 +157,6 @@ def _write(
             card["files"].append(entry)
             if observer is not None:
                 observer(entry)
-    if made is not None and only is None:
-        from nst_export.formats.encoder import write_encoder
-
-        entry = write_encoder(folder, made, bare, photos)
-        card["files"].append(entry)
-        if observer is not None:
-            observer(entry)
     _self_check(folder, card, native, samples[None][0], styles)
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
     (folder / FILE).write_text(text, "utf-8")

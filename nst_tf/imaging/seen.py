@@ -7,6 +7,8 @@ from nst_tf.settings.checks import MIN_SIDE, InputError
 
 SIDE = 256
 """Short side in pixels."""
+_MULTIPLE = 4
+"""What both sides are multiples of, as those of files for browsers must be."""
 _LONGEST = 4
 """Longest side over the shortest: what is beyond adds no more to means."""
 
@@ -25,7 +27,10 @@ def seen(painting: np.ndarray) -> np.ndarray:
         raise InputError(
             f"the painting has {width}x{height} pixels; each side needs {MIN_SIDE}"
         )
-    scale = SIDE / min(height, width)
-    sides = [min(_LONGEST * SIDE, round(scale * side)) for side in (width, height)]
+    scale = SIDE / min(height, width) / _MULTIPLE
+    sides = [
+        min(_LONGEST * SIDE, _MULTIPLE * round(scale * side))
+        for side in (width, height)
+    ]
     small: np.ndarray = resize(painting, *sides)[None].astype("float32")
     return small

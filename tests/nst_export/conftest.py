@@ -28,6 +28,21 @@ def exported(network, tmp_path_factory):
     return folder, card
 
 
+@pytest.fixture(scope="session")
+def for_any(tmp_path_factory):
+    """A network for any painting, its encoder, and the folder of their files."""
+    from nst_export.export import export_model
+    from tests.nst_export.trained import TRAINED, any_network
+
+    network, encoder = any_network()
+    folder = tmp_path_factory.mktemp("any") / "out"
+    trained = TRAINED | {"name": "any", "styles": [], "any": encoder.size}
+    settings = ExportSettings(formats=("litert", "litert-tiles"))
+    photos = [scene(48, 64, seed=1), scene(60, 52, seed=2)]
+    export_model(network, trained, folder, photos, settings, encoder=encoder)
+    return network, encoder, folder
+
+
 @pytest.fixture(scope="module")
 def stylizer():
     """The bundled gallery."""

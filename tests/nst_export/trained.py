@@ -4,6 +4,8 @@ import keras
 import numpy as np
 
 from nst_tf import NetworkSettings, build_network
+from nst_tf.network.encoder import StyleEncoder
+from nst_tf.network.vectors import put_vectors, vectors_of
 
 STYLES = 2
 TRAINED = {
@@ -40,6 +42,22 @@ def trained_network(width=0.125):
                 [w + n for w, n in zip(layer.get_weights(), noise, strict=True)]
             )
     return network
+
+
+NUMBERS = 5
+"""Numbers that the encoder of `any_network` weighs its rows by."""
+
+
+def any_network():
+    """A network for any painting and its encoder, as after training."""
+    network = build_network(
+        NetworkSettings(styles=NUMBERS, width=0.125, trained_strength=True)
+    )
+    vectors = vectors_of(network)
+    draw = np.random.default_rng(3)
+    put_vectors(network, vectors + 0.3 * draw.standard_normal(vectors.shape))
+    keras.utils.set_random_seed(2)
+    return network, StyleEncoder(NUMBERS)
 
 
 def expected(network, photo, weights):

@@ -29,6 +29,8 @@ class Job(FilmJob):
     """The style; nst styles lists them."""
     mix: str | None = None
     """Several styles with their shares instead: night=0.6,wave=0.4."""
+    painting: Path | None = None
+    """With a --model for any painting: the painting in whose manner to paint."""
     optimize: bool = False
     """Paint by the loss itself, as nst optimize does: nst video FILM PAINTING
     --optimize -o OUT. Has flags of its own: nst video --optimize --help."""
@@ -54,7 +56,8 @@ def video(job: Job) -> int:
 
     if job.threads is not None and job.threads < 1:
         raise InputError(f"threads must be at least 1, got {job.threads}")
-    inputs = () if job.model is None else (job.model,)
+    given = (job.model, job.painting)
+    inputs = tuple(path for path in given if path is not None)
     return run_film(job, lambda film: _paints(job, film), inputs=inputs, part=PART)
 
 
@@ -78,20 +81,25 @@ def _painter(job: Job) -> "tuple[Painter, Mapping[str, Any]]":
     import numpy as np
 
     from nst_export.runtime.clip import ClipStylizer
-    from nst_export.runtime.mix import chosen_mix, mix_weights
+    from nst_export.runtime.guests import chosen_styles
+    from nst_export.runtime.mix import mix_weights
     from nst_export.runtime.stylizer import Stylizer, bundled
+    from nst_tf.style_file import to_text
     from nst_tf.video.statistics import MEMORY
 
     path = job.model or bundled()
     model = Stylizer.load(path, engine=job.engine, threads=job.threads)
-    mix = chosen_mix(job.style, job.mix, model.styles)
+    mix, guests = chosen_styles(path, model, job.style, job.mix, job.painting)
+    model = model.with_styles(guests) if guests else model
     weights = mix_weights(model.styles, mix, strength=job.strength)
     memory = 0.0 if job.frame_by_frame else MEMORY
     clip = ClipStylizer(model, weights, memory=memory)
     # What LiteRT says of its first pass would break the bar.
     clip(np.zeros((MIN_SIDE, MIN_SIDE, 3), "float32"), 0.0)
     clip.restore({"seconds": np.asarray(0.0)})
-    return clip, {"model": fingerprint(path), "weights": weights}
+    vectors = [to_text(guest.vector) for guest in guests]
+    facts = {"vectors": vectors} if vectors else {}
+    return clip, {"model": fingerprint(path), "weights": weights, **facts}
 
 
 class _KeepColors:

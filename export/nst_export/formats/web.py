@@ -17,15 +17,17 @@ from typing import Any
 
 from nst_export.formats.shapes import number, put, shapes_at
 from nst_export.formats.table import Format, Source
+from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
 from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer
 from nst_tf.files import new_folder, replacing
 from nst_tf.imaging.scene import EXAMPLE, THUMBNAIL, landscape
 from nst_tf.imaging.write import save_image
 from nst_tf.settings.checks import InputError
+from nst_tf.style_file import to_text
 
-RULES = "sizes.json"
-"""Name of the file with the rules of `size_rules`."""
+RULES, ENCODER_RULES = "sizes.json", "encoder-sizes.json"
+"""Names of the files with the rules of `size_rules`."""
 PAGE = Path(__file__).parents[1] / "web"
 _PACKAGES = {
     "@litertjs/core@2.5.3": "PlGmbMOq9WitX7FO0jhbdJw9GthatsyuCQXjTt/wJZo0FLaw48q4tz8I"
@@ -57,12 +59,13 @@ def export_web(model: Path, folder: Path) -> None:
         write_web(model, part)
 
 
-def write_web(model: Path, folder: Path) -> None:
+def write_web(model: Path, folder: Path, *, encoder: Path | None = None) -> None:
     """Write a static folder that paints in the browser.
 
     Args:
         model: A `.tflite` for any size.
         folder: Where the page goes; made if it is not there.
+        encoder: Of a model for any painting; without it the one beside the model.
 
     Raises:
         InputError: The model has one size only, or npm can't fetch LiteRT.js.
@@ -73,6 +76,11 @@ def write_web(model: Path, folder: Path) -> None:
     stylizer = Stylizer.load(model)
     data = model.read_bytes()
     rules = size_rules(data)
+    any_painting: dict[str, Any] = {}
+    if stylizer.rows is not None:
+        encoder = encoder or encoder_beside(model, stylizer.card)
+        PaintingEncoder(encoder)
+        any_painting = {"rows": [to_text(row) for row in stylizer.rows]}
     (folder / "styles").mkdir(parents=True, exist_ok=True)
     _write_litert(folder / "litert")
     for name in ("index.html", "page.css", "page.js", "worker.js", "icon.svg"):
@@ -80,6 +88,11 @@ def write_web(model: Path, folder: Path) -> None:
     shutil.copyfile(PAGE / "engine_browser.js", folder / "engine.js")
     (folder / "model.tflite").write_bytes(data)
     (folder / RULES).write_text(json.dumps(rules, separators=(",", ":")))
+    if any_painting and encoder is not None:
+        seeing = encoder.read_bytes()
+        (folder / "encoder.tflite").write_bytes(seeing)
+        text = json.dumps(size_rules(seeing), separators=(",", ":"))
+        (folder / ENCODER_RULES).write_text(text)
     styles = []
     scene = landscape(*THUMBNAIL)
     for index, entry in enumerate(stylizer.card["styles"]):
@@ -89,7 +102,7 @@ def write_web(model: Path, folder: Path) -> None:
         save_image(folder / thumbnail, picture)
         credit = str(entry.get("credit", ""))
         styles.append({"name": name, "credit": credit, "thumbnail": thumbnail})
-    about = {"styles": styles, "maxSize": MAX_SIZE}
+    about = {"styles": styles, "maxSize": MAX_SIZE, **any_painting}
     text = json.dumps(about, indent=1, ensure_ascii=False)
     (folder / "model.json").write_text(text, "utf-8")
     save_image(folder / "scene.jpg", landscape(*EXAMPLE))
@@ -102,7 +115,7 @@ def write(path: Path, source: Source) -> None:
     from nst_export.formats import litert  # It imports TensorFlow.
 
     litert.write(path, source)
-    write_web(path, path.parent)
+    write_web(path, path.parent, encoder=encoder_beside(path.parent, source.card))
 
 
 FORMAT = Format(file="web/model.tflite", write=write)

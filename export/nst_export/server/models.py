@@ -1,16 +1,25 @@
 """The models that are served, and their replacement when their files change."""
 
+import hashlib
 import logging
 import re
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
 from nst_export.runtime.stylizer import Stylizer
 from nst_export.server.statistics import Statistics
+from nst_tf.imaging.read import decode_image
 from nst_tf.settings.checks import InputError
+from nst_tf.style_file import StyleVector
 
 LOG = logging.getLogger("nst.serve")
+PAINTING = "painting"
+"""The style of the painting that comes with a request."""
+_KEPT = 64
+"""Vectors of paintings that are remembered."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -29,8 +38,42 @@ class Served:
         self.stylizers = [Stylizer.load(path, threads=threads) for _ in range(workers)]
         self.card, self.styles = self.stylizers[0].card, self.stylizers[0].styles
         self.statistics = Statistics()
+        self.encoders: list[PaintingEncoder] = []
+        """One a worker, of a model for any painting."""
+        encoder = encoder_beside(path, self.card)
+        if self.stylizers[0].rows is not None and encoder.is_file():
+            self.encoders = [
+                PaintingEncoder(encoder, threads=threads) for _ in range(workers)
+            ]
+        elif not self.styles:
+            raise InputError(f"there is no encoder {encoder}, and {path} has no styles")
+        self._lock = threading.Lock()
+        self._vectors: OrderedDict[str, StyleVector] = OrderedDict()
         self.thumbnails: dict[str, bytes] = {}
         """JPEG of the scene in each style, as far as they were asked for."""
+
+    def with_painting(self, painting: bytes, worker: int, most: int) -> Stylizer:
+        """Return a worker's stylizer with one more style, `PAINTING`.
+
+        Args:
+            painting: The file; vectors of the last ones are kept.
+            worker: Its number.
+            most: Pixels that are decoded.
+
+        Raises:
+            InputError: It can't be used.
+        """
+        key = hashlib.sha256(painting).hexdigest()
+        found = self._vectors.get(key)
+        if found is None:
+            pixels, _ = decode_image(painting, max_pixels=most, name="the painting")
+            found = self.encoders[worker].style(pixels, PAINTING)
+        with self._lock:
+            self._vectors[key] = found
+            self._vectors.move_to_end(key)
+            while len(self._vectors) > _KEPT:
+                self._vectors.popitem(last=False)
+        return self.stylizers[worker].with_styles([found])
 
     def credit(self, style: str) -> str:
         """Return whose work a style is, "" if the card does not say."""

@@ -25,13 +25,15 @@ export async function open(progress) {
   });
   const wanted = new URLSearchParams(location.search).get("accelerator");
   const { accelerator } = await ask({ kind: "open", accelerator: wanted });
+  const rows = model.rows?.map(numbers); // Of a model for any painting.
   const names = model.styles.map((style) => style.name);
 
   async function paint({ canvas }, { mix, strength, keepColors }) {
     const context = canvas.getContext("2d");
     const photo = context.getImageData(0, 0, canvas.width, canvas.height);
     const total = Object.values(mix).reduce((sum, share) => sum + share, 0);
-    const weights = [1 - strength, ...names.map((name) => strength * (mix[name] ?? 0) / total)];
+    const shares = [1 - strength, ...names.map((name) => strength * (mix[name] ?? 0) / total)];
+    const weights = rows ? sums(rows, shares) : shares;
     const { width, height } = photo;
     const done = await ask(
       { kind: "paint", rgba: photo.data, width, height, weights, keepColors },
@@ -39,11 +41,35 @@ export async function open(progress) {
     return { image: await createImageBitmap(new ImageData(done.rgba, width, height)) };
   }
 
+  // Make a painting one more style.
+  async function bring({ canvas, name }) {
+    const context = canvas.getContext("2d");
+    const { data, width, height } = context.getImageData(0, 0, canvas.width, canvas.height);
+    const { vector } = await ask({ kind: "encode", rgba: data, width, height }, [data.buffer]);
+    names.push(name);
+    rows.push(Float32Array.of(0, ...vector));
+    return { name };
+  }
+
   return {
+    bring: rows ? bring : null,
     styles: model.styles,
     maxSize: model.maxSize,
     where: `in this browser (${accelerator === "webgpu" ? "WebGPU" : "WebAssembly"});`
       + " no picture leaves it",
     paint,
   };
+}
+
+function numbers(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  return new Float32Array(bytes.buffer);
+}
+
+function sums(rows, shares) {
+  const found = new Float32Array(rows[0].length);
+  rows.forEach((row, index) => {
+    for (let at = 0; at < found.length; at += 1) found[at] += shares[index] * row[at];
+  });
+  return found;
 }

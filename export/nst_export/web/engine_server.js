@@ -4,8 +4,22 @@ export async function open() {
   const found = await (await ask("styles")).json();
   const styles = found.models.flatMap((model) =>
     model.styles.map((style) => ({ ...style, model: model.name })));
-  return { styles, maxSize: found.limits.max_size, where: "painted by this server", paint };
+  const model = found.models.find((one) => one.paintings)?.name;
+  // Make a painting one more style; it goes to the server with every photograph.
+  const bring = async ({ blob, name }) => {
+    brought.set(name, blob);
+    return { name, model };
+  };
+  return {
+    bring: model ? bring : null,
+    styles,
+    maxSize: found.limits.max_size,
+    where: "painted by this server",
+    paint,
+  };
 }
+
+const brought = new Map(); // Paintings by the names of their styles.
 
 // photo: { canvas } and, where there is one, its file as { blob }.
 async function paint(photo, { model, mix, strength, keepColors, size }) {
@@ -14,7 +28,12 @@ async function paint(photo, { model, mix, strength, keepColors, size }) {
     ?? await new Promise((done) => photo.canvas.toBlob(done, "image/jpeg", 0.92));
   form.set("image", blob);
   form.set("model", model);
-  form.set("mix", Object.entries(mix).map((pair) => pair.join("=")).join(","));
+  const shares = Object.entries(mix).map(([name, share]) => {
+    const own = brought.get(name);
+    if (own) form.set("painting", own);
+    return `${own ? "painting" : name}=${share}`;
+  });
+  form.set("mix", shares.join(","));
   form.set("strength", strength);
   form.set("size", size);
   if (keepColors) form.set("keep_colors", "true");

@@ -36,6 +36,7 @@ async function start() {
 
 const actions = {
   choose: () => find("file").click(),
+  bring: () => find("own").click(),
   example: async () => use(await (await fetch("scene.jpg")).blob(), "scene.jpg"),
   camera: startCamera,
   stop: stopCamera,
@@ -47,6 +48,11 @@ function listen() {
   file.addEventListener("change", () => {
     if (file.files[0]) attempt(() => use(file.files[0], file.files[0].name));
     file.value = "";
+  });
+  const own = find("own");
+  own.addEventListener("change", () => {
+    if (own.files[0]) attempt(() => bring(own.files[0], own.files[0].name));
+    own.value = "";
   });
   for (const kind of ["dragover", "dragleave", "drop"]) {
     document.addEventListener(kind, (event) => {
@@ -71,31 +77,64 @@ function listen() {
 // Styles.
 
 function fillStyles() {
-  engine.styles.forEach((style, index) => {
-    const label = document.createElement("label");
-    label.className = "style";
-    const radio = Object.assign(document.createElement("input"), {
-      type: "radio", name: "style", value: String(index), checked: index === 0,
-    });
-    const canvas = document.createElement("canvas");
-    canvas.setAttribute("aria-hidden", "true");
-    const name = document.createElement("b"), credit = document.createElement("small");
-    name.textContent = title(style.name);
-    credit.textContent = style.credit.split(",")[0]; // The painter; all on hovering.
-    label.title = style.credit;
-    label.append(radio, canvas, name, credit);
-    find("styles").append(label);
-    radio.addEventListener("change", () => { offerSecond(); changed(); });
-    picture(style.thumbnail, canvas);
+  engine.styles.forEach(addStyle);
+  find("bring").hidden = !engine.bring;
+  if (engine.styles.length) offerSecond();
+}
+
+// Show a style among the others; return its radio button and its picture.
+function addStyle(style, index) {
+  const label = document.createElement("label");
+  label.className = "style";
+  const radio = Object.assign(document.createElement("input"), {
+    type: "radio", name: "style", value: String(index), checked: index === 0,
   });
-  offerSecond();
+  const canvas = document.createElement("canvas");
+  canvas.setAttribute("aria-hidden", "true");
+  const name = document.createElement("b"), credit = document.createElement("small");
+  name.textContent = title(style.name);
+  credit.textContent = style.credit.split(",")[0]; // The painter; all on hovering.
+  label.title = style.credit;
+  label.append(radio, canvas, name, credit);
+  find("styles").append(label);
+  radio.addEventListener("change", () => { offerSecond(); changed(); });
+  if (style.thumbnail) picture(style.thumbnail, canvas);
+  return { radio, canvas };
+}
+
+// Make a painting of the user's own a style.
+async function bring(blob, file) {
+  const bitmap = await decoded(blob, file);
+  progress("Looking at the painting");
+  try {
+    const stem = file.replace(/\.[^.]*$/, "").replace(/[=,]/g, " ").trim() || "painting";
+    const taken = (one) => engine.styles.some((style) => style.name === one);
+    let name = stem;
+    for (let number = 2; taken(name); number += 1) name = `${stem} ${number}`;
+    const canvas = reduced(bitmap, Math.max(bitmap.width, bitmap.height));
+    const found = await engine.bring({ blob, canvas, name });
+    const style = { credit: "Your own painting", own: true, ...found };
+    engine.styles.push(style);
+    const card = addStyle(style, engine.styles.length - 1);
+    draw(card.canvas, reduced(bitmap, THUMBNAIL), 96, Math.round(96 * bitmap.height / bitmap.width));
+    card.radio.checked = true;
+    card.radio.focus();
+    offerSecond();
+    changed();
+    if (photo) thumbnail(round, style, card.canvas);
+  } finally {
+    bitmap.close();
+    progress("");
+  }
 }
 
 function offerSecond() {
   const chosen = style(), second = find("second"), kept = second.value;
   second.replaceChildren(new Option("nothing", ""));
   engine.styles.forEach((other, index) => {
-    if (other !== chosen && other.model === chosen.model) {
+    // A server takes one painting with a photograph.
+    const both = other.own && chosen.own;
+    if (other !== chosen && other.model === chosen.model && !both) {
       second.add(new Option(title(other.name), String(index), false, String(index) === kept));
     }
   });
@@ -152,7 +191,7 @@ function changed() {
 
 // A photograph.
 
-async function use(blob, name) {
+async function decoded(blob, name) {
   let bitmap;
   try {
     bitmap = await createImageBitmap(blob);
@@ -162,6 +201,11 @@ async function use(blob, name) {
   if (Math.min(bitmap.width, bitmap.height) < 16) {
     throw new Error(`${name} has ${bitmap.width}x${bitmap.height} pixels; each side needs 16`);
   }
+  return bitmap;
+}
+
+async function use(blob, name) {
+  const bitmap = await decoded(blob, name);
   stopCamera();
   photo?.bitmap.close();
   photo = { bitmap, blob, name };
@@ -179,25 +223,31 @@ async function use(blob, name) {
 }
 
 async function thumbnails(mine) {
-  const small = reduced(photo.bitmap, THUMBNAIL);
   const cards = document.querySelectorAll(".style canvas");
-  for (const [index, one] of engine.styles.entries()) {
-    if (mine !== round) return;
-    const wish = { model: one.model, mix: { [one.name]: 1 }, strength: 1, size: THUMBNAIL };
-    try {
-      const { image } = await engine.paint({ canvas: small }, wish);
-      if (mine !== round) return image.close();
-      draw(cards[index], image, image.width, image.height);
-      image.close();
-    } catch (error) {
-      return show(error);
-    }
+  for (const [index, one] of [...engine.styles.entries()]) {
+    if (!await thumbnail(mine, one, cards[index])) return;
   }
   document.body.dataset.thumbnails = String(mine);
 }
 
+// Show a style on the photograph; return whether that is still wanted.
+async function thumbnail(mine, one, canvas) {
+  if (mine !== round) return false;
+  const wish = { model: one.model, mix: { [one.name]: 1 }, strength: 1, size: THUMBNAIL };
+  try {
+    const small = reduced(photo.bitmap, THUMBNAIL);
+    const { image } = await engine.paint({ canvas: small }, wish);
+    if (mine === round) draw(canvas, image, image.width, image.height);
+    image.close();
+    return mine === round;
+  } catch (error) {
+    show(error);
+    return false;
+  }
+}
+
 async function repaint() {
-  if (!photo || live) return;
+  if (!photo || live || !engine.styles.length) return;
   wanted = true;
   if (painting) return;
   painting = true;
@@ -254,6 +304,7 @@ function offer(blob) {
 // The camera.
 
 async function startCamera() {
+  if (!engine.styles.length) throw new Error("bring a painting first");
   if (!navigator.mediaDevices) {
     throw new Error("the camera needs https, or localhost");
   }

@@ -3,15 +3,16 @@
 
 const KEPT = 3; // Sizes whose compiled model is kept.
 const MULTIPLE = 4; // What both sides must be multiples of.
+const SEEN = 256, LONGEST = 1024; // Short side at which paintings are seen, longest side.
 const compiled = new Map();
-let litert, file, sizes, accelerator;
+let litert, painter, encoder, accelerator; // The last two files as { bytes, sizes }.
 let last = Promise.resolve();
 
 self.onmessage = ({ data }) => {
   // One after the other.
   last = last.then(async () => {
     try {
-      const answer = data.kind === "open" ? await open(data) : await paint(data);
+      const answer = await { open, paint, encode }[data.kind](data);
       self.postMessage({ id: data.id, ...answer }, answer.rgba ? [answer.rgba.buffer] : []);
     } catch (error) {
       self.postMessage({ id: data.id, error: String(error?.message ?? error) });
@@ -21,16 +22,19 @@ self.onmessage = ({ data }) => {
 
 async function open({ accelerator: wanted }) {
   litert = await import("./litert/index.js");
-  const [model, rules] = await Promise.all([fetch("model.tflite"), fetch("sizes.json")]);
-  if (!model.ok || !rules.ok) throw new Error("the model can't be loaded from this address");
-  file = new Uint8Array(await model.arrayBuffer());
-  sizes = await rules.json();
+  painter = await loaded("model.tflite", "sizes.json");
   const base = new URL("litert/wasm/", self.location).href;
   self.Module = { locateFile: (name) => base + name }; // Else beside this file.
   await litert.loadLiteRt(base);
   accelerator = wanted ?? "webgpu";
   if (accelerator === "webgpu" && !await hasGpu()) accelerator = "wasm";
   return { accelerator };
+}
+
+async function loaded(file, rules) {
+  const [bytes, sizes] = await Promise.all([fetch(file), fetch(rules)]);
+  if (!bytes.ok || !sizes.ok) throw new Error("the model can't be loaded from this address");
+  return { bytes: new Uint8Array(await bytes.arrayBuffer()), sizes: await sizes.json() };
 }
 
 async function hasGpu() {
@@ -50,15 +54,15 @@ async function modelFor(width, height) {
       compiled.get(old).delete();
       compiled.delete(old);
     }
-    model = await litert.loadAndCompile(sized(width, height), { accelerator });
+    model = await litert.loadAndCompile(sized(painter, width, height), { accelerator });
   }
   compiled.set(key, model); // The last one is the newest.
   return model;
 }
 
-// The model's file with the shapes of one size: each number is ratio * side + offset.
-function sized(width, height) {
-  const copy = file.slice();
+// A file with the shapes of one size: each number is ratio * side + offset.
+function sized({ bytes, sizes }, width, height) {
+  const copy = bytes.slice();
   const view = new DataView(copy.buffer);
   for (const [side, rules] of [[height, sizes.height], [width, sizes.width]]) {
     for (const [place, ratio, offset] of rules) {
@@ -66,6 +70,78 @@ function sized(width, height) {
     }
   }
   return copy;
+}
+
+// The vector of a painting, which is seen with a short side of 256 pixels.
+async function encode({ rgba, width, height }) {
+  encoder ??= await loaded("encoder.tflite", "encoder-sizes.json");
+  const scale = SEEN / Math.min(width, height) / MULTIPLE;
+  const [wide, high] = [width, height].map(
+    (side) => Math.min(LONGEST, MULTIPLE * Math.round(scale * side)));
+  const pixels = new Float32Array(3 * width * height);
+  for (let from = 0, to = 0; from < rgba.length; from += 4) {
+    for (let channel = 0; channel < 3; channel += 1, to += 1) {
+      pixels[to] = rgba[from + channel] / 255;
+    }
+  }
+  const rows = along(pixels, width, height, wide); // [wide, height, 3]
+  const small = along(rows, height, wide, high).map((x) => Math.min(Math.max(x, 0), 1));
+  const model = await litert.loadAndCompile(
+    sized(encoder, wide, high), { accelerator: "wasm" });
+  const image = new litert.Tensor(small, [1, high, wide, 3]);
+  try {
+    const [{ name }] = model.getInputDetails();
+    const [output] = Object.values(await model.run({ [name]: image }));
+    const vector = (await output.data()).slice();
+    output.delete();
+    return { vector };
+  } finally {
+    image.delete();
+    model.delete();
+  }
+}
+
+// Resize lines of pixels by Lanczos' filter of 3 lobes, and lay the lines as columns:
+// [count, length, 3] becomes [wanted, count, 3].
+function along(pixels, length, count, wanted) {
+  if (length === wanted) return turned(pixels, length, count);
+  const found = new Float32Array(3 * count * wanted);
+  const ratio = length / wanted, stretch = Math.max(ratio, 1);
+  for (let place = 0; place < wanted; place += 1) {
+    const center = (place + 0.5) * ratio, reach = 3 * stretch;
+    const first = Math.max(0, Math.trunc(center - reach + 0.5));
+    const last = Math.min(length, Math.trunc(center + reach + 0.5));
+    const shares = [];
+    for (let at = first; at < last; at += 1) shares.push(lanczos((at - center + 0.5) / stretch));
+    const whole = shares.reduce((sum, share) => sum + share, 0);
+    for (let line = 0; line < count; line += 1) {
+      const to = 3 * (place * count + line);
+      for (let at = first; at < last; at += 1) {
+        const from = 3 * (line * length + at), share = shares[at - first] / whole;
+        found[to] += share * pixels[from];
+        found[to + 1] += share * pixels[from + 1];
+        found[to + 2] += share * pixels[from + 2];
+      }
+    }
+  }
+  return found;
+}
+
+function turned(pixels, length, count) {
+  const found = new Float32Array(pixels.length);
+  for (let line = 0; line < count; line += 1) {
+    for (let at = 0; at < length; at += 1) {
+      found.set(pixels.subarray(3 * (line * length + at), 3 * (line * length + at + 1)),
+        3 * (at * count + line));
+    }
+  }
+  return found;
+}
+
+function lanczos(x) {
+  if (Math.abs(x) >= 3) return 0;
+  const sinc = (y) => (y ? Math.sin(Math.PI * y) / (Math.PI * y) : 1);
+  return sinc(x) * sinc(x / 3);
 }
 
 async function paint({ rgba, width, height, weights, keepColors }) {

@@ -25,10 +25,14 @@ _STYLES: Schema = {
             "type": "array",
             "items": {
                 "type": "object",
-                "required": ["name", "version", "styles"],
+                "required": ["name", "version", "paintings", "styles"],
                 "properties": {
                     "name": TEXT,
                     "version": TEXT,
+                    "paintings": {
+                        "type": "boolean",
+                        "description": "Whether a painting may come with a photograph.",
+                    },
                     "styles": {
                         "type": "array",
                         "items": {

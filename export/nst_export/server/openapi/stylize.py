@@ -15,10 +15,15 @@ def fields(service: Service) -> dict[str, Schema]:
     named = {name: described[field][0] for field, name in _SHARED.items()}
     form = {
         "type": "object",
-        "description": "Give `style` or `mix`.",
+        "description": "Give `style`, `mix` or `painting`.",
         "required": ["image"],
         "properties": {
             "image": {**BINARY, "description": "The photograph."},
+            "painting": {
+                **BINARY,
+                "description": "The painting in whose manner to paint, for a model that"
+                " takes any; it is the style `painting`.",
+            },
             **{
                 name: {**_schema(name, schema), "description": text}
                 for name, (schema, text) in described.items()
@@ -83,9 +88,9 @@ def _described(service: Service) -> dict[str, tuple[Schema, str]]:
             {"type": "string", "enum": [model.name for model in models]},
             f"The model; without it {service.models.default}.",
         ),
-        "style": ({"type": "string", "enum": names}, "The style."),
+        "style": ({"type": "string", **_choice(names)}, "The style."),
         "mix": (
-            {"type": "string", "examples": [f"{names[0]}=0.6,{names[-1]}=0.4"]},
+            {"type": "string", "examples": [_example(names)]},
             "Several styles with their shares instead: NAME=SHARE,NAME=SHARE.",
         ),
         "strength": (
@@ -106,3 +111,12 @@ def _described(service: Service) -> dict[str, tuple[Schema, str]]:
             "Of the answer; without it the photograph's.",
         ),
     }
+
+
+def _choice(names: list[str]) -> Schema:
+    return {"enum": names} if names else {}
+
+
+def _example(names: list[str]) -> str:
+    first, last = (names[0], names[-1]) if names else ("painting", "painting")
+    return f"{first}=0.6,{last}=0.4" if first != last else f"{first}=1"

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from nst_export.runtime.mix import mix_weights, parse_mix
-from nst_export.server.models import Served
+from nst_export.server.models import PAINTING, Served
 from nst_export.server.service import HttpError, Service, json_response
 from nst_export.server.settings import ServeSettings
 from nst_tf.imaging.color import keep_colors
@@ -43,6 +43,7 @@ class Asked(NamedTuple):
         size: Long side in pixels to which larger photographs are reduced.
         keep_colors: Paint the brightness only.
         format: Of the answer; None for the photograph's.
+        painting: The file of the painting that came with the photograph.
     """
 
     model: Served
@@ -50,6 +51,7 @@ class Asked(NamedTuple):
     size: int
     keep_colors: bool
     format: str | None
+    painting: bytes | None = None
 
 
 def routes(service: Service) -> list[Route]:
@@ -68,11 +70,11 @@ def routes(service: Service) -> list[Route]:
             )
         body = await service.body(request, deadline)
         fields = _single(request.query_params.multi_items())
-        data = body
+        data, painting = body, None
         if is_form:
-            data, more = await read_form(request, body)
+            data, painting, more = await read_form(request, body)
             fields |= more
-        asked = read_fields(fields, service)
+        asked = read_fields(fields, service, painting)
         arrived = time.perf_counter()
 
         def work(worker: int) -> Response:
@@ -95,6 +97,7 @@ def routes(service: Service) -> list[Route]:
             {
                 "name": model.name,
                 "version": str(model.version),
+                "paintings": bool(model.encoders),
                 "styles": [
                     {
                         "name": name,
@@ -143,11 +146,13 @@ class _InMemory(MultiPartParser):
     spool_max_size = 0  # Never onto the disk: the body is within its limit.
 
 
-async def read_form(request: Request, body: bytes) -> tuple[bytes, dict[str, str]]:
-    """Return the photograph and the fields of a form.
+async def read_form(
+    request: Request, body: bytes
+) -> tuple[bytes, bytes | None, dict[str, str]]:
+    """Return the photograph, the painting if there is one, and the fields of a form.
 
     Raises:
-        HttpError: It is no form, or has other files than one image.
+        HttpError: It is no form, or has other files than these.
     """
 
     async def stream() -> Any:
@@ -155,20 +160,23 @@ async def read_form(request: Request, body: bytes) -> tuple[bytes, dict[str, str
 
     try:
         parser = _InMemory(
-            request.headers, stream(), max_files=1, max_fields=len(_FIELDS)
+            request.headers, stream(), max_files=2, max_fields=len(_FIELDS)
         )
         form = await parser.parse()
     except (MultiPartException, UnicodeError, KeyError, ValueError) as error:
         reason = getattr(error, "message", str(error))
         raise HttpError(400, f"the form can't be read: {reason}") from error
-    image = form.get("image")
-    if not isinstance(image, UploadFile):
+    try:
+        files = [(k, v) for k, v in form.multi_items() if isinstance(v, UploadFile)]
+        if [name for name, _ in files if name == "image"] != ["image"]:
+            raise HttpError(422, "the form needs one file named 'image'")
+        found = {name: await file.read() for name, file in files}
+        if found.keys() - {"image", PAINTING} or len(found) < len(files):
+            raise HttpError(422, "the files of a form are 'image' and 'painting'")
+    finally:
         await form.close()
-        raise HttpError(422, "the form needs a file named 'image'")
-    data = await image.read()
-    await form.close()
     texts = [(k, v) for k, v in form.multi_items() if isinstance(v, str)]
-    return data, _single(texts)
+    return found["image"], found.get(PAINTING), _single(texts)
 
 
 def _single(items: list[tuple[str, str]]) -> dict[str, str]:
@@ -188,8 +196,15 @@ def _single(items: list[tuple[str, str]]) -> dict[str, str]:
     return dict(items)
 
 
-def read_fields(fields: Mapping[str, str], service: Service) -> Asked:
+def read_fields(
+    fields: Mapping[str, str], service: Service, painting: bytes | None = None
+) -> Asked:
     """Check what a request asks for.
+
+    Args:
+        fields: By their names.
+        service: The models and the limits.
+        painting: The file that came with the photograph.
 
     Raises:
         HttpError: A field has no meaning.
@@ -226,15 +241,27 @@ def read_fields(fields: Mapping[str, str], service: Service) -> Asked:
         text = f"strength must be a number, got {strength!r}"
         raise HttpError(422, text) from error
     try:
-        weights = mix_weights(model.styles, _mix(fields, model), strength=factor)
+        styles = list(model.styles)
+        if painting is not None:
+            if not model.encoders:
+                raise InputError(f"the model {model.name} is not for any painting")
+            styles.append(PAINTING)
+        mix = _mix(fields, styles, painted=painting is not None)
+        weights = mix_weights(styles, mix, strength=factor)
     except InputError as error:
         raise HttpError(422, str(error)) from error
-    return Asked(model, weights, int(size), _TRUTH[kept.lower()], chosen)
+    return Asked(model, weights, int(size), _TRUTH[kept.lower()], chosen, painting)
 
 
-def _mix(fields: Mapping[str, str], model: Served) -> dict[str, float]:
-    if ("style" in fields) == ("mix" in fields):
-        raise InputError(f"give style or mix; the styles are {', '.join(model.styles)}")
+def _mix(
+    fields: Mapping[str, str], styles: list[str], *, painted: bool
+) -> dict[str, float]:
+    given = [name for name in ("style", "mix") if name in fields]
+    if painted and not given:
+        return {PAINTING: 1.0}
+    if len(given) != 1:
+        known = f"the styles are {', '.join(styles)}" if styles else "send a painting"
+        raise InputError(f"give style or mix; {known}")
     if "style" in fields:
         return {fields["style"]: 1.0}
     return parse_mix(fields["mix"])
@@ -268,7 +295,12 @@ def answer(
         )
         times.append(time.perf_counter())
         check()
-        picture = asked.model.stylizers[worker](photo, asked.weights)
+        stylizer = asked.model.stylizers[worker]
+        if asked.painting is not None:
+            most = settings.max_pixels
+            stylizer = asked.model.with_painting(asked.painting, worker, most)
+            check()
+        picture = stylizer(photo, asked.weights)
         asked.model.statistics.painted()
     except FormatError as error:
         raise HttpError(415, str(error)) from error

@@ -1,0 +1,264 @@
+"""Models for any painting: named styles, paintings and blends by vectors."""
+
+import dataclasses
+import json
+
+import httpx
+import numpy as np
+import pytest
+from keras import ops
+
+from nst_export.export import export_model
+from nst_export.runtime.clip import ClipStylizer
+from nst_export.runtime.encoder import PaintingEncoder
+from nst_export.runtime.mix import mix_weights
+from nst_export.runtime.stylizer import Stylizer
+from nst_export.settings import ExportSettings
+from nst_tf.cli import main
+from nst_tf.imaging.read import load_image
+from nst_tf.imaging.seen import seen
+from nst_tf.imaging.write import save_image
+from nst_tf.network.vectors import by_vectors, kernels_hash, put_vectors, vectors_of
+from nst_tf.style_file import StyleVector, from_text, read_style
+from tests.helpers import scene
+from tests.nst_export.trained import TRAINED, expected
+from tests.serving import encoded, refused, serving
+
+
+@pytest.fixture(scope="module")
+def model(for_any):
+    return for_any[2] / "any.tflite"
+
+
+@pytest.fixture(scope="module")
+def encoder(for_any):
+    return PaintingEncoder(for_any[2] / "any-encoder.tflite")
+
+
+@pytest.fixture
+def night(for_any, tmp_path):
+    """The file of a style that fits."""
+    network = for_any[0]
+    draw = np.random.default_rng(4)
+    vector = vectors_of(network)[2] + 0.1 * draw.standard_normal(
+        vectors_of(network).shape[1]
+    )
+    path = tmp_path / "night.style.json"
+    vector = vector.astype("float32")
+    style = StyleVector("night", vector, kernels_hash(network), "A. Painter")
+    style.write(path)
+    return path, vector
+
+
+def painted(network, photo, vector, share=0.0):
+    """Return what Keras paints by a vector at a share of the photograph."""
+    own = vectors_of(network)[0]
+    row = [share, *(share * own + (1 - share) * vector)]
+    return expected(by_vectors(network), photo, row)
+
+
+def words(*parts):
+    return [str(part) for part in parts]
+
+
+def test_rows_become_vectors_and_back(for_any):
+    network = for_any[0]
+    vectors = vectors_of(network)
+    photo = scene(32, 40, seed=2)
+    row = [0.25, 0.5, 0, 0, 0.25, 0]
+    same = [0.25, *(np.asarray(row) @ vectors)]
+    np.testing.assert_allclose(
+        expected(by_vectors(network), photo, same),
+        expected(network, photo, row),
+        atol=1e-5,
+    )
+    copy = network.rebuilt()
+    put_vectors(copy, vectors[::-1])
+    np.testing.assert_array_equal(vectors_of(copy), vectors[::-1])
+    assert kernels_hash(copy) == kernels_hash(network)
+    copy.layers[-3].set_weights([2 * w for w in copy.layers[-3].get_weights()])
+    changed = next(x for x in copy.layers if x.name == "down2")
+    changed.set_weights([2 * w for w in changed.get_weights()])
+    assert kernels_hash(copy) != kernels_hash(network)
+
+
+def test_a_painting_is_one_more_style_of_the_file(for_any, model, encoder):
+    network, keras_encoder, _ = for_any
+    art, photo = scene(300, 400, seed=5), scene(48, 40, seed=6)
+    weights = ops.convert_to_numpy(keras_encoder(seen(art)))[0]
+    vector = weights @ vectors_of(network)[1:]
+    np.testing.assert_allclose(encoder(art), vector, atol=5e-3 * np.abs(vector).max())
+    stylizer = Stylizer.load(model)
+    assert stylizer.styles == []
+    with_art = stylizer.with_styles([encoder.style(art, "mine")])
+    assert (with_art.styles, stylizer.styles) == (["mine"], [])
+    for strength in (0.0, 0.6, 1.0):
+        got = with_art(photo, mix_weights(["mine"], {"mine": 1.0}, strength=strength))
+        wanted = painted(network, photo, encoder(art), 1.0 - strength)
+        np.testing.assert_allclose(got, wanted, atol=1e-3)
+    # The film's door gives the same.
+    frame = ClipStylizer(with_art, [0.4, 0.6])(photo, 0.0)
+    np.testing.assert_allclose(
+        frame, painted(network, photo, encoder(art), 0.4), atol=1e-2
+    )
+
+
+def test_blends_and_strength_are_sums_of_vectors(
+    for_any, model, encoder, night, tmp_path, capsys
+):
+    network = for_any[0]
+    path, vector = night
+    art, photo = tmp_path / "mine.png", tmp_path / "photo.png"
+    save_image(art, scene(80, 64, seed=7))
+    save_image(photo, scene(40, 48, seed=8))
+    out = tmp_path / "out.png"
+    mix = f"{art}=1,{path}=3"
+    given = ("stylize", photo, "--model", model, "--mix", mix, "--strength", "0.5")
+    assert main(words(*given, "-o", out)) == 0
+    blend = 0.25 * encoder(art) + 0.75 * vector
+    wanted = painted(network, load_image(photo).pixels, blend, 0.5)
+    np.testing.assert_allclose(load_image(out).pixels, wanted, atol=3e-3)
+    capsys.readouterr()
+
+
+def test_named_styles_are_in_the_files_and_in_files_of_one_style(
+    for_any, night, tmp_path
+):
+    network, encoder, _ = for_any
+    path, vector = night
+    trained = TRAINED | {"name": "any", "styles": [], "any": encoder.size}
+    settings = ExportSettings(formats=("litert", "onnx", "saved_model"), vectors=[path])
+    photo = scene(48, 40, seed=6)
+    card = export_model(
+        network, trained, tmp_path / "more", [photo], settings, encoder=encoder
+    )
+    wanted = painted(network, photo, vector)
+    for file in ("any.tflite", "any.onnx", "saved_model/any/1"):
+        stylizer = Stylizer.load(tmp_path / "more" / file)
+        assert stylizer.styles == ["night"]
+        got = stylizer(photo, [0.0, 1.0])
+        np.testing.assert_allclose(got, wanted, atol=5e-2 if "onnx" in file else 1e-3)
+    assert card["styles"][0]["credit"] == "A. Painter"
+    assert card["files"][0]["file"] == "any-encoder.tflite"
+    with pytest.raises(Exception, match="two styles night"):
+        stylizer.with_styles([StyleVector("night", vector, "")])
+    alone = dataclasses.replace(settings, formats=("litert",), style="night")
+    export_model(network, trained, tmp_path / "one", [photo], alone, encoder=encoder)
+    one = Stylizer.load(tmp_path / "one" / "any.tflite")
+    np.testing.assert_allclose(one(photo, [0.0, 1.0]), wanted, atol=1e-3)
+    assert not (tmp_path / "one" / "any-encoder.tflite").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text[: len(text) // 2], "is damaged or no file of a style"),
+        (lambda text: "[]", "is damaged or no file of a style"),
+        (lambda text: text.replace("style 1", "style 9"), "its kind is nst-tf style 9"),
+        (
+            lambda text: json.dumps(json.loads(text) | {"network": "0" * 16}),
+            "was made for another network",
+        ),
+        (
+            lambda text: json.dumps(json.loads(text) | {"vector": "AADAfw=="}),
+            "not finite",
+        ),
+        (
+            lambda text: json.dumps(json.loads(text) | {"vector": "AACAPw=="}),
+            "was made for another network",
+        ),
+    ],
+)
+def test_a_style_file_that_does_not_fit_is_refused(
+    model, night, tmp_path, capsys, change, said
+):
+    path, _ = night
+    path.write_text(change(path.read_text()))
+    save_image(tmp_path / "photo.png", scene(40, 48, seed=8))
+    given = ("stylize", tmp_path / "photo.png", "--model", model, "--style", path)
+    assert main(words(*given, "-o", tmp_path / "out.png")) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_the_gallery_takes_neither(night, tmp_path, capsys):
+    save_image(tmp_path / "photo.png", scene(40, 48, seed=8))
+    for flags in (("--style", night[0]), ("--mix", f"{tmp_path / 'photo.png'}=1")):
+        given = ("stylize", tmp_path / "photo.png", *flags, "-o", tmp_path / "o.png")
+        assert main(words(*given)) == 2
+        assert "is not for any painting" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("even", [0.0, 0.5, 1.0])
+def test_an_even_painting_gives_a_picture(model, encoder, even):
+    stylizer = Stylizer.load(model)
+    art = np.full((16, 16, 3), even, "float32")
+    with_art = stylizer.with_styles([encoder.style(art, "even")])
+    picture = with_art(scene(40, 48, seed=8), [0.0, 1.0])
+    assert np.isfinite(picture).all()
+
+
+def test_a_vector_is_the_same_after_its_file(night, for_any):
+    path, vector = night
+    network = for_any[0]
+    card = {"any": len(vector), "network": kernels_hash(network), "name": "any"}
+    found = read_style(path, card)
+    np.testing.assert_array_equal(found.vector, vector)
+    np.testing.assert_array_equal(
+        from_text(json.loads(path.read_text())["vector"]), vector
+    )
+    assert path.stat().st_size < 20_000
+
+
+def test_the_server_takes_a_painting_with_the_photograph(
+    for_any, model, encoder, tmp_path
+):
+    photo, art = encoded(seed=3), encoded("WEBP", 90, 70, seed=4, lossless=True)
+    with (
+        serving(tmp_path, model) as (_, address),
+        httpx.Client(base_url=address, timeout=60) as http,
+    ):
+        listed = http.get("/styles").json()["models"]
+        assert [(x["name"], x["paintings"], x["styles"]) for x in listed] == [
+            ("any", True, [])
+        ]
+
+        def post(files, **fields):
+            return http.post("/stylize", files=files, data=fields)
+
+        given = {"image": ("a.png", photo), "painting": ("b.webp", art)}
+        stylizer = Stylizer.load(model)
+        pixels, vector = load(photo), encoder(load(art))
+        stylizer = stylizer.with_styles([StyleVector("x", vector, "")])
+        for fields, strength in (
+            ({}, 1.0),
+            ({"mix": "painting=1"}, 1.0),
+            ({"style": "painting", "strength": "0.5"}, 0.5),
+        ):
+            answer = post(given, **fields, format="png")
+            assert answer.status_code == 200, answer.text
+            wanted = stylizer(pixels, [1 - strength, strength])
+            assert np.abs(load(answer.content) - wanted).max() < 0.004
+        refused(post({"image": ("a.png", photo)}), 422, "send a painting")
+        broken = given | {"painting": ("b.png", art[: len(art) // 2])}
+        refused(post(broken), 422, "the painting")
+        text = given | {"painting": ("b.png", b"words")}
+        refused(post(text), 415, "the painting")
+        refused(post(given | {"other": ("c.png", art)}), 400, "form")
+        other = {"image": ("a.png", photo), "photo": ("b.png", art)}
+        refused(post(other), 422, "'image' and 'painting'")
+        refused(post(given, mix="painting=1,udnie=1"), 422, "there is no style udnie")
+
+
+def test_the_gallery_s_server_says_that_it_takes_none(tmp_path):
+    given = {"image": ("a.png", encoded()), "painting": ("b.png", encoded())}
+    with serving(tmp_path) as (_, address):
+        answer = httpx.post(f"{address}/stylize", files=given, timeout=60)
+    refused(answer, 422, "the model gallery is not for any painting")
+
+
+def load(data):
+    """Return the pixels of a file's bytes."""
+    from nst_tf.imaging.read import decode_image
+
+    return decode_image(data).pixels
