@@ -17,8 +17,9 @@ from nst_tf.imaging.seen import seen
 from nst_tf.imaging.write import save_image
 from nst_tf.loss.targets import MixedTargets
 from nst_tf.network.trained import ENCODER, load_encoder, load_model, read_card
-from nst_tf.network.vectors import vectors_of
+from nst_tf.network.vectors import kernels_hash, vectors_of
 from nst_tf.settings.loss import ExtractorSettings
+from nst_tf.style_file import read_style
 from nst_training.data import Batches
 from nst_training.evaluate import evaluate
 from nst_training.painted import PaintedBatches, PaintedTargets, PaintingSquares
@@ -132,6 +133,47 @@ def test_it_is_trained_on_from_itself_or_from_styles(trained, pictures, tmp_path
     assert (np.abs(rows[1:] - rows[0]).max(axis=1) > 0).all()
 
 
+def test_a_painting_is_tuned_into_a_file_of_one_style(
+    trained, pictures, tmp_path, capsys
+):
+    art, photos = pictures / "art" / "2.png", pictures / "photos"
+    given = ("--photos", photos, "--base", trained, "--width", "0.125")
+    flags = ("--steps", "4", "--size", "32", "--preview-every", "2")
+    out = tmp_path / "mine"
+    words = ("train", "--add-style", f"mine={art}", *given, *flags, "-o", out)
+    assert main([str(x) for x in words]) == 0
+    assert (out / "previews" / "000004.png").is_file()
+    base = load_model(trained).network
+    weights = load_encoder(trained)(seen(load_image(art).pixels))
+    begun = (ops.convert_to_numpy(weights) @ vectors_of(base)[1:])[0]
+    fits = {"any": len(begun), "network": kernels_hash(base), "name": "any"}
+    path = out / "mine.style.json"
+    style = read_style(path, fits)
+    assert style.name == "mine"
+    assert 0 < np.abs(style.vector - begun).max() < 0.3
+    assert path.stat().st_size < 20_000
+    # What it did not tune keeps its bits: the photograph's row and all kernels.
+    tuned = load_model(out).network
+    np.testing.assert_array_equal(vectors_of(tuned)[0], vectors_of(base)[0])
+    np.testing.assert_array_equal(vectors_of(tuned)[1], style.vector)
+    assert kernels_hash(tuned) == kernels_hash(base)
+    files = tmp_path / "files"
+    flags = ("--photos", photos, "-o", files, "--formats", "litert", "--vectors", path)
+    assert main([str(x) for x in ("export", trained, *flags)]) == 0
+    stylizer = Stylizer.load(files / "any.tflite")
+    assert stylizer.styles == ["mine"]
+    photo = load_image(min(photos.iterdir())).pixels[:48, :60]
+    expected = tuned({"image": photo[None], "style": np.array([[0.0, 1.0]])})
+    np.testing.assert_allclose(
+        stylizer(photo, [0.0, 1.0]), ops.convert_to_numpy(expected)[0], atol=1e-3
+    )
+    # Two at once, or a recipe, are no file of one style.
+    two = settings_of(pictures, paintings=None, styles=named_styles(pictures))
+    with pytest.raises(InputError, match="or --add-style a name and one painting"):
+        train(two, Folder(photos), tmp_path / "x", base=trained, kept=True)
+    capsys.readouterr()
+
+
 def named_styles(pictures):
     """Return two styles, of two of the paintings."""
     return tuple(
@@ -195,7 +237,7 @@ def test_a_painting_becomes_a_style_at_once(trained, pictures, tmp_path, capsys)
     style = np.concatenate([[[0.0]], ops.convert_to_numpy(weights)], axis=1)
     expected = network({"image": pixels[None], "style": style})
     gap = load_image(out).pixels - ops.convert_to_numpy(expected)[0]
-    assert np.abs(gap).mean() < 0.004
+    assert np.abs(gap).mean() < 0.02
     stylizer = Stylizer.load(model).with_styles([encoder.style(art, "art")])
     none = stylizer(pixels, mix_weights(stylizer.styles, {"art": 1.0}, strength=0))
     np.testing.assert_allclose(none, pixels, atol=1e-6)
@@ -218,9 +260,10 @@ def test_a_painting_becomes_a_style_at_once(trained, pictures, tmp_path, capsys)
     words = ("stylize", photo, "--model", model, "--painting", art, "-o", out)
     assert main([str(x) for x in (*words, "--overwrite")]) == 2
     assert "there is no encoder" in capsys.readouterr().err
-    for command in (("serve", model, "--port", "0"), ("styles", "--model", model)):
-        assert main([str(x) for x in command]) == 2
-        assert "is for any painting" in capsys.readouterr().err
+    assert main(["serve", str(model), "--port", "0"]) == 2
+    assert "there is no encoder" in capsys.readouterr().err
+    assert main(["styles", "--model", str(model)]) == 0
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(

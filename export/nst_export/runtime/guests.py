@@ -36,15 +36,15 @@ def chosen_styles(
             raise InputError("give --painting, or --style or --mix, not both")
         guests = _guests(path, model, [str(painting)])
         return {guests[0].name: 1.0}, guests
-    if not model.styles and style is None and mix is None:
+    shares = {} if style is mix is None else chosen_mix(style, mix, model.styles)
+    files = [name for name in shares if name not in model.styles and _is_file(name)]
+    if not model.styles and not files:
         raise InputError(
             f"{path} is for any painting and has no styles of its own: give --painting,"
             f" or --style with a file {SUFFIX}"
         )
-    shares = chosen_mix(style, mix, model.styles)
-    files = [name for name in shares if name not in model.styles and _is_file(name)]
     if not files:
-        return shares, []
+        return shares or chosen_mix(None, None, model.styles), []
     guests = _guests(path, model, files)
     names = dict(zip(files, (guest.name for guest in guests), strict=True))
     return {names.get(name, name): share for name, share in shares.items()}, guests

@@ -107,7 +107,7 @@ async function bring(blob, file) {
   const bitmap = await decoded(blob, file);
   progress("Looking at the painting");
   try {
-    const stem = file.replace(/\.[^.]*$/, "").replace(/[=,]/g, " ").trim() || "painting";
+    const stem = file.replace(/\.[^.]*$/, "").replace(/[=,\s]+/g, " ").trim() || "painting";
     const taken = (one) => engine.styles.some((style) => style.name === one);
     let name = stem;
     for (let number = 2; taken(name); number += 1) name = `${stem} ${number}`;
@@ -212,7 +212,7 @@ async function use(blob, name) {
   round += 1;
   reveal();
   // The photograph holds the place of its painting, so that nothing moves later.
-  const first = reduced(bitmap, options().size);
+  const first = reduced(bitmap, Number(find("size").value));
   find("picture").style.setProperty("--ratio", first.width / first.height);
   draw(after, first, first.width, first.height);
   draw(before, first, first.width, first.height);

@@ -1,5 +1,6 @@
 """Chromium, and the page that it opens: on the server, and alone with LiteRT.js."""
 
+import contextlib
 import functools
 import http.server
 import shutil
@@ -55,13 +56,39 @@ def address(request, chromium, tmp_path_factory):
         ):
             yield where
         return
-    handler = functools.partial(Quiet, directory=request.getfixturevalue("folder"))
+    with still(request.getfixturevalue("folder")) as where:
+        yield where
+
+
+@contextlib.contextmanager
+def still(folder):
+    """Serve the files of a folder; yield the address."""
+    handler = functools.partial(Quiet, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="module", params=["server", "browser"])
+def any_address(request, chromium, for_any, tmp_path_factory):
+    """The page of a model for any painting."""
+    model = for_any[2] / "any.tflite"
+    if request.param == "server":
+        with serving(tmp_path_factory.mktemp("any"), model) as (_, where):
+            yield where
+        return
+    path = tmp_path_factory.mktemp("any-web") / "site"
+    try:
+        export_web(model, path)
+    except InputError as error:
+        if "npm" not in str(error):
+            raise
+        pytest.skip(f"LiteRT.js is not at hand: {error}")
+    with still(path) as where:
+        yield where
 
 
 @pytest.fixture

@@ -1,0 +1,78 @@
+"""The page of a model for any painting: one's own becomes a style."""
+
+import contextlib
+
+from nst_export.runtime.encoder import PaintingEncoder
+from nst_export.runtime.mix import mix_weights
+from nst_export.runtime.stylizer import Stylizer
+from nst_tf.imaging.write import save_image
+from tests.helpers import scene
+from tests.nst_export.web.browser import (
+    DESKTOP,
+    canvas,
+    give,
+    opened,
+    settled,
+    slide,
+    until,
+)
+from tests.serving import decoded, psnr
+
+OWN = "#styles .style"
+
+
+@contextlib.contextmanager
+def painted_anew(page):
+    """Wait for one more painting after what is done inside."""
+    count = "Number(document.getElementById('after').dataset.painted || 0)"
+    before = page.evaluate(count)
+    yield
+    until(page, f"{count} > {before}")
+    settled(page)
+
+
+def test_my_own_painting_is_what_python_paints(
+    chromium, any_address, for_any, photo, tmp_path
+):
+    files = for_any[2]
+    encoder = PaintingEncoder(files / "any-encoder.tflite")
+    model = Stylizer.load(files / "any.tflite")
+    pixels = decoded(photo.read_bytes())
+    paths = [tmp_path / name for name in ("My, own = picture.png", "other.png")]
+    for seed, path in enumerate(paths):
+        save_image(path, scene(330 + 100 * seed, 402, seed=11 + seed))
+    names = ["My own picture", "other"]
+    styles = [
+        encoder.style(decoded(path.read_bytes()), name)
+        for path, name in zip(paths, names, strict=True)
+    ]
+    model = model.with_styles(styles)
+    for page in opened(chromium, any_address, DESKTOP):
+        give(page, photo)
+        assert page.locator(OWN).count() == 0
+        assert page.is_visible("#bring")
+        for index, path in enumerate(paths):
+            with painted_anew(page):
+                page.set_input_files("#own", path)
+            assert page.locator(OWN).count() == index + 1
+            wanted = model(pixels, mix_weights(model.styles, {names[index]: 1.0}))
+            assert psnr(canvas(page), wanted) > 50
+        assert page.inner_text(f"{OWN} >> nth=0").startswith("My own picture")
+        with painted_anew(page):
+            page.get_by_role("radio").first.check()
+        with painted_anew(page):
+            slide(page, "strength", 40)
+        weights = mix_weights(model.styles, {names[0]: 1.0}, strength=0.4)
+        assert psnr(canvas(page), model(pixels, weights)) > 50
+
+
+def test_what_is_no_painting_is_named(chromium, any_address, photo, tmp_path):
+    text = tmp_path / "text.png"
+    text.write_text("This is no picture.")
+    for page in opened(chromium, any_address, DESKTOP):
+        page.click("text=Use the camera")
+        page.wait_for_selector("#error")
+        assert page.inner_text("#error") == "bring a painting first"
+        page.set_input_files("#own", text)
+        until(page, "document.getElementById('error').textContent.includes('text.png')")
+        assert page.locator(OWN).count() == 0
