@@ -1,8 +1,9 @@
-"""The demo: the three jobs, on a drawn scene or on photographs, without a download.
+"""The demo: the main jobs, on a drawn scene or on photographs, without a download.
 
-The gallery paints them in one pass; the first of them is optimised like a drawn piece
-of brushwork, or like the second file; and that becomes a style of the gallery's
-network, which is trained, exported, and paints from the file.
+The gallery paints them in one pass, and the model for any painting the first of them
+like a drawn piece of brushwork, or like the second file; it is optimised like that
+piece; and that becomes a style of the gallery's network, which is trained, exported,
+and paints from the file.
 """
 
 import dataclasses
@@ -33,8 +34,9 @@ OUT, GALLERY = Path("out"), Path("training/models/gallery")
 STEPS = 80
 """Of the training: enough to see the style."""
 SETTINGS = OptimizeSettings(size=320, steps=120, coarse_steps=100)
-SIDE, CELL = 768, 256
-"""Long side in pixels of what the gallery paints, and of a cell of its sheet."""
+SIDE, CELL, COLUMNS = 768, 256, 7
+"""Long side in pixels of what the gallery paints, that of a cell of its sheet, and
+cells in a row."""
 
 
 def gallery(photos: list[Path]) -> None:
@@ -44,7 +46,8 @@ def gallery(photos: list[Path]) -> None:
     except InputError as error:
         print(f"Left out the gallery: {error}", file=sys.stderr)
         return
-    cells, seconds = [], 0.0
+    cells: list[np.ndarray] = []
+    seconds = 0.0
     for path in photos:
         photo = reduce(load_image(path).pixels, SIDE)
         cells.append(photo)
@@ -52,13 +55,23 @@ def gallery(photos: list[Path]) -> None:
             start = time.perf_counter()
             cells.append(stylizer(photo, mix_weights(stylizer.styles, {name: 1.0})))
             seconds += time.perf_counter() - start
+        cells += [np.ones_like(photo)] * (-len(cells) % COLUMNS)
     sheet = OUT / "gallery.png"
     squares = [on_square(picture, CELL, margin=4) for picture in cells]
-    save_image(sheet, arrange(squares, columns=1 + len(stylizer.styles)))
+    save_image(sheet, arrange(squares, columns=COLUMNS))
     pictures = len(photos) * len(stylizer.styles)
     print(
         f"{sheet}: {', '.join(stylizer.styles)}; {pictures} pictures in"
         f" {seconds:.1f} s, {seconds / pictures:.2f} s each"
+    )
+
+
+def at_once(content: Path, style: Path) -> int:
+    """Paint in the manner of a painting that no one trained on; return the code."""
+    output = OUT / f"{content.stem}-{style.stem}-at-once.png"
+    output.unlink(missing_ok=True)
+    return stylize.stylize(
+        stylize.Job(photos=(str(content),), painting=style, output=str(output))
     )
 
 
@@ -133,7 +146,7 @@ def step(text: str, work: Callable[[], int | None]) -> int:
 
 
 def run(arguments: list[str]) -> int:
-    """Do the three jobs with the given files, or with the drawn scene."""
+    """Do the jobs with the given files, or with the drawn scene."""
     OUT.mkdir(exist_ok=True)
     files = [Path(name) for name in arguments]
     content, style = OUT / "scene.png", OUT / "brushwork.png"
@@ -147,11 +160,15 @@ def run(arguments: list[str]) -> int:
     return (
         step("1. One pass each in the styles that ship", lambda: gallery(photos))
         or step(
-            f"2. {content.name} optimised in the manner of {style.name}",
+            f"2. {content.name} in one pass in the manner of {style.name}",
+            lambda: at_once(content, style),
+        )
+        or step(
+            f"3. {content.name} optimised in the manner of {style.name}",
             lambda: optimized(content, style),
         )
         or step(
-            f"3. {style.name} as a style of the network: {STEPS} steps of training,"
+            f"4. {style.name} as a style of the network: {STEPS} steps of training,"
             " export, one pass with the file",
             lambda: trained(content, style, files),
         )

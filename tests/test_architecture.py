@@ -33,6 +33,7 @@ STANDS_ON = {
     },
     "cli": {"commands", "settings"},
     "style_file": {"files", "settings"},
+    "shipped": set(),
     "registration": {"network"},
 }
 """The rooms of nst_tf and what each may import, besides itself."""

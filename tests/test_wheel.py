@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from nst_export.commands.export import trained_gallery
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
+from nst_tf.shipped import shipped
 from tests.helpers import ROOT, scene
 from tests.serving import decoded, encoded
 
@@ -82,8 +82,8 @@ def test_the_wheel_is_typed_and_holds_the_gallery_and_the_page(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         *("nst_tf/py.typed", "nst_training/py.typed", "nst_export/py.typed"),
-        *("nst_export/gallery/gallery.tflite", "nst_export/gallery/model.keras"),
-        *("nst_export/gallery/model.json", "nst_export/web/index.html"),
+        *("nst_export/gallery/gallery.tflite", "nst_export/gallery/any.tflite"),
+        *("nst_export/gallery/any-encoder.tflite", "nst_export/web/index.html"),
     } <= names
     assert not [name for name in names if name.startswith(("tests", "scripts"))]
 
@@ -136,14 +136,25 @@ def test_a_command_that_needs_more_says_so_in_a_line_before_any_work(
     assert nst(home, words[0], "--help").returncode == 0
 
 
-def test_the_trained_gallery_is_found_in_wheel_and_checkout(home):
-    program = "from nst_export.commands import export; print(export.trained_gallery())"
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("gallery", ("model.keras", "model.json", "scorecard.json")),
+        ("any", ("model.keras", "model.json", "encoder.keras")),
+    ],
+)
+def test_trained_models_that_ship_are_found_in_wheel_and_checkout(home, name, files):
+    program = (
+        "from pathlib import Path; from nst_tf.shipped import shipped;"
+        f" print(shipped(Path('{name}')))"
+    )
     place = Path(python(home, program))
     assert place.is_relative_to(home)
-    checkout = ROOT / "training" / "models" / "gallery"
-    assert trained_gallery() == checkout
-    for name in ("model.keras", "model.json", "scorecard.json"):
-        assert (place / name).read_bytes() == (checkout / name).read_bytes()
+    checkout = ROOT / "training" / "models" / name
+    assert shipped(Path(name)) == checkout
+    for file in files:
+        assert (place / file).read_bytes() == (checkout / file).read_bytes()
+    assert shipped(Path("other")) is None
 
 
 def test_with_the_extra_it_serves(home, wheel):

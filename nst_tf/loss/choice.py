@@ -104,6 +104,17 @@ def with_network(settings: Settings) -> Settings:
     return dataclasses.replace(settings, extractor=chosen)
 
 
+def with_last_network(settings: Settings) -> Settings:
+    """Return settings of a short run, that looks through the last network alone.
+
+    A second one takes as long to prepare as such a run itself.
+    """
+    settings = with_network(settings)
+    network = networks_of(settings.extractor)[-1]
+    extractor = dataclasses.replace(settings.extractor, network=network)
+    return dataclasses.replace(settings, extractor=extractor)
+
+
 def networks_of(settings: ExtractorSettings) -> tuple[Network, ...]:
     """Return the networks that a run looks through, one after the other."""
     network = choose_network(settings).network

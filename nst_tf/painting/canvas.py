@@ -1,5 +1,6 @@
 """The pictures of a run: what a pass starts from, and what the viewer sees."""
 
+import pkgutil
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,19 @@ from nst_tf.painting.schedule import Pass, Size
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.optimize import OptimizeSettings
 
+ONE_PASS = "one-pass"
+"""The start that is a network's picture in the manner of the painting."""
+_PAINTED = "nst_export.runtime.one_pass:one_pass"
+"""What paints it, by the name under which it is found: nst_tf stands alone."""
+
 
 def check_init(init: str) -> None:
     """Refuse a start that is neither known nor a file."""
-    if init not in ("content", "noise", "style") and not Path(init).is_file():
+    known = ("content", "noise", "style", ONE_PASS)
+    if init not in known and not Path(init).is_file():
         raise InputError(
-            f"init must be content, noise, style or an image file; got {init}"
+            f"init must be content, noise, style, {ONE_PASS} or an image file;"
+            f" got {init}"
         )
 
 
@@ -96,6 +104,11 @@ class Canvas:
         if init == "style":
             painting = self._resized(self.inputs.styles[0], stage.styles[0])
             return resize(painting, width, height)
+        if init == ONE_PASS:
+            picture: np.ndarray = pkgutil.resolve_name(_PAINTED)(
+                photo, self.inputs.styles, self.settings.style_shares
+            )
+            return picture
         if init == "noise":
             rng = np.random.default_rng(self.settings.seed)
             draw = rng.standard_normal(photo.shape)

@@ -68,7 +68,8 @@ class OptimizeSettings:
     deep-last with the notebook's own style term, else shallow-first. Other numbers:
     deep-last=30,0.8."""
     init: str = "content"
-    """Start from content, noise, style or the path of an image file."""
+    """Start from content, noise, style, one-pass (a network's picture by the paintings)
+    or the path of an image file."""
     seed: int = 0
     """Seed of the noise."""
     optimizer: Optimizer = "lbfgs"

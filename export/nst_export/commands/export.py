@@ -16,9 +16,10 @@ from nst_tf.commands import PROGRAM, console
 from nst_tf.commands.flags import program
 from nst_tf.commands.needs import check_extra
 from nst_tf.settings.checks import InputError
+from nst_tf.shipped import NAMES, shipped
 
-GALLERY_LICENSE = "apache-2.0"
-"""Of the network that ships: the project's own."""
+SHIPPED_LICENSE = "apache-2.0"
+"""Of the networks that ship: the project's own."""
 _PHOTOS, _SIDE = 4, 384
 """Photographs that files are compared on, and their long side in pixels."""
 
@@ -28,8 +29,8 @@ class Job:
     """What `nst export` reads, writes and shows."""
 
     model: tyro.conf.Positional[Path]
-    """Folder that nst train wrote, or gallery, the bundled one; for --formats web alone
-    a .tflite will do."""
+    """Folder that nst train wrote, or gallery or any, those that ship; for --formats
+    web alone a .tflite will do."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder for the files and the model card."""
     photos: Path | None = None
@@ -74,8 +75,9 @@ def _export(job: Job, settings: ExportSettings) -> int:
     if job.photos is None:
         raise InputError("give --photos, to compare the files on")
     check_extra("tf", command="export")
-    if _is_gallery(job.model) and settings.license is None:
-        settings = dataclasses.replace(settings, license=GALLERY_LICENSE)
+    folder = shipped(job.model) or job.model
+    if folder != job.model and settings.license is None:
+        settings = dataclasses.replace(settings, license=SHIPPED_LICENSE)
     if job.push_to_hub is not None:
         check_repository(job.push_to_hub)
         if settings.license is None:
@@ -91,7 +93,6 @@ def _export(job: Job, settings: ExportSettings) -> int:
     from nst_tf.network.trained import read_card
     from nst_tf.settings.recipe_file import read_recipe
 
-    folder = trained_gallery() if _is_gallery(job.model) else job.model
     card = read_card(folder)
     if settings.style is not None:
         style_index([style["name"] for style in card["styles"]], settings.style)
@@ -175,26 +176,14 @@ def _web(job: Job, sizes: tuple[str, ...]) -> int:
     from nst_export.formats.web import export_web
     from nst_export.runtime.stylizer import bundled
 
-    model = bundled() if _is_gallery(job.model) else job.model
+    model = job.model
+    if str(model) in NAMES and not model.exists():
+        model = bundled(str(model))
     with console.silence():
         export_web(model, job.output)
     if not job.quiet:
         print(f"{job.output}: any static server will do, such as python -m http.server")
     return 0
-
-
-def _is_gallery(model: Path) -> bool:
-    """Tell whether the word is meant, and no folder of that name."""
-    return model == Path("gallery") and not model.is_dir()
-
-
-def trained_gallery() -> Path:
-    """Return the folder of the trained gallery: of the wheel, else of the checkout."""
-    package = Path(__file__).parents[1]
-    inside = package / "gallery"
-    if (inside / "model.keras").is_file():
-        return inside
-    return package.parents[1] / "training" / "models" / "gallery"
 
 
 def _scorecard(folder: Path) -> dict[str, Any]:

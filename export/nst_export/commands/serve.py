@@ -16,7 +16,8 @@ class Job:
     """What `nst serve` serves."""
 
     models: tyro.conf.Positional[tuple[Path, ...]] = ()
-    """.tflite or .onnx files or SavedModel folders; without any the bundled gallery."""
+    """.tflite or .onnx files or SavedModel folders; without any the bundled gallery,
+    and the bundled model for any painting."""
     quiet: bool = False
     """Print nothing but warnings."""
 
@@ -35,7 +36,7 @@ def serve(job: Job, settings: ServeSettings) -> int:
             handler.setFormatter(JsonLines())
     for chatty in ("httpx", "python_multipart", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    paths = job.models or (bundled(),)
+    paths = job.models or (bundled(), bundled("any"))
 
     def ready(address: str) -> None:
         if not job.quiet:

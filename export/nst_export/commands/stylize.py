@@ -12,9 +12,9 @@ import tyro
 
 from nst_export.painting import Manner, painted
 from nst_export.runtime.engines.choose import Engine
-from nst_export.runtime.guests import chosen_styles
+from nst_export.runtime.guests import chosen_styles, usual_model
 from nst_export.runtime.mix import mix_weights
-from nst_export.runtime.stylizer import Stylizer, bundled
+from nst_export.runtime.stylizer import Stylizer
 from nst_tf.commands import INTERRUPTED, PROGRAM, console
 from nst_tf.commands.flags import ADDRESS, program
 from nst_tf.commands.pipes import is_stdout, piped
@@ -39,17 +39,18 @@ class Job:
     """The result, or - for a pipe; for several photographs a folder, made if it is not
     there."""
     style: str | None = None
-    """The style; nst styles lists them. With a --model for any painting also a file of
-    a style that nst train --add-style wrote."""
+    """The style; nst styles lists them. Or a file of a style, .style.json, that nst
+    train --add-style wrote."""
     mix: str | None = None
-    """Several styles with their shares instead: night=0.6,wave=0.4. With a --model for
-    any painting also files of paintings: mine.jpg=0.5,wave=0.5."""
+    """Several styles with their shares instead: night=0.6,wave=0.4. Or paintings:
+    mine.jpg=0.5,other.jpg=0.5."""
     painting: Path | None = None
-    """With a --model for any painting: the painting in whose manner to paint."""
+    """Any painting, in whose manner to paint."""
     strength: float = 1.0
     """0 is the photograph, 1 the whole style."""
     model: Path | None = None
-    """A .tflite, an .onnx or a SavedModel folder; without it the bundled gallery."""
+    """A .tflite, an .onnx or a SavedModel folder; without it the bundled gallery, for
+    paintings the bundled model for any."""
     size: int | None = None
     """Long side in pixels to which larger photographs are reduced first."""
     keep_colors: bool = False
@@ -122,7 +123,7 @@ def _stylize(job: Job) -> int:
     from nst_tf.imaging.write import check_output
     from nst_tf.places import held
 
-    path = job.model or bundled()
+    path = job.model or usual_model(job.style, job.mix, job.painting)
     plan = plan_pairs(
         [Path(photo) for photo in job.photos],
         Path(job.output),

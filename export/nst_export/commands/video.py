@@ -30,14 +30,15 @@ class Job(FilmJob):
     mix: str | None = None
     """Several styles with their shares instead: night=0.6,wave=0.4."""
     painting: Path | None = None
-    """With a --model for any painting: the painting in whose manner to paint."""
+    """Any painting, in whose manner to paint."""
     optimize: bool = False
     """Paint by the loss itself, as nst optimize does: nst video FILM PAINTING
     --optimize -o OUT. Has flags of its own: nst video --optimize --help."""
     strength: float = 1.0
     """0 is the film, 1 the whole style."""
     model: Path | None = None
-    """A .tflite, an .onnx or a SavedModel folder; without it the bundled gallery."""
+    """A .tflite, an .onnx or a SavedModel folder; without it the bundled gallery, for
+    paintings the bundled model for any."""
     keep_colors: bool = False
     """Paint the brightness only; colours stay the film's."""
     stabilize: bool = False
@@ -81,13 +82,13 @@ def _painter(job: Job) -> "tuple[Painter, Mapping[str, Any]]":
     import numpy as np
 
     from nst_export.runtime.clip import ClipStylizer
-    from nst_export.runtime.guests import chosen_styles
+    from nst_export.runtime.guests import chosen_styles, usual_model
     from nst_export.runtime.mix import mix_weights
-    from nst_export.runtime.stylizer import Stylizer, bundled
+    from nst_export.runtime.stylizer import Stylizer
     from nst_tf.style_file import to_text
     from nst_tf.video.statistics import MEMORY
 
-    path = job.model or bundled()
+    path = job.model or usual_model(job.style, job.mix, job.painting)
     model = Stylizer.load(path, engine=job.engine, threads=job.threads)
     mix, guests = chosen_styles(path, model, job.style, job.mix, job.painting)
     model = model.with_styles(guests) if guests else model

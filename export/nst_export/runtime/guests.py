@@ -4,11 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
-from nst_export.runtime.mix import chosen_mix
-from nst_export.runtime.stylizer import Stylizer
+from nst_export.runtime.mix import chosen_mix, parse_mix
+from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf.imaging.read import load_image
 from nst_tf.settings.checks import InputError
 from nst_tf.style_file import SUFFIX, StyleVector, read_style
+
+
+def usual_model(style: str | None, mix: str | None, painting: Path | None) -> Path:
+    """Return the file that ships and takes what is asked for: styles, or paintings."""
+    names = parse_mix(mix) if mix is not None else [style] if style is not None else []
+    if painting is not None or any(_is_file(name) for name in names):
+        return bundled("any")
+    return bundled()
 
 
 def chosen_styles(

@@ -200,13 +200,16 @@ def padded(photo: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(larger[None], "float32")
 
 
-def bundled() -> Path:
-    """Return the file of the gallery that ships with the package.
+def bundled(name: str = "gallery") -> Path:
+    """Return a file that ships with the package: of the gallery, or for any painting.
+
+    Args:
+        name: gallery or any.
 
     Raises:
         InputError: This installation has none.
     """
-    path = Path(__file__).parents[1] / "gallery" / "gallery.tflite"
+    path = Path(__file__).parents[1] / "gallery" / f"{name}.tflite"
     if not path.is_file():
         raise InputError(
             "this installation has no bundled gallery: give --model, a file that nst"

@@ -16,6 +16,7 @@ from nst_tf.imaging.formats import SUFFIXES
 from nst_tf.places import check_places, held, inside
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
+from nst_tf.shipped import shipped
 from nst_training.settings import (
     StyleSettings,
     TrainSettings,
@@ -46,10 +47,11 @@ class Job:
     name."""
     add_style: str | None = None
     """NAME=IMAGE: instead of a recipe, one more style for the model of --base, whose
-    weights keep their bits."""
+    weights keep their bits. With --base any, the model for any painting, it is tuned
+    for a minute, and a file of that style alone."""
     base: Path | None = None
-    """Folder of a trained model to start from; a recipe has its styles, and maybe more
-    after them."""
+    """Folder of a trained model to start from, or gallery or any, those that ship; a
+    recipe has its styles, and maybe more after them."""
     sweep: tuple[float, ...] = ()
     """Factors: train every style at each of these strengths, to choose by looking."""
     in_memory: bool = False
@@ -127,13 +129,18 @@ def _added(given: Mapping[str, Any]) -> TrainSettings:
     if given.get("base") is None:
         raise InputError("--add-style needs --base, the folder of a trained model")
     console.import_quietly()
+    from nst_tf.loss.choice import with_last_network
     from nst_tf.network.trained import read_card
 
-    return with_style(read_card(given["base"]), name, Path(image))
+    card = read_card(shipped(given["base"]) or given["base"])
+    settings = with_style(card, name, Path(image))
+    return with_last_network(settings) if "any" in card else settings
 
 
 def train(job: Job, settings: TrainSettings) -> int:
     """Run `nst train`; return the exit code."""
+    if job.base is not None and (found := shipped(job.base)) is not None:
+        job = dataclasses.replace(job, base=found)
     if job.ray is None and job.workers is not None:
         raise InputError("--workers is for --ray")
     if job.hosts is None and job.rank is not None:

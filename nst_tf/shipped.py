@@ -1,0 +1,31 @@
+"""Trained models that ship, by their names: where a wheel or a checkout has them."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+NAMES = ("gallery", "any")
+"""The gallery of named styles, and the model for any painting."""
+
+
+def shipped(name: Path) -> Path | None:
+    """Return the folder of a model that ships, as `nst train` wrote it.
+
+    Args:
+        name: What a user gave: one of `NAMES` with no folder of that name at hand, else
+            it is the user's own.
+
+    Returns:
+        None if it is another path, or this installation has no such model.
+    """
+    if str(name) not in NAMES or name.is_dir():
+        return None
+    found = find_spec("nst_export")
+    if found is None or found.origin is None:
+        return None
+    package = Path(found.origin).parent
+    inside = package / "gallery" / "trained" / str(name)
+    checkout = package.parents[1] / "training" / "models" / str(name)
+    for folder in (inside, checkout):
+        if (folder / "model.keras").is_file():
+            return folder
+    return None
