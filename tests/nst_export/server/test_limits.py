@@ -111,7 +111,7 @@ def test_the_time_of_a_batch_ends_and_frees_its_worker(tmp_path):
         while "nst_workers_busy 0.0" not in client.get("/metrics").text:
             assert time.monotonic() - start < 10
             time.sleep(0.05)
-        (model,) = client.get("/v2/models/stats").json()["model_stats"]
+        (model,) = client.get("/v2/models/gallery/stats").json()["model_stats"]
         assert 0 < model["inference_count"] < count
         assert model["inference_stats"]["fail"]["count"] == 1
 

@@ -18,7 +18,7 @@ from tests.serving import encoded, post, serving
 
 
 def test_accepted_requests_are_finished_when_the_server_is_told_to_end(tmp_path):
-    data = encoded("JPEG", 256, 256)
+    data, end = encoded("JPEG", 512, 512), time.monotonic() + 60
     with (
         serving(tmp_path, "--workers", "1") as (process, where),
         httpx.Client(base_url=where, timeout=60) as client,
@@ -26,6 +26,7 @@ def test_accepted_requests_are_finished_when_the_server_is_told_to_end(tmp_path)
     ):
         work = [pool.submit(post, client, data, style="udnie") for _ in range(4)]
         while "nst_queue_waiting 3.0" not in httpx.get(f"{where}/metrics").text:
+            assert time.monotonic() < end
             time.sleep(0.01)
         process.terminate()
         assert [future.result().status_code for future in work] == [200] * 4

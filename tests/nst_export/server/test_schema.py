@@ -74,8 +74,9 @@ def test_generators_of_clients_find_names_groups_and_bytes(document):
     form = stylize["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form == {"$ref": "#/components/schemas/StylizeForm"}
     fields = dict(raw["components"]["schemas"]["StylizeForm"]["properties"])
-    image = fields.pop("image")
-    assert (image["type"], image["format"]) == ("string", "binary")
+    for name in ("image", "painting"):
+        file = fields.pop(name)
+        assert (file["type"], file["format"]) == ("string", "binary")
     for one in stylize["parameters"]:
         described = {**one["schema"], "description": one["description"]}
         assert fields.pop(one["name"]) == described

@@ -95,8 +95,9 @@ def test_the_statistics_count_what_was_asked(http):
     refused(kserve(http, arrays[:1]), 400)
     assert post(http, style="udnie").status_code == 200
     after = counts()
-    (same,) = http.get("/v2/models/stats").json()["model_stats"]
+    same, other = http.get("/v2/models/stats").json()["model_stats"]
     assert same == after
+    assert other["name"] == "any"
 
     def grown(*keys):
         old, new = before, after

@@ -83,7 +83,9 @@ def test_alpha_is_kept_and_large_photographs_are_reduced(http):
 def test_styles_are_listed_with_credit_and_thumbnail(http, stylizer):
     found = http.get("/styles").json()
     assert found["limits"]["max_size"] == 256
-    (model,) = found["models"]
+    model, for_any = found["models"]
+    assert (model["paintings"], for_any["paintings"]) == (False, True)
+    assert (for_any["name"], for_any["styles"]) == ("any", [])
     assert [style["name"] for style in model["styles"]] == stylizer.styles
     assert model["styles"][0]["credit"].startswith("Vincent van Gogh")
     pictures = set()

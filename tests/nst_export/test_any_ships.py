@@ -1,0 +1,85 @@
+"""The model for any painting that ships: its files are its training's, and are used."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from keras import ops
+
+from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
+from nst_export.runtime.guests import usual_model
+from nst_export.runtime.one_pass import one_pass
+from nst_export.runtime.stylizer import Stylizer, bundled
+from nst_tf import OptimizeSettings, optimize_image
+from nst_tf.cli import main
+from nst_tf.imaging.read import load_image
+from nst_tf.imaging.seen import seen
+from nst_tf.imaging.write import save_image
+from nst_tf.inspection.errors import ErrorMeter
+from nst_tf.network.trained import load_encoder, load_model
+from nst_tf.network.vectors import kernels_hash, vectors_of
+from nst_tf.settings.loss import ExtractorSettings
+from nst_tf.shipped import shipped
+from tests.helpers import scene
+from tests.serving import psnr
+
+
+@pytest.fixture(scope="module")
+def model():
+    return Stylizer.load(bundled("any"))
+
+
+@pytest.fixture(scope="module")
+def encoder(model):
+    return PaintingEncoder(encoder_beside(bundled("any"), model.card))
+
+
+def test_its_files_are_of_the_trained_model_that_ships(model, encoder):
+    folder = shipped(Path("any"))
+    network = load_model(folder).network
+    assert kernels_hash(network) == model.card["network"] == encoder.network
+    art, photo = scene(260, 300, seed=1), scene(96, 128, seed=2)
+    weights = ops.convert_to_numpy(load_encoder(folder)(seen(art)))
+    vector = (weights @ vectors_of(network)[1:])[0]
+    np.testing.assert_allclose(encoder(art), vector, atol=5e-3 * np.abs(vector).max())
+    style = np.concatenate([[[0.0]], weights], axis=1)
+    wanted = ops.convert_to_numpy(network({"image": photo[None], "style": style}))[0]
+    with_art = model.with_styles([encoder.style(art, "art")])
+    assert psnr(with_art(photo, [0.0, 1.0]), wanted) > 50
+
+
+def test_a_painting_needs_no_model_to_be_named(model, encoder, tmp_path):
+    art, photo, out = (tmp_path / f"{name}.png" for name in ("art", "photo", "out"))
+    save_image(art, scene(70, 90, seed=3))
+    save_image(photo, scene(48, 64, seed=4))
+    given = ("stylize", photo, "--painting", art, "--strength", "0.7", "-o", out)
+    assert main([str(word) for word in given]) == 0
+    with_art = model.with_styles([encoder.style(art, "art")])
+    wanted = with_art(photo, [0.3, 0.7])
+    assert psnr(load_image(out).pixels, wanted) > 50
+    assert usual_model("udnie", None, None) == bundled()
+    assert usual_model(None, f"{art}=1,udnie=1", None) == bundled("any")
+
+
+def test_less_strength_is_less_of_the_painting(model, encoder):
+    """And none is the photograph, to the bit."""
+    art, photo = scene(128, 128, seed=5), scene(96, 128, seed=6)
+    with_art = model.with_styles([encoder.style(art, "art")])
+    pictures = [with_art(photo, [1 - s, s]) for s in (0, 0.25, 0.5, 0.75, 1)]
+    np.testing.assert_array_equal(pictures[0], photo)
+    meter = ErrorMeter(ExtractorSettings(network="lite"))
+    errors = [meter(picture, photo, art) for picture in pictures]
+    contents = [found.content for found in errors]
+    assert contents == sorted(contents)
+
+
+def test_an_optimisation_may_start_from_it():
+    art, photo = scene(96, 96, seed=7), scene(64, 80, seed=8)
+    kept = {"size": 80, "scales": 1, "steps": 1}
+    kept |= {"extractor": ExtractorSettings(network="lite")}
+    begun = [
+        optimize_image(photo, art, OptimizeSettings(init=init, **kept)).pixels
+        for init in ("content", "one-pass")
+    ]
+    start = one_pass(photo, [art])
+    assert psnr(begun[1], start) > psnr(begun[0], start) + 3
