@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import yaml
 
+from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
 from nst_export.runtime.engines.session import MULTIPLE
 from nst_export.runtime.mix import mix_weights
-from nst_export.runtime.stylizer import Stylizer
+from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_export.server.protocols.tensors import SIGNATURES
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
@@ -55,6 +56,15 @@ def test_the_python_client_paints(address, stylizer, tmp_path):
     photo = load_image(tmp_path / "photo.png").pixels
     expected = stylizer(photo, mix_weights(stylizer.styles, {"udnie": 1.0}))
     assert psnr(load_image(tmp_path / "out.png").pixels, expected) > 50
+    save_image(tmp_path / "art.png", scene(60, 80, seed=2))
+    own = tmp_path / "own.png"
+    done = run(APPS / "client.py", files[0], tmp_path / "art.png", own, address)
+    assert done.returncode == 0, done.stderr
+    path = bundled("any")
+    model = Stylizer.load(path)
+    encoder = PaintingEncoder(encoder_beside(path, model.card))
+    model = model.with_styles([encoder.style(tmp_path / "art.png", "art")])
+    assert psnr(load_image(own).pixels, model(photo, [0.0, 1.0])) > 50
     done = run(APPS / "client.py", files[0], "no", files[2], address)
     assert "there is no style no" in done.stderr
 

@@ -3,8 +3,8 @@
 Neither TensorFlow nor Keras is imported, except by the SavedModel engine.
 """
 
-from nst_export.runtime.engines.choose import Engine
 from nst_export.runtime.encoder import PaintingEncoder
+from nst_export.runtime.engines.choose import Engine
 from nst_export.runtime.engines.session import MULTIPLE, Session
 from nst_export.runtime.mix import mix_weights, parse_mix
 from nst_export.runtime.stylizer import Stylizer, bundled

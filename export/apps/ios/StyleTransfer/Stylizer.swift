@@ -33,7 +33,13 @@ final class Stylizer {
         var weights = [Float](repeating: 0, count: Self.styles.count + 1)
         weights[0] = 1 - strength
         weights[1 + Self.styles.firstIndex(of: name)!] = strength
+        return try paint(photo, weights: weights)
+    }
 
+    /// Returns the photograph, cut to the model's shape. `weights` is the model's input
+    /// `style`: with the file for any painting the share 0, then the vector that
+    /// any-encoder.tflite made of the painting, once.
+    func paint(_ photo: CGImage, weights: [Float]) throws -> CGImage {
         let (width, height) = (Self.width, Self.height)
         let context = Self.context()
         context.interpolationQuality = .high

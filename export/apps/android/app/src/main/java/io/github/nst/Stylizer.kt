@@ -24,7 +24,16 @@ class Stylizer(context: Context) : AutoCloseable {
         val weights = FloatArray(STYLES.size + 1)
         weights[0] = 1f - strength
         weights[1 + STYLES.indexOf(style)] = strength
+        return paint(photo, weights)
+    }
 
+    /**
+     * Returns the photograph, cut to the model's shape.
+     *
+     * @param weights The model's input `style`: with the file for any painting the share 0,
+     *   then the vector that any-encoder.tflite made of the painting, once.
+     */
+    fun paint(photo: Bitmap, weights: FloatArray): Bitmap {
         val small = ThumbnailUtils.extractThumbnail(photo, WIDTH, HEIGHT)
         val colors = IntArray(WIDTH * HEIGHT)
         small.getPixels(colors, 0, WIDTH, 0, 0, WIDTH, HEIGHT)
