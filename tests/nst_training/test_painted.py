@@ -22,6 +22,7 @@ from nst_tf.settings.loss import ExtractorSettings
 from nst_tf.style_file import read_style
 from nst_training.data import Batches
 from nst_training.evaluate import evaluate
+from nst_training.feed import dataset_of
 from nst_training.painted import PaintedBatches, PaintedTargets, PaintingSquares
 from nst_training.settings import StyleSettings, TrainSettings
 from nst_training.train import train
@@ -196,6 +197,21 @@ def test_batches_are_a_function_of_the_number_and_cut_from_all_paintings(picture
     assert {int(x) for batch in first for x in batch["painting"]} == {0, 1, 2}
     mixes = np.concatenate([batch["mix"][:, 0] for batch in first])
     assert 0.3 < (mixes < 1).mean() < 0.7
+    drawn = [batches.drawn(number) for number in range(200)]
+    own, mix = (np.concatenate([x[key] for x in drawn]) for key in ("own", "mix"))
+    assert 0.02 < own.mean() < 0.09
+    assert (mix[own == 1] == 1).all()
+    # Such a photograph is what it is compared with, and its error does not count.
+    for batch in dataset_of(
+        batches, 0, relight=0.3, copy=False, paintings=squares.squares
+    ):
+        batch = batch[0] if isinstance(batch, tuple) else batch
+        seen, own = (np.asarray(batch[key]) for key in ("painting", "own"))
+        image, alone = np.asarray(batch["image"]), own[:, 0] == 1
+        np.testing.assert_array_equal(seen[alone], image[alone])
+        assert not (seen[~alone] == image[~alone]).all(axis=(1, 2, 3)).any()
+        if alone.any():
+            break
 
 
 def test_targets_are_those_of_a_trained_style_and_blends_those_of_blends():

@@ -178,7 +178,8 @@ def _web(job: Job, sizes: tuple[str, ...]) -> int:
 
     model = job.model
     if str(model) in NAMES and not model.exists():
-        model = bundled(str(model))
+        # Not all GPUs take weights of int8.
+        model = bundled("any-float16" if str(model) == "any" else str(model))
     with console.silence():
         export_web(model, job.output)
     if not job.quiet:

@@ -204,7 +204,7 @@ def bundled(name: str = "gallery") -> Path:
     """Return a file that ships with the package: of the gallery, or for any painting.
 
     Args:
-        name: gallery or any.
+        name: gallery, any (int8 weights) or any-float16.
 
     Raises:
         InputError: This installation has none.
