@@ -59,6 +59,9 @@ def chosen_styles(
 
 
 def _is_file(name: str) -> bool:
+    """Tell whether a file is meant: names of styles have neither dot nor slash."""
+    if not {".", "/", "\\"} & set(name):
+        return False
     try:
         return Path(name).is_file()
     except (OSError, ValueError):  # Too long, or a zero in it.
