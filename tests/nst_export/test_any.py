@@ -12,7 +12,7 @@ from nst_export.export import export_model
 from nst_export.runtime.clip import ClipStylizer
 from nst_export.runtime.encoder import PaintingEncoder
 from nst_export.runtime.mix import mix_weights
-from nst_export.runtime.stylizer import Stylizer
+from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_export.settings import ExportSettings
 from nst_tf.cli import main
 from nst_tf.imaging.read import load_image
@@ -184,8 +184,8 @@ def test_a_style_file_that_does_not_fit_is_refused(
 def test_the_gallery_takes_neither(night, tmp_path, capsys):
     save_image(tmp_path / "photo.png", scene(40, 48, seed=8))
     for flags in (("--style", night[0]), ("--mix", f"{tmp_path / 'photo.png'}=1")):
-        given = ("stylize", tmp_path / "photo.png", *flags, "-o", tmp_path / "o.png")
-        assert main(words(*given)) == 2
+        given = ("stylize", tmp_path / "photo.png", "--model", bundled(), *flags)
+        assert main(words(*given, "-o", tmp_path / "o.png")) == 2
         assert "is not for any painting" in capsys.readouterr().err
 
 

@@ -8,7 +8,7 @@ from keras import ops
 
 from nst_export.runtime.encoder import PaintingEncoder
 from nst_export.runtime.mix import mix_weights
-from nst_export.runtime.stylizer import Stylizer
+from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf import InputError, LossSettings, Objective, build_extractor
 from nst_tf.cli import main
 from nst_tf.imaging.folder import Folder
@@ -264,7 +264,7 @@ def test_a_painting_becomes_a_style_at_once(trained, pictures, tmp_path, capsys)
             "is for any painting and has no styles",
         ),
         (("--model", model, "--painting", art, "--style", "s"), "not both"),
-        (("--painting", art), "is not for any painting"),
+        (("--model", bundled(), "--painting", art), "is not for any painting"),
         (("--model", model, "--painting", pictures / "art" / "3.png"), "3.png is"),
         (("--model", model, "--painting", art, "-o", art), "overwrite"),
     ):

@@ -10,7 +10,6 @@ import numpy as np
 
 from nst_export.card import Card, extract
 from nst_tf.imaging.arrays import PictureLike, as_pixels
-from nst_tf.imaging.seen import seen
 from nst_tf.settings.checks import InputError
 from nst_tf.style_file import StyleVector
 
@@ -68,6 +67,8 @@ class PaintingEncoder:
         Raises:
             InputError: It is none, or too small.
         """
+        from nst_tf.imaging.seen import seen  # Pillow, which --help needs not.
+
         small = seen(as_pixels(painting, "the painting"))
         interpreter = self._interpreter
         interpreter.resize_tensor_input(self._input["index"], small.shape)

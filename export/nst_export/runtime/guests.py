@@ -6,7 +6,6 @@ from pathlib import Path
 from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
 from nst_export.runtime.mix import chosen_mix, parse_mix
 from nst_export.runtime.stylizer import Stylizer, bundled
-from nst_tf.imaging.read import load_image
 from nst_tf.settings.checks import InputError
 from nst_tf.style_file import SUFFIX, StyleVector, read_style
 
@@ -75,6 +74,8 @@ def _guests(path: Path, model: Stylizer, files: Sequence[str]) -> list[StyleVect
             f"{path} is not for any painting: it has the styles"
             f" {', '.join(model.styles)}, and takes no {files[0]}"
         )
+    from nst_tf.imaging.read import load_image  # Pillow, which --help needs not.
+
     encoder: PaintingEncoder | None = None
     found: list[StyleVector] = []
     for file in files:

@@ -283,7 +283,10 @@ def test_weights_of_the_other_network_are_refused(refused, vgg_file):
 @pytest.mark.parametrize("init", ["missing.png", "contents"])
 def test_a_start_that_is_no_file_is_refused(refused, init):
     said = refused("--init", init, log=True)
-    assert f"init must be content, noise, style or an image file; got {init}" in said
+    assert (
+        f"init must be content, noise, style, one-pass or an image file; got {init}"
+        in said
+    )
 
 
 @pytest.mark.usefixtures("random_vgg")
