@@ -7,17 +7,21 @@ NAMES = ("gallery", "any")
 """The gallery of named styles, and the model for any painting."""
 
 
+def is_shipped(name: Path) -> bool:
+    """Tell whether a model that ships is meant, and no folder of that name."""
+    return str(name) in NAMES and not name.is_dir()
+
+
 def shipped(name: Path) -> Path | None:
     """Return the folder of a model that ships, as `nst train` wrote it.
 
     Args:
-        name: What a user gave: one of `NAMES` with no folder of that name at hand, else
-            it is the user's own.
+        name: What a user gave.
 
     Returns:
         None if it is another path, or this installation has no such model.
     """
-    if str(name) not in NAMES or name.is_dir():
+    if not is_shipped(name):
         return None
     found = find_spec("nst_export")
     if found is None or found.origin is None:

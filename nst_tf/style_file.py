@@ -39,13 +39,13 @@ class StyleVector(NamedTuple):
     credit: str = ""
     licence: str = ""
 
+    def entry(self) -> dict[str, str]:
+        """Return the style as JSON-ready values."""
+        return {**self._asdict(), "vector": to_text(self.vector)}
+
     def write(self, path: Path) -> None:
         """Write the file of the style, whole or not at all."""
-        values = {
-            "kind": _KIND,
-            **self._asdict(),
-            "vector": to_text(self.vector),
-        }
+        values = {"kind": _KIND, **self.entry()}
         with replacing(path) as part:
             text = json.dumps(values, ensure_ascii=False, indent=1)
             part.write_text(text + "\n", "utf-8")

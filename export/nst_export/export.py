@@ -2,6 +2,7 @@
 
 import functools
 import json
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from nst_export.card import FILE, Card, make_card, markdown
 from nst_export.formats.table import Source, check_formats, find_format
-from nst_export.runtime.vectors import rows_of
+from nst_export.runtime.vectors import more_rows, rows_of
 from nst_export.samples import Styles, paint_sample, sample_inputs
 from nst_export.settings import ExportSettings
 from nst_export.single import single_style, style_index
@@ -205,9 +206,7 @@ def _for_any(
         facts["photograph"], rows = to_text(rows[0]), rows[1:]
     trained = {**trained, **facts}
     given = [read_style(path, trained) for path in settings.vectors]
-    trained["styles"] = [
-        {**style._asdict(), "vector": to_text(style.vector)} for style in given
-    ]
+    trained["styles"] = [style.entry() for style in given]
     return by_vectors(network), trained, to_vectors(encoder, rows)
 
 
@@ -215,14 +214,13 @@ def _with_guests(
     trained: Mapping[str, Any], encoder: keras.Model, photos: Sequence[np.ndarray]
 ) -> Styles:
     """Return a model's styles, and photographs as paintings of their own."""
-    rows = rows_of(trained)
     guests = []
     for index, photo in enumerate(photos):
         view = {"painting": seen(photo)}
         vector = keras.ops.convert_to_numpy(encoder(view)["vector"])[0]
         guests.append(StyleVector(f"guest {index}", vector, trained["network"]))
-    more = np.stack([[0.0, *guest.vector] for guest in guests]).astype("float32")
-    rows = np.concatenate([rows, more])
+    known = typing.cast(np.ndarray, rows_of(trained))
+    rows = more_rows(known, [guest.vector for guest in guests])
     return Styles(len(rows) - 1, rows, tuple(guests))
 
 

@@ -66,9 +66,7 @@ class Sample(NamedTuple):
 
     def painted(self, stylizer: Stylizer) -> np.ndarray:
         """Return what a file makes of the photograph."""
-        if self.guests:
-            stylizer = stylizer.with_styles(self.guests)
-        return stylizer(self.photo, self.weights)
+        return stylizer.with_styles(self.guests)(self.photo, self.weights)
 
 
 def verify(

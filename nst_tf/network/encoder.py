@@ -110,7 +110,7 @@ def _convolution(
 def _dense(x: Tensor, units: int, name: str, *, gain: float) -> Tensor:
     """Return a dense layer's output whose variance is `gain` times that of `x`."""
     deviation = (gain / x.shape[-1]) ** 0.5 / _CALM
-    start = keras.initializers.RandomNormal(stddev=deviation, seed=len(name))
+    start = keras.initializers.RandomNormal(stddev=deviation)
     dense = keras.layers.Dense(
         units, kernel_initializer=start, dtype="float32", name=name
     )

@@ -26,10 +26,21 @@ def by_vectors(network: TransformNetwork) -> TransformNetwork:
 
     Its input `style` is float32 `[B, 1 + S]`: the photograph's share, and the vector.
     """
-    settings = dataclasses.replace(network.settings, vectors=True)
+    return with_kernels(network, vectors=True)
+
+
+def with_kernels(network: TransformNetwork, **changes: Any) -> TransformNetwork:
+    """Return a network with the same kernels, whose styles are given in another form.
+
+    Args:
+        network: Whose kernels are taken.
+        **changes: To its settings, such as another number of styles, whose rows then
+            are those of a new network.
+    """
+    settings = dataclasses.replace(network.settings, **changes)
     copy = TransformNetwork(settings, tiles=network.tiles)
     for layer in copy.layers:
-        if layer.weights:
+        if layer.weights and not isinstance(layer, ConditionalInstanceNormalization):
             layer.set_weights(network.get_layer(layer.name).get_weights())
     return copy
 

@@ -1,6 +1,5 @@
 """Training on from a trained model, with its styles or with more."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,7 @@ from nst_tf.imaging.seen import seen
 from nst_tf.network.encoder import FAR
 from nst_tf.network.layers import ConditionalInstanceNormalization
 from nst_tf.network.trained import ENCODER, MODEL, Model, load_encoder, load_model
-from nst_tf.network.transform import TransformNetwork
-from nst_tf.network.vectors import put_vectors, vectors_of
+from nst_tf.network.vectors import put_vectors, vectors_of, with_kernels
 from nst_tf.settings.checks import InputError
 from nst_training.painted import Painter
 from nst_training.settings import TrainSettings
@@ -153,11 +151,7 @@ def _of_one(folder: Path, model: Model, painting: Path) -> Model:
     vectors = vectors_of(network)
     trained = bool(network.settings.trained_strength)
     own, rows = vectors[: int(trained)], vectors[int(trained) :]
-    shape = dataclasses.replace(network.settings, styles=1)
-    alone = TransformNetwork(shape)
-    for layer in alone.layers:
-        if layer.weights and not isinstance(layer, ConditionalInstanceNormalization):
-            layer.set_weights(network.get_layer(layer.name).get_weights())
+    alone = with_kernels(network, styles=1)
     put_vectors(alone, np.concatenate([own, weights @ rows]))
     return Model(alone, model.card)
 

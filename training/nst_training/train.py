@@ -222,7 +222,7 @@ class _Run:
             network = build_network(shape)
         else:
             network = build_painter(shape, encoder_dtype=dtype)
-            if state is None:
+            if state is None and not (self.base is not None and self.base.encoded):
                 standardise(network.encoder, self.squares)
         if self.base is not None:
             self.base.start(network)

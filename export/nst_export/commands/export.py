@@ -16,7 +16,7 @@ from nst_tf.commands import PROGRAM, console
 from nst_tf.commands.flags import program
 from nst_tf.commands.needs import check_extra
 from nst_tf.settings.checks import InputError
-from nst_tf.shipped import NAMES, shipped
+from nst_tf.shipped import is_shipped, shipped
 
 SHIPPED_LICENSE = "apache-2.0"
 """Of the networks that ship: the project's own."""
@@ -177,7 +177,7 @@ def _web(job: Job, sizes: tuple[str, ...]) -> int:
     from nst_export.runtime.stylizer import bundled
 
     model = job.model
-    if str(model) in NAMES and not model.exists():
+    if is_shipped(model):
         # Not all GPUs take weights of int8.
         model = bundled("any-float16" if str(model) == "any" else str(model))
     with console.silence():

@@ -168,7 +168,7 @@ def _paint_all(job: Job, path: Path, pairs: "list[Pair]") -> int:
     model = load()
     with console.silence():
         mix, guests = chosen_styles(path, model, job.style, job.mix, job.painting)
-    model = model.with_styles(guests) if guests else model
+    model = model.with_styles(guests)
     weights = mix_weights(model.styles, mix, strength=job.strength)
     if len(pairs) == 1 and pairs[0].output == Path(job.output):
         with console.silence():
@@ -179,8 +179,7 @@ def _paint_all(job: Job, path: Path, pairs: "list[Pair]") -> int:
             print(pairs[0].output)
         return 0
     # An interpreter is no two threads' at once.
-    more = [load() for _ in range(jobs - 1)]
-    models = [model, *(x.with_styles(guests) if guests else x for x in more)]
+    models = [model, *(load().with_styles(guests) for _ in range(jobs - 1))]
     with console.silence():  # What LiteRT says of its first pass would break the bar.
         model(np.zeros((MIN_SIDE, MIN_SIDE, 3), "float32"), weights)
     broken: list[InputError] = []

@@ -91,7 +91,7 @@ def _painter(job: Job) -> "tuple[Painter, Mapping[str, Any]]":
     path = job.model or usual_model(job.style, job.mix, job.painting)
     model = Stylizer.load(path, engine=job.engine, threads=job.threads)
     mix, guests = chosen_styles(path, model, job.style, job.mix, job.painting)
-    model = model.with_styles(guests) if guests else model
+    model = model.with_styles(guests)
     weights = mix_weights(model.styles, mix, strength=job.strength)
     memory = 0.0 if job.frame_by_frame else MEMORY
     clip = ClipStylizer(model, weights, memory=memory)

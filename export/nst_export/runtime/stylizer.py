@@ -24,7 +24,7 @@ from nst_export.runtime.engines.choose import (
 )
 from nst_export.runtime.engines.litert import LiteRTTiles
 from nst_export.runtime.engines.session import MULTIPLE, Session
-from nst_export.runtime.vectors import rows_of
+from nst_export.runtime.vectors import more_rows, rows_of
 from nst_tf.imaging.arrays import PictureLike, as_pixels
 from nst_tf.settings.checks import MIN_SIDE, InputError
 from nst_tf.style_file import StyleVector
@@ -146,6 +146,8 @@ class Stylizer:
         Raises:
             InputError: A name is taken.
         """
+        if not styles:
+            return self
         if self.rows is None:
             raise InputError(
                 f"the model {self.card.get('name')} is not for any painting: it has"
@@ -161,8 +163,7 @@ class Stylizer:
             for style in styles
         ]
         more.card = {**self.card, "styles": [*self.card["styles"], *entries]}
-        rows = [[0.0, *style.vector.tolist()] for style in styles]
-        more.rows = np.concatenate([self.rows, np.asarray(rows, "float32")])
+        more.rows = more_rows(self.rows, [style.vector for style in styles])
         return more
 
     def style_row(self, weights: Sequence[float]) -> list[float]:

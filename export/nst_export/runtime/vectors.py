@@ -29,13 +29,12 @@ def rows_of(card: Mapping[str, Any]) -> np.ndarray | None:
         vectors = [from_text(style["vector"]) for style in card["styles"]]
         own = card.get("photograph")
         first = np.zeros(size, "float32") if own is None else from_text(own)
-        return stacked(first, vectors)
+        return more_rows(np.concatenate([[1.0], first])[None], vectors)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the model's card can't be used: {error}") from error
 
 
-def stacked(photograph: np.ndarray, vectors: Sequence[np.ndarray]) -> np.ndarray:
-    """Return rows `[N + 1, S + 1]` of vectors `[S]`."""
-    rows = np.stack([photograph, *vectors])
-    share = np.eye(len(rows), 1, dtype="float32")
-    return np.concatenate([share, rows], axis=1)
+def more_rows(rows: np.ndarray, vectors: Sequence[np.ndarray]) -> np.ndarray:
+    """Return rows `[N, S + 1]` with those of more styles `[S]` after them."""
+    more = [np.concatenate([[0.0], vector]) for vector in vectors]
+    return np.concatenate([rows, *(row[None] for row in more)]).astype("float32")

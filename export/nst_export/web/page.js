@@ -121,7 +121,7 @@ async function bring(blob, file) {
     card.radio.focus();
     offerSecond();
     changed();
-    if (photo) thumbnail(round, style, card.canvas);
+    if (photo) thumbnail(round, style, card.canvas, reduced(photo.bitmap, THUMBNAIL));
   } finally {
     bitmap.close();
     progress("");
@@ -223,19 +223,19 @@ async function use(blob, name) {
 }
 
 async function thumbnails(mine) {
+  const small = reduced(photo.bitmap, THUMBNAIL);
   const cards = document.querySelectorAll(".style canvas");
   for (const [index, one] of [...engine.styles.entries()]) {
-    if (!await thumbnail(mine, one, cards[index])) return;
+    if (!await thumbnail(mine, one, cards[index], small)) return;
   }
   document.body.dataset.thumbnails = String(mine);
 }
 
 // Show a style on the photograph; return whether that is still wanted.
-async function thumbnail(mine, one, canvas) {
+async function thumbnail(mine, one, canvas, small) {
   if (mine !== round) return false;
   const wish = { model: one.model, mix: { [one.name]: 1 }, strength: 1, size: THUMBNAIL };
   try {
-    const small = reduced(photo.bitmap, THUMBNAIL);
     const { image } = await engine.paint({ canvas: small }, wish);
     if (mine === round) draw(canvas, image, image.width, image.height);
     image.close();
