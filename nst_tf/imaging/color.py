@@ -21,10 +21,12 @@ References:
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nst_tf.settings.optimize import Color
+if TYPE_CHECKING:
+    from nst_tf.settings.optimize import Color
 
 LUMA = np.array([0.299, 0.587, 0.114], "float32")
 """Weights of red, green and blue in the luminance of YIQ."""
@@ -89,7 +91,7 @@ def keep_colors(picture: np.ndarray, photo: np.ndarray) -> np.ndarray:
 def prepare(
     content: np.ndarray,
     styles: Sequence[np.ndarray],
-    color: Color,
+    color: "Color",
     *,
     linear_light: bool = False,
 ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
@@ -119,7 +121,7 @@ def prepare(
     return content, tuple(np.clip(x, 0.0, 1.0).astype("float32") for x in matched)
 
 
-def _match(style: np.ndarray, photo: np.ndarray, color: Color) -> np.ndarray:
+def _match(style: np.ndarray, photo: np.ndarray, color: "Color") -> np.ndarray:
     if color == "match-histogram":
         return match_histogram(style, photo)
     return match_moments(style, photo, form=color.removeprefix("match-"))

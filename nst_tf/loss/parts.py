@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 from nst_tf.settings.loss import TERMS
 
 Tensor = Any
-TEMPORAL, TONE = "temporal", "tone"
+TEMPORAL, TONE, IDENTITY = "temporal", "tone", "identity"
 TRAINING_TERMS = (TEMPORAL, TONE)
-"""Names of the terms that trainings have besides `TERMS`."""
+"""Names of the terms that trainings have besides `TERMS`; those for any painting also
+have `IDENTITY`."""
 
 
 class LossParts(NamedTuple):
@@ -38,7 +39,7 @@ class LossParts(NamedTuple):
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "LossParts":
         """Return the parts that `flat` wrote, or those among the logs of `fit`."""
-        names = (*TERMS, *TRAINING_TERMS)
+        names = (*TERMS, *TRAINING_TERMS, IDENTITY)
         terms = {name: float(values[name]) for name in names if name in values}
         return cls(float(values["total"]), terms)
 

@@ -96,15 +96,16 @@ class InstanceNormalization(LoweredLayer):
             return self._fused(x, style)
         wide = ops.cast(x, "float32")
         mean = ops.mean(wide, axis=(1, 2), keepdims=True)
-        centered = wide - mean
-        variance = ops.mean(ops.square(centered), axis=(1, 2), keepdims=True)
+        variance = ops.mean(ops.square(wide - mean), axis=(1, 2), keepdims=True)
         if given is not None:
             own = ops.concatenate([mean, variance], axis=1)
             used = own + given[:, 2:] * (given[:, :2] - own)
-            centered, variance = wide - used[:, :1], used[:, 1:]
+            mean, variance = used[:, :1], used[:, 1:]
         gamma, beta = self.scales(style, x.shape[-1])
         scale = gamma * ops.rsqrt(variance + EPSILON)
-        picture = ops.cast(centered * scale + beta, self.compute_dtype)
+        # The map is read once more, and no centred one is written.
+        shifted = wide * scale + (beta - mean * scale)
+        picture = ops.cast(shifted, self.compute_dtype)
         return picture if given is None else (picture, own)
 
     def _fused(self, x: Tensor, style: Tensor) -> Tensor:

@@ -96,12 +96,6 @@ class Slices(Native):
         """Always: the sides are even, known or not."""
         return True
 
-    def stride_2(
-        self, x: Tensor, kernel: Tensor, convolve: Callable[..., Tensor]
-    ) -> Tensor:
-        """Convolve with a stride: LiteRT's kernels have no space-to-depth."""
-        return convolve(x, kernel, strides=2)
-
 
 LOWERINGS = {kind.name: kind() for kind in (Native, Multiples, Slices)}
 """The lowerings by the names that settings and saved layers have."""

@@ -1,6 +1,7 @@
 """Training for any painting, from its data to a picture in a painting's manner."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -199,7 +200,7 @@ def test_batches_are_a_function_of_the_number_and_cut_from_all_paintings(picture
     assert 0.3 < (mixes < 1).mean() < 0.7
     drawn = [batches.drawn(number) for number in range(200)]
     own, mix = (np.concatenate([x[key] for x in drawn]) for key in ("own", "mix"))
-    assert 0.02 < own.mean() < 0.09
+    assert 0.1 < own.mean() < 0.2
     assert (mix[own == 1] == 1).all()
     # Such a photograph is what it is compared with, and its error does not count.
     for batch in dataset_of(
@@ -253,7 +254,7 @@ def test_a_painting_becomes_a_style_at_once(trained, pictures, tmp_path, capsys)
     style = np.concatenate([[[0.0]], ops.convert_to_numpy(weights)], axis=1)
     expected = network({"image": pixels[None], "style": style})
     gap = load_image(out).pixels - ops.convert_to_numpy(expected)[0]
-    assert np.abs(gap).mean() < 0.02
+    assert np.abs(gap).mean() < 0.03
     stylizer = Stylizer.load(model).with_styles([encoder.style(art, "art")])
     none = stylizer(pixels, mix_weights(stylizer.styles, {"art": 1.0}, strength=0))
     np.testing.assert_allclose(none, pixels, atol=1e-6)
@@ -297,11 +298,58 @@ def test_what_does_not_fit_is_refused(pictures, changes, said):
         settings_of(pictures, **changes)
 
 
+def test_the_scorecard_of_any_painting(trained, pictures, tmp_path, capsys):
+    photo = tmp_path / "held"
+    write_photos(photo, 2)
+    art = [str(pictures / "art" / f"{index}.png") for index in range(2)]
+    command = ["evaluate", str(trained), "--photos", str(photo), "--size", "64"]
+    out = tmp_path / "card.json"
+    command += ["--limit", "0", "--blends", "0.5", "-o", str(out)]
+    assert main([*command, "--paintings", *art]) == 0
+    card = json.loads(out.read_text())
+    assert [*card["styles"]] == ["0", "1"]
+    first, second = card["pictures"][:2]
+    for picture in (first, second):
+        assert picture["blend"][-1] == picture["errors"]
+        assert len(picture["blend"]) == 3
+    # The ends of one blend are the pictures of two styles, measured against the first.
+    assert first["blend"][0]["content"] == pytest.approx(second["errors"]["content"])
+    stays = [*card["by_itself"].values()]
+    assert len(stays) == 2
+    assert all(-1 <= value < 1 for value in stays)
+    assert "SSIM" in capsys.readouterr().out
+    sheet = load_image(out.with_suffix(".png")).pixels
+    assert sheet.shape[1] > sheet.shape[0]
+    assert main(command) == 2
+    assert "give --recipe, or --paintings" in capsys.readouterr().err
+    copy = tmp_path / "0.png"
+    copy.write_bytes((pictures / "art" / "1.png").read_bytes())
+    assert main([*command, "--paintings", art[0], str(copy), "--overwrite"]) == 2
+    assert "same name" in capsys.readouterr().err
+
+
+def test_the_identity_term_holds_photographs_that_are_their_own_painting(pictures):
+    photos = Folder(pictures / "photos")
+    seen = []
+    train(
+        settings_of(pictures, steps=4, batch=4),
+        photos,
+        pictures / "own",
+        observer=lambda step: seen.append((step.step, step.loss.identity)),
+        preview_every=0,
+    )
+    drawn = PaintedBatches(Batches(photos, size=32, batch=4, styles=1, seed=0), 3, 0.0)
+    for number, identity in seen:
+        own = drawn.drawn(number - 1)["own"].sum()
+        assert (identity > 0) == (own > 0)
+    assert len(seen) == 4
+
+
 def test_folders_without_a_painting_and_scorecards_are_refused(
     trained, pictures, tmp_path
 ):
     with pytest.raises(InputError, match="holds no image files"):
         PaintingSquares(tmp_path, 32)
-    with pytest.raises(InputError, match="is for any painting"):
+    with pytest.raises(InputError, match="is for any painting: give it some"):
         evaluate(trained, [], [])
     assert (trained / ENCODER).is_file()

@@ -14,7 +14,8 @@ from nst_tf.files import sha256
 from nst_tf.imaging.contact_sheet import arrange, on_square
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import reduce
-from nst_tf.inspection.errors import ErrorMeter
+from nst_tf.inspection.errors import ErrorMeter, PictureErrors
+from nst_tf.inspection.likeness import ssim
 from nst_tf.loss.choice import networks_of
 from nst_tf.network.trained import MODEL, Model, load_model
 from nst_tf.running.identity import RunIdentity
@@ -22,6 +23,7 @@ from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import ExtractorSettings
 from nst_training.artefacts import measure_artefacts
 from nst_training.comparison import evaluations_to_match
+from nst_training.encoded import model_for, with_paintings
 from nst_training.flicker import measure_flicker
 from nst_training.scores import Score, ScoreFile, summarize
 
@@ -34,6 +36,42 @@ def paint(
     return model(photo, strength * rows[style] + (1.0 - strength) * rows[0])
 
 
+def _dial(
+    model: Model,
+    photo: np.ndarray,
+    painting: np.ndarray,
+    style: int,
+    meter: ErrorMeter,
+    strengths: Sequence[float],
+) -> list[PictureErrors]:
+    """Return the errors of less than full strength, rising from 0."""
+    return [
+        meter(paint(model, photo, style, strength), photo, painting)
+        for strength in (0.0, *strengths)
+        if strengths
+    ]
+
+
+def _blend(
+    model: Model,
+    photo: np.ndarray,
+    painting: np.ndarray,
+    style: int,
+    meter: ErrorMeter,
+    shares: Sequence[float],
+) -> list[PictureErrors]:
+    """Return the errors of blends with the next style, the share rising from 0."""
+    rows = np.eye(len(model.styles) + 1, dtype="float32")
+    other = rows[style % len(model.styles) + 1]
+    return [
+        meter(
+            model(photo, share * rows[style] + (1.0 - share) * other), photo, painting
+        )
+        for share in (0.0, *shares)
+        if shares
+    ]
+
+
 def score(
     model: Model,
     photo: np.ndarray,
@@ -44,6 +82,7 @@ def score(
     name: str = "",
     limit: int = 150,
     strengths: Sequence[float] = (),
+    blends: Sequence[float] = (),
 ) -> tuple[np.ndarray, Score]:
     """Stylise a photograph, measure the result and compare it with L-BFGS.
 
@@ -56,6 +95,7 @@ def score(
         name: What the score calls the photograph.
         limit: Evaluations after which the comparison ends (0: no comparison).
         strengths: Rising, between 0 and 1, at which it is measured too.
+        blends: Rising, between 0 and 1: shares of the style against the next one.
 
     Returns:
         The picture, float32 `[H, W, 3]`, and its score.
@@ -66,11 +106,8 @@ def score(
 
     picture = painted(photo)
     errors = meter(picture, photo, painting)
-    dial = [
-        meter(paint(model, photo, style, strength), photo, painting)
-        for strength in (0.0, *strengths)
-        if strengths
-    ]
+    dial = _dial(model, photo, painting, style, meter, strengths)
+    blend = _blend(model, photo, painting, style, meter, blends)
     return picture, Score(
         name,
         model.styles[style - 1],
@@ -79,6 +116,7 @@ def score(
         measure_flicker(painted, photo),
         evaluations_to_match(errors, photo, painting, meter, limit) if limit else None,
         (*dial, errors) if dial else (),
+        (*blend, errors) if blend else (),
     )
 
 
@@ -90,6 +128,7 @@ def evaluate(
     size: int = 512,
     limit: int = 150,
     strengths: Sequence[float] = (),
+    blends: Sequence[float] = (),
     beside: Path | None = None,
     observer: Callable[[Score], None] | None = None,
     state: Path | None = None,
@@ -100,10 +139,13 @@ def evaluate(
     Args:
         folder: What `train` wrote.
         photos: Photographs it was not trained on.
-        paintings: The style images, in the order of the model's styles.
+        paintings: The style images, in the order of the model's styles; for a model for
+            any painting, any.
         size: Long side in pixels at which it is judged.
         limit: Evaluations of L-BFGS after which a comparison ends (0: none begins).
         strengths: Rising, between 0 and 1, at which pictures are measured too.
+        blends: Rising, between 0 and 1: shares of each style against the next one, at
+            which blends are measured.
         beside: A folder of another program's pictures, each with the names of a style
             and of a photograph in its own, to put on the sheet and into the scorecard.
         observer: Called after every picture that was scored now.
@@ -118,27 +160,19 @@ def evaluate(
         InputError: No model, pictures that can't be read or don't fit it, or a state
             of another model, other pictures or settings.
     """
-    model = load_model(folder)
-    if "any" in model.card:
-        raise InputError(f"{folder} is for any painting: it has no styles to score")
-    if len(paintings) != len(model.styles):
-        raise InputError(
-            f"{folder} has {len(model.styles)} styles ({', '.join(model.styles)}), but"
-            f" {len(paintings)} paintings were given"
-        )
+    model, art = model_for(folder, paintings)
     others = _beside(beside, photos, model.styles)
-    art = [load_image(path).pixels for path in paintings]
     # The last: what is judged is looked at through the network itself, if it is here.
     network = networks_of(ExtractorSettings())[-1]
     meter = ErrorMeter(ExtractorSettings(network=network))
     judged: dict[str, Any] = {"size": size, "limit": limit, "network": network}
-    judged["strengths"] = [*strengths]
+    judged |= {"strengths": [*strengths], "blends": [*blends]}
     identity = _identity(folder, photos, paintings, judged)
     file = ScoreFile(state, identity, Score.of)
     known = file.read() if resume else []
     scores, theirs, pictures = list[Score](), list[Score](), list[np.ndarray]()
-    for path in photos:
-        photo = reduce(load_image(path).pixels, size)
+    frames = [reduce(load_image(path).pixels, size) for path in photos]
+    for path, photo in zip(photos, frames, strict=True):
         pictures.append(photo)
         for index, painting in enumerate(art, 1):
             if len(scores) < len(known):
@@ -154,6 +188,7 @@ def evaluate(
                     name=path.name,
                     limit=limit,
                     strengths=strengths,
+                    blends=blends,
                 )
                 scores.append(found)
                 pictures.append(picture)
@@ -172,9 +207,22 @@ def evaluate(
     each = 1 if beside is None else 2
     sheet = arrange(cells, columns=1 + each * len(art))
     card = {"model": model.card["name"], **judged, **summarize(scores)}
+    if "any" in model.card:
+        stays = _by_themselves(folder, frames)
+        card["by_itself"] = {
+            path.name: found for path, found in zip(photos, stays, strict=True)
+        }
     if beside is not None:
         card["beside"] = summarize(theirs)
     return card, sheet
+
+
+def _by_themselves(folder: Path, photos: Sequence[np.ndarray]) -> list[float]:
+    """Return the SSIM of photographs and their pictures when they are the painting."""
+    own = with_paintings(
+        folder, load_model(folder), {str(k): x for k, x in enumerate(photos)}
+    )
+    return [ssim(paint(own, photo, k), photo) for k, photo in enumerate(photos, 1)]
 
 
 def _beside(

@@ -14,7 +14,7 @@ from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import reduce
 from nst_tf.inspection.errors import ErrorMeter
 from nst_tf.loss.choice import networks_of
-from nst_tf.network.trained import MODEL, Model, load_model
+from nst_tf.network.trained import MODEL, Model
 from nst_tf.running.identity import RunIdentity
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import ExtractorSettings
@@ -29,6 +29,7 @@ from nst_tf.video.measure import (
 )
 from nst_tf.video.run import Painter
 from nst_tf.video.statistics import MEMORY, RunningStatistics
+from nst_training.encoded import model_for
 from nst_training.scores import ScoreFile
 
 AGAINST = "against"
@@ -118,7 +119,7 @@ def evaluate_films(
         folder: What `train` wrote.
         films: Film files; without any ten clips with exact motion are made of `photos`.
         photos: Photographs it was not trained on; only needed without `films`.
-        paintings: The style images, in the order of the model's styles.
+        paintings: The style images, see `model_for`.
         size: Long side in pixels of the frames.
         count: Frames of a clip.
         against: Another model with the same styles, whose frames painted alone are
@@ -134,13 +135,8 @@ def evaluate_films(
         InputError: No model, films or pictures that can't be read or don't fit it, or a
             state of another model, other films or settings.
     """
-    model = load_model(folder)
-    if len(paintings) != len(model.styles):
-        raise InputError(
-            f"{folder} has {len(model.styles)} styles ({', '.join(model.styles)}), but"
-            f" {len(paintings)} paintings were given"
-        )
-    theirs = None if against is None else Networks(_like(against, model))
+    model, art = model_for(folder, paintings)
+    theirs = None if against is None else Networks(_like(against, paintings, model))
     clips = _clips(films, photos, size, count)
     network = networks_of(ExtractorSettings())[-1]
     judged = {"size": size, "frames": count, "network": network}
@@ -159,9 +155,8 @@ def evaluate_films(
     mine, known = Networks(model), len(scores)
     base = ALONE if theirs is None else AGAINST
     meter, still = ErrorMeter(ExtractorSettings(network=network)), {}
-    for index, path in enumerate(paintings):
-        style = model.styles[index]
-        judge = functools.partial(_judged, meter, load_image(path).pixels)
+    for index, (style, painting) in enumerate(zip(model.styles, art, strict=True)):
+        judge = functools.partial(_judged, meter, painting)
         for clip in clips[max(0, known - index * len(clips)) :]:
             painters = _painters(mine, theirs, index + 1)
             scores.append(measure_clip(clip, style, painters, judge, base=base))
@@ -186,9 +181,9 @@ def _stillness(clip: MeasuredClip, painters: dict[str, Painter]) -> dict[str, fl
     return measure_stillness(clip.frames[0], painters, count=count, step=step)
 
 
-def _like(folder: Path, model: Model) -> Model:
+def _like(folder: Path, paintings: Sequence[Path], model: Model) -> Model:
     """Return another model of the same styles."""
-    other = load_model(folder)
+    other, _ = model_for(folder, paintings)
     if other.styles != model.styles:
         raise InputError(
             f"{folder} has the styles {', '.join(other.styles)}; to compare it needs"

@@ -5,16 +5,14 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from nst_tf.files import sha256
 from nst_tf.imaging.read import load_image
-from nst_tf.imaging.seen import seen
 from nst_tf.network.encoder import FAR
 from nst_tf.network.layers import ConditionalInstanceNormalization
 from nst_tf.network.trained import ENCODER, MODEL, Model, load_encoder, load_model
-from nst_tf.network.vectors import put_vectors, vectors_of, with_kernels
 from nst_tf.settings.checks import InputError
+from nst_training.encoded import with_paintings
 from nst_training.painted import Painter
 from nst_training.settings import TrainSettings
 
@@ -52,7 +50,9 @@ class Base:
                     f"{folder} is for any painting: the recipe needs paintings, or"
                     " --add-style a name and one painting"
                 )
-            self.model = _of_one(folder, self.model, settings.styles[0].image)
+            art = load_image(settings.styles[0].image).pixels
+            began = with_paintings(folder, self.model, {names[0]: art})
+            self.model = Model(began.network, self.model.card)
         known = len(self.model.styles)
         self.added = len(names) - known
         if names[:known] != self.model.styles:
@@ -142,18 +142,6 @@ class Base:
             return _spread(rows, count, self.model.network.settings.trained_strength)
         first = count - self.added - len(rows)
         return np.concatenate([*[mean] * first, rows, *[mean] * self.added])
-
-
-def _of_one(folder: Path, model: Model, painting: Path) -> Model:
-    """Return a model of no style, with one row that an encoder makes of a painting."""
-    encoder, network = load_encoder(folder), model.network
-    weights = ops.convert_to_numpy(encoder(seen(load_image(painting).pixels)))
-    vectors = vectors_of(network)
-    trained = bool(network.settings.trained_strength)
-    own, rows = vectors[: int(trained)], vectors[int(trained) :]
-    alone = with_kernels(network, styles=1)
-    put_vectors(alone, np.concatenate([own, weights @ rows]))
-    return Model(alone, model.card)
 
 
 def _spread(rows: np.ndarray, count: int, photograph: bool | None) -> np.ndarray:

@@ -7,6 +7,7 @@ theirs.
 References:
     Ghiasi et al. 2017, https://arxiv.org/abs/1705.06830
     Huang and Belongie 2017, https://arxiv.org/abs/1703.06868
+    Park and Lee 2019 (the identity term), https://arxiv.org/abs/1812.02342
 """
 
 from collections.abc import Generator
@@ -21,7 +22,7 @@ from nst_tf.imaging.folder import Folder
 from nst_tf.loss.choice import LITE
 from nst_tf.loss.lite_weights import read_lite
 from nst_tf.loss.objective import Objective
-from nst_tf.loss.parts import LossParts
+from nst_tf.loss.parts import IDENTITY, LossParts
 from nst_tf.loss.targets import STRENGTH_POWER
 from nst_tf.loss.term import Sums, Targets
 from nst_tf.network.encoder import LAYERS, StyleEncoder
@@ -35,8 +36,12 @@ from nst_training.transfer import NetworkTransfer
 Tensor = Any
 _MEAN = np.asarray([103.939, 116.779, 123.68], "float32")
 """What VGG subtracts, BGR in 0..255."""
-_OWN = 0.05
+_OWN = 0.15
 """Fraction of photographs that are their own painting, and are to stay as they are."""
+_IDENTITY = 5.0
+"""Weight of the mean deviation of their pictures from them."""
+_SEEN = 0.75
+"""Side at which the encoder sees a crop of a painting, over the crop's."""
 _SAME = 0.05
 """Smallest deviation, of logarithms, that is enlarged to 1."""
 _MOST = 512
@@ -133,7 +138,8 @@ class Painter(keras.Model):
 
     def rows(self, inputs: dict[str, Tensor]) -> Tensor:
         """Return the rows `[B, K + 1]` of a batch: share of the photograph, vector."""
-        vector = _blend(self.encoder(inputs["painting"]), inputs["mix"])
+        painting = _smaller(inputs["painting"])
+        vector = _blend(self.encoder(painting), inputs["mix"])
         share = inputs["style"][:, :1]
         return ops.concatenate([share, (1.0 - share) * vector], axis=-1)
 
@@ -177,6 +183,8 @@ class PaintedTargets(keras.layers.Layer):
 class PaintedTransfer(NetworkTransfer):
     """`NetworkTransfer` whose rows come from paintings."""
 
+    told = (*NetworkTransfer.told, IDENTITY)
+
     def call(
         self, inputs: dict[str, Tensor], training: bool | None = None
     ) -> dict[str, Tensor]:
@@ -188,8 +196,17 @@ class PaintedTransfer(NetworkTransfer):
     def judge(
         self, x: dict[str, Tensor], y_pred: dict[str, Tensor], training: bool
     ) -> LossParts:
-        """Return the loss of the pictures."""
-        return super().judge(x | {"rows": y_pred["rows"]}, y_pred["picture"], training)
+        """Return the loss of the pictures, with the identity term.
+
+        A photograph that is its own painting has nothing to be changed. Features alone
+        leave its pixels much room.
+        """
+        picture = y_pred["picture"]
+        parts = super().judge(x | {"rows": y_pred["rows"]}, picture, training)
+        apart = ops.mean(ops.abs(picture - x["image"]), axis=(1, 2, 3))
+        identity = _IDENTITY * ops.mean(x["own"][:, 0] * apart)
+        terms = parts.terms | {IDENTITY: identity}
+        return LossParts(parts.total + identity, terms)
 
     def counted(self, x: dict[str, Tensor]) -> Tensor:
         """Return 1 for pictures whose content error the budget learns, float32."""
@@ -246,12 +263,20 @@ def standardise(encoder: StyleEncoder, squares: np.ndarray) -> None:
     chosen = squares[:: -(-len(squares) // _MOST)]
     found = np.concatenate(
         [
-            ops.convert_to_numpy(statistics(part.astype("float32")[None] / 255.0))
+            ops.convert_to_numpy(
+                statistics(_smaller(part.astype("float32")[None] / 255.0))
+            )
             for part in chosen
         ]
     )
     scale = 1.0 / np.maximum(found.std(axis=0), _SAME)
     encoder.get_layer("usual").set_weights([found.mean(axis=0), scale])
+
+
+def _smaller(paintings: Tensor) -> Tensor:
+    """Return paintings `[B, S, S, 3]` as the encoder sees them."""
+    side = round(_SEEN * paintings.shape[1])
+    return ops.image.resize(paintings, (side, side), antialias=True)
 
 
 def _blend(values: Tensor, mix: Tensor) -> Tensor:

@@ -29,6 +29,8 @@ class Score(NamedTuple):
             error, if they were compared; the limit when it had not by then.
         dial: Errors at rising strengths, the first 0, the last 1, if they were asked
             for.
+        blend: Errors to this painting as the style's share against the next style's
+            rises, the first 0, the last 1, if they were asked for.
     """
 
     photo: str
@@ -38,6 +40,7 @@ class Score(NamedTuple):
     flicker: Flicker | None
     evaluations: int | None
     dial: tuple[PictureErrors, ...] = ()
+    blend: tuple[PictureErrors, ...] = ()
 
     def entry(self) -> dict[str, Any]:
         """Return the score as JSON-ready values."""
@@ -46,6 +49,7 @@ class Score(NamedTuple):
             **self._asdict(),
             "errors": _plain(self.errors),
             "dial": [_plain(errors) for errors in self.dial],
+            "blend": [_plain(errors) for errors in self.blend],
             "artefacts": self.artefacts._asdict(),
             "flicker": films,
         }
@@ -57,6 +61,7 @@ class Score(NamedTuple):
         parts = {
             "errors": _errors(entry["errors"]),
             "dial": tuple(_errors(errors) for errors in entry["dial"]),
+            "blend": tuple(_errors(errors) for errors in entry["blend"]),
             "artefacts": Artefacts(**entry["artefacts"]),
             "flicker": Flicker(**flicker) if flicker is not None else None,
         }
@@ -171,6 +176,10 @@ def _style(scores: Sequence[Score]) -> dict[str, Any]:
                 ]
             )
         )
+    steps = [pair for found in scores for pair in itertools.pairwise(found.blend)]
+    if steps:
+        nearer = [more.mean_style < less.mean_style for less, more in steps]
+        summary["blends_monotone"] = float(np.mean(nearer))
     return summary
 
 

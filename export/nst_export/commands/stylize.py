@@ -1,6 +1,5 @@
 """`nst stylize`: an exported model on photographs."""
 
-import concurrent.futures
 import dataclasses
 import os
 import sys
@@ -178,6 +177,8 @@ def _paint_all(job: Job, path: Path, pairs: "list[Pair]") -> int:
         if not job.quiet:
             print(pairs[0].output)
         return 0
+    import concurrent.futures  # With logging, longer than reading a photograph.
+
     # An interpreter is no two threads' at once.
     models = [model, *(load().with_styles(guests) for _ in range(jobs - 1))]
     with console.silence():  # What LiteRT says of its first pass would break the bar.

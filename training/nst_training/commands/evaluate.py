@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import tyro
 
 from nst_tf.commands import PROGRAM, console
@@ -15,7 +16,6 @@ from nst_tf.settings.checks import InputError
 
 if TYPE_CHECKING:
     from nst_training.scores import Score
-    from nst_training.settings import TrainSettings
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,8 +27,10 @@ class Job:
     photos: Path | None = None
     """Folder of photographs that it was not trained on. Only with films that --video
     names is none needed."""
-    recipe: Path
+    recipe: Path | None = None
     """The recipe it was trained by; it names the paintings."""
+    paintings: tuple[Path, ...] = ()
+    """For a model for any painting, image files of paintings to score it on instead."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """The scorecard, .json; the contact sheet is the same with .png (none of films)."""
     video: tuple[Path, ...] | None = None
@@ -48,6 +50,9 @@ class Job:
     strengths: tuple[float, ...] = ()
     """Rising, between 0 and 1: strengths at which pictures are measured too, to see
     that content error rises and style error falls from each to the next."""
+    blends: tuple[float, ...] = ()
+    """Rising, between 0 and 1: shares of each style against the next one at which
+    blends are measured, to see that the style error falls from each to the next."""
     beside: Path | None = None
     """Folder of another program's pictures of these photographs, as large, to put on
     the sheet and into the scorecard: each with the names of style and photograph in its
@@ -72,28 +77,31 @@ def evaluate(job: Job) -> int:
         check_extra("video", command="evaluate --video")
     check_output(_sheet(job))
     photos = [] if job.photos is None else _photos(job, job.photos)
-    recipe = read_recipe(job.recipe)
+    paintings = [*job.paintings]
+    if job.recipe is not None:
+        paintings = [style.image for style in read_recipe(job.recipe).styles]
     models = [job.model, *([job.against] if job.against else [])]
     check_places(
         [job.output, _sheet(job), _state(job)],
         inputs=[
-            *(job.recipe, *(job.video or ())),
+            *([job.recipe] if job.recipe else []),
+            *(job.video or ()),
             *(
                 model / name
                 for model in models
                 for name in ("model.keras", "model.json")
             ),
-            *(style.image for style in recipe.styles),
+            *paintings,
             *photos,
         ],
         overwrite=job.overwrite,
     )
     with held(job.output):
         if job.video is None:
-            return _evaluate(job, recipe, photos)
+            return _evaluate(job, paintings, photos)
         from nst_training.commands.evaluate_films import score_films
 
-        card = score_films(job, job.video, recipe, photos, _state(job))
+        card = score_films(job, job.video, paintings, photos, _state(job))
         _finish(job, card)
         if not job.quiet:
             print(job.output)
@@ -106,8 +114,14 @@ def _check(job: Job) -> None:
         raise InputError(f"the scorecard {job.output} must end in .json")
     if job.size < 64 or job.limit < 0:
         raise InputError("size must be at least 64, limit at least 0")
-    if [*job.strengths] != sorted({x for x in job.strengths if 0 < x < 1}):
-        raise InputError("strengths must rise and lie between 0 and 1")
+    for name in ("strengths", "blends"):
+        given = getattr(job, name)
+        if [*given] != sorted({x for x in given if 0 < x < 1}):
+            raise InputError(f"{name} must rise and lie between 0 and 1")
+    if (job.recipe is None) == (not job.paintings):
+        raise InputError(
+            "give --recipe, or --paintings to a model for any painting; not both"
+        )
     if job.frames < 2:
         raise InputError(f"frames must be at least 2, got {job.frames}")
     if job.video is None and job.against is not None:
@@ -135,7 +149,7 @@ def _state(job: Job) -> Path:
     return job.output.with_suffix(".part.json")
 
 
-def _evaluate(job: Job, recipe: "TrainSettings", photos: list[Path]) -> int:
+def _evaluate(job: Job, paintings: list[Path], photos: list[Path]) -> int:
     """Run `nst evaluate` on what was read."""
     from nst_tf.imaging.write import save_image
 
@@ -157,10 +171,11 @@ def _evaluate(job: Job, recipe: "TrainSettings", photos: list[Path]) -> int:
     card, picture = run(
         job.model,
         photos,
-        [style.image for style in recipe.styles],
+        paintings,
         size=job.size,
         limit=job.limit,
         strengths=job.strengths,
+        blends=job.blends,
         beside=job.beside,
         observer=show,
         state=_state(job),
@@ -174,6 +189,12 @@ def _evaluate(job: Job, recipe: "TrainSettings", photos: list[Path]) -> int:
             print(f"{name}: content {found['content']:.2f}, style {style} (medians)")
             if job.strengths:
                 print(f"{name}: {found['monotone']:.0%} of the steps of strength rise")
+            if job.blends:
+                share = found["blends_monotone"]
+                print(f"{name}: {share:.0%} of the steps of blends come nearer to it")
+        if "by_itself" in card:
+            stays = np.median([*card["by_itself"].values()])
+            print(f"photographs that are their own painting: SSIM {stays:.2f} (median)")
         print(f"{job.output}, {_sheet(job)}")
     return 0
 

@@ -9,7 +9,6 @@ from nst_tf.commands import console
 if TYPE_CHECKING:
     from nst_tf.video.measure import ClipScore
     from nst_training.commands.evaluate import Job
-    from nst_training.settings import TrainSettings
 
 _FIGURES = ("near", "far", "content", "style")
 
@@ -17,7 +16,7 @@ _FIGURES = ("near", "far", "content", "style")
 def score_films(
     job: "Job",
     films: Sequence[Path],
-    recipe: "TrainSettings",
+    paintings: list[Path],
     photos: list[Path],
     state: Path,
 ) -> dict[str, Any]:
@@ -36,7 +35,7 @@ def score_films(
         job.model,
         films,
         [] if films else photos,
-        [style.image for style in recipe.styles],
+        paintings,
         size=job.size,
         count=job.frames,
         against=job.against,
