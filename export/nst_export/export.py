@@ -130,12 +130,12 @@ def _write(
     native = copy("native")
     samples = _samples(native, photos, styles, settings.pairs, loss)
     if made is not None and only is None:
-        from nst_export.formats.encoder import write_encoder
+        from nst_export.formats.encoder import write_encoders
 
-        entry = write_encoder(folder, made, bare, photos)
-        card["files"].append(entry)
-        if observer is not None:
-            observer(entry)
+        for entry in write_encoders(folder, made, bare, photos, settings.formats):
+            card["files"].append(entry)
+            if observer is not None:
+                observer(entry)
     for name in settings.formats:
         chosen = find_format(name)
         if chosen.tiles and only is not None:

@@ -106,7 +106,7 @@ def verify(
     noise = float(np.mean(squared))
     psnr = -10.0 * math.log10(noise) if noise > 0 else 200.0
     found: dict[str, Any] = {
-        **_facts(path, name, kind, size),
+        **file_facts(path, name, kind, size),
         "engine": stylizer.engine,
         "psnr": round(psnr, 2),
         "max_difference": worst,
@@ -143,10 +143,16 @@ def unchecked(
         size: What the card says of the sizes it takes.
     """
     nothing = {"engine": None, "psnr": None, "max_difference": None, "checked": False}
-    return {**_facts(path, name, kind, size), **nothing, "milliseconds": {}, **facts}
+    return {
+        **file_facts(path, name, kind, size),
+        **nothing,
+        "milliseconds": {},
+        **facts,
+    }
 
 
-def _facts(path: Path, name: str | None, kind: str, size: str) -> dict[str, Any]:
+def file_facts(path: Path, name: str | None, kind: str, size: str) -> dict[str, Any]:
+    """Return what the card says of every file, see `verify`."""
     own = path.name if path.is_file() else f"saved_model/{path.parent.name}"
     return {
         "file": name or own,

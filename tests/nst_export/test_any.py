@@ -121,6 +121,20 @@ def test_blends_and_strength_are_sums_of_vectors(
     capsys.readouterr()
 
 
+def check_encoders(folder, encoder, rows):
+    """Check that all files make of a painting what the encoder makes of it."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    tf = pytest.importorskip("tensorflow")
+    view = seen(scene(300, 500, seed=9))
+    vector = ops.convert_to_numpy(encoder(view)) @ rows
+    session = onnxruntime.InferenceSession(folder / "any-encoder.onnx")
+    found = [session.run(["vector"], {"painting": view})[0]]
+    saved = tf.saved_model.load(str(folder / "saved_model" / "any-encoder" / "1"))
+    found.append(saved.signatures["serving_default"](painting=view)["vector"])
+    for each in found:
+        np.testing.assert_allclose(each, vector, atol=1e-4 * np.abs(vector).max())
+
+
 def test_named_styles_are_in_the_files_and_in_files_of_one_style(
     for_any, night, tmp_path
 ):
@@ -139,7 +153,9 @@ def test_named_styles_are_in_the_files_and_in_files_of_one_style(
         got = stylizer(photo, [0.0, 1.0])
         np.testing.assert_allclose(got, wanted, atol=5e-2 if "onnx" in file else 1e-3)
     assert card["styles"][0]["credit"] == "A. Painter"
-    assert card["files"][0]["file"] == "any-encoder.tflite"
+    encoders = ["any-encoder.tflite", "any-encoder.onnx", "saved_model/any-encoder"]
+    assert [file["file"] for file in card["files"][:3]] == encoders
+    check_encoders(tmp_path / "more", encoder, vectors_of(network)[1:])
     with pytest.raises(Exception, match="two styles night"):
         stylizer.with_styles([StyleVector("night", vector, "")])
     alone = dataclasses.replace(settings, formats=("litert",), style="night")

@@ -1,6 +1,6 @@
-"""The encoder of a model for any painting, as a LiteRT file."""
+"""The encoder of a model for any painting, as files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,12 @@ import numpy as np
 from nst_export.card import Card, embed
 from nst_export.formats.litert import to_litert
 from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
-from nst_tf.files import sha256
+from nst_export.verify import file_facts
 from nst_tf.imaging.seen import seen
 from nst_tf.settings.checks import InputError
 
+Written = tuple[Path, str, Callable[[np.ndarray], np.ndarray]]
+"""A file, how its weights are kept, and what makes a vector `[S]` by it."""
 _LIMIT = 0.005
 """Largest difference of a number of a vector, over the largest of them."""
 
@@ -33,38 +35,82 @@ def to_vectors(encoder: keras.Model, rows: np.ndarray) -> keras.Model:
     return keras.Model({"painting": encoder.input}, {"vector": vector})
 
 
-def write_encoder(
-    folder: Path, encoder: keras.Model, card: Card, paintings: Sequence[np.ndarray]
-) -> dict[str, Any]:
-    """Write the encoder with float16 weights; return its entry in the card.
+def write_encoders(
+    folder: Path,
+    encoder: keras.Model,
+    card: Card,
+    paintings: Sequence[np.ndarray],
+    formats: Sequence[str],
+) -> list[dict[str, Any]]:
+    """Write the encoder, and return the entries of its files in the card.
+
+    Always as LiteRT with float16 weights, which `nst` itself paints with; as ONNX and
+    as SavedModel where the network is written so.
 
     Args:
         folder: Of the export.
         encoder: From `to_vectors`, float32.
-        card: The model's card, to be kept inside the file.
-        paintings: Pictures on which file and network are compared.
+        card: The model's card, to be kept inside the files.
+        paintings: Pictures on which files and network are compared.
+        formats: Names of the formats of the network.
 
     Raises:
-        InputError: They differ by too much.
+        InputError: A file differs by too much.
     """
+    views = [seen(painting) for painting in paintings]
+    expected = [np.asarray(encoder({"painting": view})["vector"])[0] for view in views]
+    found = []
+    for write in (_litert, _onnx, _saved_model):
+        if write is _onnx and "onnx" not in formats:
+            continue
+        if write is _saved_model and "saved_model" not in formats:
+            continue
+        path, kind, run = write(folder, encoder, card)
+        worst = max(
+            float(np.abs(run(view) - vector).max() / np.abs(vector).max())
+            for view, vector in zip(views, expected, strict=True)
+        )
+        if worst > _LIMIT:
+            raise InputError(
+                f"{path.name} differs from the encoder by {worst:.3f} of a vector's"
+                f" largest number, more than {_LIMIT:g}"
+            )
+        facts = file_facts(path, None, kind, "any")
+        found.append({**facts, "max_difference": worst})
+    return found
+
+
+def _litert(folder: Path, encoder: keras.Model, card: Card) -> Written:
     path = encoder_beside(folder / "any", card)
     path.write_bytes(embed(to_litert(encoder, kind="float16"), card))
-    mine, worst = PaintingEncoder(path), 0.0
-    for painting in paintings:
-        view = seen(painting)
-        expected = np.asarray(encoder({"painting": view})["vector"])[0]
-        gap = np.abs(mine(painting) - expected).max() / np.abs(expected).max()
-        worst = max(worst, float(gap))
-    if worst > _LIMIT:
-        raise InputError(
-            f"{path.name} differs from the encoder by {worst:.3f} of a vector's largest"
-            f" number, more than {_LIMIT:g}"
-        )
-    return {
-        "file": path.name,
-        "kind": "float16",
-        "size": "any",
-        "bytes": path.stat().st_size,
-        "sha256": sha256(path),
-        "max_difference": worst,
-    }
+    mine = PaintingEncoder(path)
+    return path, "float16", mine.vector
+
+
+def _onnx(folder: Path, encoder: keras.Model, card: Card) -> Written:
+    import onnxruntime
+
+    from nst_export.formats.onnx import encoder_to_onnx
+
+    path = encoder_beside(folder / "any", card).with_suffix(".onnx")
+    path.write_bytes(encoder_to_onnx(encoder, card))
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return path, "float32", lambda view: session.run(None, {"painting": view})[0][0]
+
+
+def _saved_model(folder: Path, encoder: keras.Model, card: Card) -> Written:
+    import tensorflow as tf
+
+    from nst_export.formats.saved_model import write_saved_encoder
+
+    name = encoder_beside(folder / "any", card).stem
+    path = folder / "saved_model" / name / "1"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_saved_encoder(encoder, path)
+    run = tf.saved_model.load(str(path)).signatures["serving_default"]
+
+    def vector(view: np.ndarray) -> np.ndarray:
+        found: np.ndarray = run(painting=tf.constant(view))["vector"].numpy()[0]
+        return found
+
+    return path, "float32", vector

@@ -1,7 +1,7 @@
 """ONNX files."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,38 @@ def to_onnx(network: keras.Model, card: Mapping[str, Any]) -> bytes:
     Returns:
         A file whose free sides are named batch, height and width.
     """
-    import tf2onnx
-
     shapes = {name: x.shape for name, x in network.input.items()}
 
     @tf.function
     def serve(*inputs: Any) -> dict[str, Any]:
         return {"picture": network(dict(zip(shapes, inputs, strict=True)))}
+
+    return _converted(serve, shapes, card)
+
+
+def encoder_to_onnx(encoder: keras.Model, card: Mapping[str, Any]) -> bytes:
+    """Convert an encoder of paintings to ONNX, for any size.
+
+    Args:
+        encoder: From `nst_export.formats.encoder.to_vectors`, float32.
+        card: The model's card, kept in the metadata too.
+
+    Returns:
+        A file from `painting`, float32 `[1, H, W, 3]`, to `vector`, `[1, S]`.
+    """
+
+    @tf.function
+    def serve(painting: Any) -> Any:
+        return encoder({"painting": painting})
+
+    return _converted(serve, {"painting": (1, None, None, 3)}, card)
+
+
+def _converted(
+    serve: Any, shapes: Mapping[str, Sequence[int | None]], card: Mapping[str, Any]
+) -> bytes:
+    """Convert a function of inputs by their shapes."""
+    import tf2onnx
 
     signature = [
         tf.TensorSpec(shape, tf.float32, name=name) for name, shape in shapes.items()

@@ -87,6 +87,36 @@ def write_saved_model(network: keras.Model, folder: Path) -> None:
         "uint8": serve_uint8,
         "bytes": serve_bytes,
     }
+    _save(module, folder, signatures)
+
+
+def write_saved_encoder(encoder: keras.Model, folder: Path) -> None:
+    """Write the SavedModel of an encoder of paintings.
+
+    Its signature `serving_default` takes `painting`, float32 `[B, H, W, 3]`, RGB 0..1,
+    and gives `vector`, float32 `[B, S]`.
+
+    Args:
+        encoder: From `nst_export.formats.encoder.to_vectors`, float32.
+        folder: The version's folder, such as `NAME-encoder/1`.
+
+    Raises:
+        InputError: The folder can't be written.
+    """
+    module = tf.Module()
+    module.weights = [variable.value for variable in encoder.variables]
+    pictures = tf.TensorSpec((None, None, None, 3), tf.float32, name="painting")
+
+    @tf.function(input_signature=[pictures])
+    def serve(painting: Any) -> Any:
+        return encoder({"painting": painting})
+
+    module.serving_default = serve
+    _save(module, folder, {"serving_default": serve})
+
+
+def _save(module: Any, folder: Path, signatures: dict[str, Any]) -> None:
+    """Write a SavedModel, whole or not at all."""
     try:
         with replacing(folder) as part:
             tf.saved_model.save(module, str(part), signatures=signatures)

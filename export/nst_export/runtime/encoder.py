@@ -69,11 +69,14 @@ class PaintingEncoder:
         """
         from nst_tf.imaging.seen import seen  # Pillow, which --help needs not.
 
-        small = seen(as_pixels(painting, "the painting"))
+        return self.vector(seen(as_pixels(painting, "the painting")))
+
+    def vector(self, view: np.ndarray) -> np.ndarray:
+        """Return the vector of what `nst_tf.imaging.seen.seen` made of a painting."""
         interpreter = self._interpreter
-        interpreter.resize_tensor_input(self._input["index"], small.shape)
+        interpreter.resize_tensor_input(self._input["index"], view.shape)
         interpreter.allocate_tensors()
-        interpreter.set_tensor(self._input["index"], small)
+        interpreter.set_tensor(self._input["index"], view)
         interpreter.invoke()
         found: np.ndarray = interpreter.get_tensor(self._output["index"])[0].copy()
         return found
