@@ -266,6 +266,86 @@ def test_the_server_takes_a_painting_with_the_photograph(
         refused(post(given, mix="painting=1,udnie=1"), 422, "there is no style udnie")
 
 
+def test_paintings_become_styles_of_a_server_that_allows_it(
+    for_any, model, encoder, tmp_path
+):
+    photo, art = encoded(seed=3), encoded("WEBP", 90, 70, seed=4, lossless=True)
+    kept, stylizer = tmp_path / "kept", Stylizer.load(model)
+    kept.mkdir()
+    (kept / "other.style.json").write_text("{}")
+    vector = encoder(load(art))
+    mine = stylizer.with_styles([StyleVector("mine", vector, "")])
+    files = {"painting": ("b.webp", art)}
+
+    def check(http):
+        """The style paints, is listed with its credit, and has a thumbnail."""
+        fields = {"style": "mine", "format": "png"}
+        answer = http.post("/stylize", files={"image": ("a.png", photo)}, data=fields)
+        assert answer.status_code == 200, answer.text
+        wanted = mine(load(photo), [0.0, 1.0])
+        assert np.abs(load(answer.content) - wanted).max() < 0.004
+        (listed,) = http.get("/styles").json()["models"][0]["styles"]
+        assert (listed["name"], listed["credit"]) == ("mine", "A. Painter")
+        assert http.get(f"/{listed['thumbnail']}").status_code == 200
+
+    def add(http, given=files, **fields):
+        return http.post("/styles", files=given, data=fields)
+
+    flags = (model, "--allow-new-styles", kept)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    with (
+        serving(tmp_path / "one", *flags) as (_, address),
+        httpx.Client(base_url=address, timeout=60) as http,
+    ):
+        answer = add(http, name="mine", credit="A. Painter", licence="CC0")
+        assert answer.status_code == 201, answer.text
+        assert answer.json() == {"model": "any", "style": "mine"}
+        check(http)
+        assert "post" in http.get("/openapi.json").json()["paths"]["/styles"]
+        refused(add(http, name="mine"), 409, "a style mine already")
+        refused(add(http, name="other"), 409, "a style other already")
+        refused(add(http, name="painting"), 422, "name must be")
+        refused(add(http, name="../x"), 422, "name must be")
+        refused(add(http), 422, "name must be")
+        refused(add(http, name="x", model="no"), 422, "there is no model no")
+        refused(add(http, name="x", size="3"), 422, "there is no field 'size'")
+        half = {"painting": ("b.webp", art[: len(art) // 2])}
+        refused(add(http, half, name="x"), 422, "the painting")
+        refused(add(http, {"painting": ("b", b"words")}, name="x"), 415, "painting")
+        refused(add(http, {"image": ("b", photo)}, name="x"), 422, "named 'painting'")
+        refused(http.post("/styles", content=art), 415, "multipart/form-data")
+    style = read_style(kept / "mine.style.json", stylizer.card)
+    np.testing.assert_array_equal(style.vector, vector)
+    assert (style.credit, style.licence) == ("A. Painter", "CC0")
+    assert sorted(x.name for x in kept.iterdir()) == [
+        "mine.style.json",
+        "other.style.json",
+    ]
+    with (  # It is there after a new start, and what is damaged is left out.
+        serving(tmp_path / "two", *flags) as (_, address),
+        httpx.Client(base_url=address, timeout=60) as http,
+    ):
+        check(http)
+    assert "other.style.json is left out" in (tmp_path / "two" / "log.txt").read_text()
+
+
+def test_new_styles_need_a_folder_and_a_model_that_takes_them(
+    for_any, model, tmp_path, capsys
+):
+    with serving(tmp_path, model) as (_, address):
+        files = {"painting": ("b.png", encoded())}
+        answer = httpx.post(f"{address}/styles", files=files, data={"name": "x"})
+    refused(answer, 405, "Method Not Allowed")
+    flags = ["--port", "0", "--allow-new-styles"]
+    assert main(["serve", str(bundled()), *flags, str(tmp_path)]) == 2
+    assert "need a model for any painting" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit, match="2"):
+        main(["serve", str(model), *flags, str(tmp_path / "file")])
+    assert "not a folder" in capsys.readouterr().err
+
+
 def test_the_gallery_s_server_says_that_it_takes_none(tmp_path):
     given = {"image": ("a.png", encoded()), "painting": ("b.png", encoded())}
     with serving(tmp_path) as (_, address):

@@ -19,7 +19,7 @@ from nst_export.server.access_log import AccessLog
 from nst_export.server.metrics import CONTENT_TYPE, Measure, Metrics
 from nst_export.server.models import Models
 from nst_export.server.openapi.document import document
-from nst_export.server.protocols import kserve, tf_serving
+from nst_export.server.protocols import kserve, new_styles, tf_serving
 from nst_export.server.protocols import pictures as stylize
 from nst_export.server.service import HttpError, Service, json_response
 from nst_export.server.settings import ServeSettings
@@ -69,7 +69,12 @@ def make_app(
     """
     settings = settings or ServeSettings()
     files = [Path(path) for path in paths]
-    models = Models(files, workers=settings.workers, threads=settings.threads_each)
+    models = Models(
+        files,
+        workers=settings.workers,
+        threads=settings.threads_each,
+        kept=settings.allow_new_styles,
+    )
     service = Service(models, Workers(settings.workers, settings.queue), settings)
     metrics = Metrics(service)
 
@@ -99,6 +104,7 @@ def make_app(
         Route("/metrics", show_metrics),
         Route("/openapi.json", openapi),
         *stylize.routes(service),
+        *(new_styles.routes(service) if settings.allow_new_styles else []),
         *tf_serving.routes(service),
         *kserve.routes(service),
     ]

@@ -1,5 +1,6 @@
 """The models that are served, and their replacement when their files change."""
 
+import copy
 import hashlib
 import logging
 import re
@@ -13,13 +14,15 @@ from nst_export.runtime.stylizer import Stylizer
 from nst_export.server.statistics import Statistics
 from nst_tf.imaging.read import decode_image
 from nst_tf.settings.checks import InputError
-from nst_tf.style_file import StyleVector
+from nst_tf.style_file import SUFFIX, StyleVector, read_style
 
 LOG = logging.getLogger("nst.serve")
 PAINTING = "painting"
 """The style of the painting that comes with a request."""
 _KEPT = 64
 """Vectors of paintings that are remembered."""
+MOST_STYLES = 1000
+"""Styles that may be added while serving."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -75,6 +78,17 @@ class Served:
                 self._vectors.popitem(last=False)
         return self.stylizers[worker].with_styles([found])
 
+    def with_style(self, style: StyleVector) -> "Served":
+        """Return the same version with one more style.
+
+        Raises:
+            InputError: Its name is taken.
+        """
+        more = copy.copy(self)
+        more.stylizers = [each.with_styles([style]) for each in self.stylizers]
+        more.card, more.styles = more.stylizers[0].card, more.stylizers[0].styles
+        return more
+
     def credit(self, style: str) -> str:
         """Return whose work a style is, "" if the card does not say."""
         entry = self.card["styles"][self.styles.index(style)]
@@ -88,20 +102,32 @@ class Models:
         paths: What `nst export` wrote.
         workers: Copies of each.
         threads: Threads of each copy.
+        kept: Folder of the styles that were added while serving, if they may be.
 
     Raises:
-        InputError: A path is no model, or two have the same name.
+        InputError: A path is no model, or two have the same name; or styles may be
+            added and no model takes them.
     """
 
-    def __init__(self, paths: Sequence[Path], *, workers: int, threads: int) -> None:
-        self._workers, self._threads = workers, threads
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        *,
+        workers: int,
+        threads: int,
+        kept: Path | None = None,
+    ) -> None:
+        self._workers, self._threads, self._kept = workers, threads, kept
+        self._changing = threading.Lock()
         self._failed: dict[str, object] = {}
-        found = [self._load(path, 1) for path in paths]
+        found = [self._with_kept(self._load(path, 1)) for path in paths]
         self._served = {model.name: model for model in found}
         if len(self._served) < len(found):
             names = ", ".join(model.name for model in found)
             raise InputError(f"models need different file names, got {names}")
         self.default = found[0].name
+        if kept is not None and not any(model.encoders for model in found):
+            raise InputError("new styles need a model for any painting: serve one")
 
     def __iter__(self) -> Iterator[Served]:
         return iter(list(self._served.values()))
@@ -128,8 +154,45 @@ class Models:
                     "%s stays at version %d: %s", model.name, model.version, error
                 )
             else:
-                self._served[model.name] = newer
+                with self._changing:
+                    self._served[model.name] = self._with_kept(newer)
                 LOG.info("%s is now at version %d", newer.name, newer.version)
+
+    def add(self, model: str, style: StyleVector) -> None:
+        """Keep a style, and serve it from now on.
+
+        Args:
+            model: Name of the model that it fits.
+            style: Its name is part of that of a file.
+
+        Raises:
+            FileExistsError: There is a style of that name.
+            InputError: There are too many.
+            OSError: It can't be written.
+        """
+        assert self._kept is not None
+        path = self._kept / f"{style.name}{SUFFIX}"
+        with self._changing:
+            served = self._served[model]
+            if style.name in served.styles or path.exists():
+                raise FileExistsError(f"there is a style {style.name} already")
+            if len(self._files()) >= MOST_STYLES:
+                raise InputError(f"{MOST_STYLES} styles are kept already, the most")
+            self._kept.mkdir(parents=True, exist_ok=True)
+            style.write(path)
+            self._served[model] = served.with_style(style)
+
+    def _files(self) -> list[Path]:
+        return sorted(self._kept.glob(f"*{SUFFIX}")) if self._kept is not None else []
+
+    def _with_kept(self, model: Served) -> Served:
+        """Return a model with the styles of the folder that fit it."""
+        for file in self._files() if model.encoders else []:
+            try:
+                model = model.with_style(read_style(file, model.card))
+            except InputError as error:
+                LOG.warning("%s is left out of %s: %s", file.name, model.name, error)
+        return model
 
     def _load(self, path: Path, version: int) -> Served:
         return Served(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from pathlib import Path
 from typing import Literal
 
 from nst_tf.settings.checks import MIN_SIDE, all_at_least, at_least, reject, within
@@ -32,6 +33,9 @@ class ServeSettings:
     a megapixel."""
     cors: tuple[str, ...] = ()
     """Web origins whose pages may call; without it only the server's own."""
+    allow_new_styles: Path | None = None
+    """Folder where styles that clients add with `POST /styles` are kept; without it
+    nobody can add any. It is made if it is not there."""
     log_format: Literal["text", "json"] | None = None
     """Log every request in a line, to standard error; as JSON for machines, then
     everything else that is logged, too."""
@@ -48,6 +52,8 @@ class ServeSettings:
         )
         if self.threads is not None:
             problems += at_least("threads", self.threads, 1)
+        if self.allow_new_styles is not None and self.allow_new_styles.is_file():
+            problems.append(f"{self.allow_new_styles} is a file, not a folder")
         problems += within("port", self.port, 0, 65535)
         reject(problems)
 

@@ -12,7 +12,7 @@ from nst_export.server.openapi.parts import (
     get,
     path_parameter,
 )
-from nst_export.server.openapi.stylize import fields, stylize
+from nst_export.server.openapi.stylize import fields, new_style, stylize
 from nst_export.server.openapi.tensors import kserve, tf_serving
 from nst_export.server.service import Service
 from nst_tf import __version__
@@ -56,6 +56,7 @@ _STYLES: Schema = {
 def document(service: Service) -> Schema:
     """Return OpenAPI 3.1 for the models and limits of a server."""
     models = list(service.models)
+    allowed = service.settings.allow_new_styles is not None
     return {
         "openapi": "3.1.0",
         "info": {
@@ -73,7 +74,8 @@ def document(service: Service) -> Schema:
                     PICTURES,
                     "Every style, with a picture of it",
                     {"$ref": "#/components/schemas/Styles"},
-                )
+                ),
+                **({"post": new_style(service)} if allowed else {}),
             },
             "/styles/{model}/{version}/{style}.jpg": {
                 "get": {

@@ -24,10 +24,12 @@ _ERRORS = {
     400: "The request can't be read.",
     404: "There is no such model, version or style.",
     408: "The upload was too slow.",
+    409: "There is a style of that name already.",
     413: "The body or the photograph is too large.",
     415: "Not an image, of a type that is not read, or packed otherwise than by gzip.",
     422: "A field has no meaning, or the photograph is damaged.",
     503: "The queue is full or the time is over; Retry-After has seconds.",
+    507: "The style can't be kept: its folder is full or can't be written.",
 }
 
 

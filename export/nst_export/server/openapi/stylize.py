@@ -1,6 +1,7 @@
 """`/stylize`: a photograph and fields in, a picture out."""
 
-from nst_export.server.openapi.parts import BINARY, PICTURES, Schema, errors
+from nst_export.server.openapi.parts import BINARY, PICTURES, TEXT, Schema, errors
+from nst_export.server.protocols.new_styles import NAME
 from nst_export.server.protocols.pictures import FORMATS
 from nst_export.server.service import Service
 from nst_tf.settings.checks import MIN_SIDE
@@ -67,6 +68,52 @@ def stylize(service: Service) -> Schema:
                 "content": pictures,
             },
             **errors(400, 408, 413, 415, 422, 503),
+        },
+    }
+
+
+def new_style(service: Service) -> Schema:
+    """Describe `POST /styles`."""
+    names = [model.name for model in service.models if model.encoders]
+    form: Schema = {
+        "type": "object",
+        "required": ["painting", "name"],
+        "properties": {
+            "painting": {**BINARY, "description": "The painting."},
+            "name": {
+                "type": "string",
+                "pattern": f"^{NAME}$",
+                "description": "What the style is to be called.",
+            },
+            "model": {
+                "type": "string",
+                "enum": names,
+                "description": f"The model that paints by it; without it {names[0]}.",
+            },
+            "credit": {**TEXT, "description": "Whose work the painting is."},
+            "licence": {**TEXT, "description": "Of the painting."},
+        },
+        "additionalProperties": False,
+    }
+    added: Schema = {
+        "type": "object",
+        "required": ["model", "style"],
+        "properties": {"model": TEXT, "style": TEXT},
+    }
+    return {
+        "operationId": "add_style",
+        "tags": [PICTURES],
+        "summary": "Make a painting a style of the server",
+        "requestBody": {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": form}},
+        },
+        "responses": {
+            "201": {
+                "description": "The style is there",
+                "content": {"application/json": {"schema": added}},
+            },
+            **errors(400, 408, 409, 413, 415, 422, 503, 507),
         },
     }
 

@@ -1,7 +1,7 @@
 """Pictures in, pictures out: `POST /stylize`, and the list of styles."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -72,7 +72,8 @@ def routes(service: Service) -> list[Route]:
         fields = _single(request.query_params.multi_items())
         data, painting = body, None
         if is_form:
-            data, painting, more = await read_form(request, body)
+            files, more = await read_form(request, body)
+            data, painting = files["image"], files.get(PAINTING)
             fields |= more
         asked = read_fields(fields, service, painting)
         arrived = time.perf_counter()
@@ -147,12 +148,24 @@ class _InMemory(MultiPartParser):
 
 
 async def read_form(
-    request: Request, body: bytes
-) -> tuple[bytes, bytes | None, dict[str, str]]:
-    """Return the photograph, the painting if there is one, and the fields of a form.
+    request: Request,
+    body: bytes,
+    *,
+    needed: str = "image",
+    files: Sequence[str] = ("image", PAINTING),
+    known: Sequence[str] = _FIELDS,
+) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Return the files and the fields of a form.
+
+    Args:
+        request: Whose body was read.
+        body: What was read.
+        needed: The file that must be there.
+        files: Names of the files that may be.
+        known: Names of the fields that may be.
 
     Raises:
-        HttpError: It is no form, or has other files than these.
+        HttpError: It is no form, or has other files or fields than these.
     """
 
     async def stream() -> Any:
@@ -160,32 +173,36 @@ async def read_form(
 
     try:
         parser = _InMemory(
-            request.headers, stream(), max_files=2, max_fields=len(_FIELDS)
+            request.headers, stream(), max_files=len(files), max_fields=len(known)
         )
         form = await parser.parse()
     except (MultiPartException, UnicodeError, KeyError, ValueError) as error:
         reason = getattr(error, "message", str(error))
         raise HttpError(400, f"the form can't be read: {reason}") from error
     try:
-        files = [(k, v) for k, v in form.multi_items() if isinstance(v, UploadFile)]
-        if [name for name, _ in files if name == "image"] != ["image"]:
-            raise HttpError(422, "the form needs one file named 'image'")
-        found = {name: await file.read() for name, file in files}
-        if found.keys() - {"image", PAINTING} or len(found) < len(files):
-            raise HttpError(422, "the files of a form are 'image' and 'painting'")
+        given = [(k, v) for k, v in form.multi_items() if isinstance(v, UploadFile)]
+        if [name for name, _ in given if name == needed] != [needed]:
+            raise HttpError(422, f"the form needs one file named '{needed}'")
+        found = {name: await file.read() for name, file in given}
+        if found.keys() - set(files) or len(found) < len(given):
+            names = " and ".join(f"'{name}'" for name in files)
+            raise HttpError(422, f"the files of a form are {names}")
     finally:
         await form.close()
     texts = [(k, v) for k, v in form.multi_items() if isinstance(v, str)]
-    return found["image"], found.get(PAINTING), _single(texts)
+    return found, _single(texts, known)
 
 
-def _single(items: list[tuple[str, str]]) -> dict[str, str]:
+def _single(
+    items: list[tuple[str, str]], known: Sequence[str] = _FIELDS
+) -> dict[str, str]:
     """Return fields by name, refusing unknown ones and repetitions."""
     names = [name for name, _ in items]
     for name in names:
-        if name not in _FIELDS:
-            known = ", ".join(_FIELDS)
-            raise HttpError(422, f"there is no field {name!r}; there are {known}")
+        if name not in known:
+            raise HttpError(
+                422, f"there is no field {name!r}; there are {', '.join(known)}"
+            )
         if names.count(name) > 1:
             raise HttpError(422, f"the field {name} is given twice")
     for name, value in items:
@@ -194,6 +211,19 @@ def _single(items: list[tuple[str, str]]) -> dict[str, str]:
                 422, f"the field {name} has {len(value)} characters; {_LONGEST} may be"
             )
     return dict(items)
+
+
+def asked_model(service: Service, name: str | None) -> Served:
+    """Return the model that a request names, or the default.
+
+    Raises:
+        HttpError: There is none of that name.
+    """
+    try:
+        return service.models.get(name)
+    except KeyError:
+        known = ", ".join(model.name for model in service.models)
+        raise HttpError(422, f"there is no model {name}; there are {known}") from None
 
 
 def read_fields(
@@ -209,13 +239,7 @@ def read_fields(
     Raises:
         HttpError: A field has no meaning.
     """
-    try:
-        model = service.models.get(fields.get("model"))
-    except KeyError:
-        known = ", ".join(model.name for model in service.models)
-        raise HttpError(
-            422, f"there is no model {fields['model']}; there are {known}"
-        ) from None
+    model = asked_model(service, fields.get("model"))
     most = service.settings.max_size
     size = fields.get("size", str(most))
     if not (size.isascii() and size.isdigit() and len(size) < 9) or not (
