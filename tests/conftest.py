@@ -11,12 +11,14 @@ from nst_tf.imaging.write import save_image
 from tests.helpers import random_weights, scene, write_legacy
 
 
-def pytest_collection_modifyitems(items):
-    if os.environ.get("NST_SLOW") != "1":
-        left_out = pytest.mark.skip(reason="takes minutes: set NST_SLOW=1")
-        for item in items:
-            if item.get_closest_marker("slow"):
-                item.add_marker(left_out)
+def pytest_collection_modifyitems(config, items):
+    """Leave out what takes minutes, unless NST_SLOW=1."""
+    if os.environ.get("NST_SLOW") == "1":
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
 
 
 @pytest.fixture(scope="session")
