@@ -12,7 +12,8 @@ from nst_tf.network.layers import (
     StyleBlend,
     VectorInstanceNormalization,
 )
-from nst_tf.network.subpixel import PhasedConv2D, UpsamplingConv2D
+from nst_tf.network.lowering import find_lowering
+from nst_tf.network.subpixel import BlockConv2D, PhasedConv2D, UpsamplingConv2D
 from nst_tf.settings.network import NetworkSettings
 
 Tensor = Any
@@ -81,13 +82,14 @@ class Blocks:
         )
         return center(self.image)
 
-    def normalize(self, x: Tensor, name: str) -> Tensor:
-        """Normalise in the manner of the styles."""
+    def normalize(self, x: Tensor, name: str, *, phases: int = 1) -> Tensor:
+        """Normalise in the manner of the styles; see `InstanceNormalization`."""
         normalization: InstanceNormalization
-        kept = {"lowering": self.lowering, "dtype": self.policy, "name": f"{name}_norm"}
+        channels = x.shape[-1] // phases
+        kept = self._kept(f"{name}_norm") | {"phases": phases}
         if self.settings.vectors:
             normalization = VectorInstanceNormalization(self._next, **kept)
-            self._next += 2 * x.shape[-1]
+            self._next += 2 * channels
             style = self.style
         else:
             normalization = ConditionalInstanceNormalization(self._rows, **kept)
@@ -95,10 +97,14 @@ class Blocks:
         if not self.tiles:
             return normalization(x, style)
         first = sum(part.shape[-1] for part in self._own)
-        given = self._given[..., first : first + x.shape[-1]]
+        given = self._given[..., first : first + channels]
         x, statistics = normalization(x, style, given)
         self._own.append(statistics)
         return x
+
+    def _kept(self, name: str) -> dict[str, Any]:
+        """Return what all layers of this project take."""
+        return {"lowering": self.lowering, "dtype": self.policy, "name": name}
 
     def relu(self, x: Tensor, name: str) -> Tensor:
         """Rectify."""
@@ -117,9 +123,7 @@ class Blocks:
         """Pad, convolve and normalise."""
         x = self.pad(x, size // 2, name)
         if size > 3 and stride == 1:
-            convolution = PhasedConv2D(
-                filters, size, lowering=self.lowering, dtype=self.policy, name=name
-            )
+            convolution = PhasedConv2D(filters, size, **self._kept(name))
         else:
             convolution = keras.layers.Conv2D(
                 filters,
@@ -137,13 +141,47 @@ class Blocks:
         """Convolve, usually to half the resolution, normalise and rectify."""
         return self.relu(self.convolve(x, filters, size, name, stride=stride), name)
 
-    def up(self, x: Tensor, skip: Tensor, name: str) -> Tensor:
-        """Enlarge to the resolution and channels of a skip, and add it."""
+    def up(self, x: Tensor, skip: Tensor, name: str, *, full: bool = False) -> Tensor:
+        """Enlarge to the resolution and channels of a skip, and add it.
+
+        Args:
+            x: What is enlarged.
+            skip: What is added.
+            name: Of the layers.
+            full: Whether it is a map of `full`'s kind, and the result, too.
+        """
+        phases = 4 if full and self.blocks else 1
         enlarging = UpsamplingConv2D(
-            skip.shape[-1], 3, lowering=self.lowering, dtype=self.policy, name=name
+            skip.shape[-1] // phases,
+            3,
+            keep=phases > 1,
+            **self._kept(name),
         )
-        x = self.relu(self.normalize(enlarging(x, skip), name), name)
-        return keras.layers.Add(dtype=self.policy, name=f"{name}_add")([x, skip])
+        x = self.normalize(enlarging(x, skip), name, phases=phases)
+        add = keras.layers.Add(dtype=self.policy, name=f"{name}_add")
+        return add([self.relu(x, name), skip])
+
+    @property
+    def blocks(self) -> bool:
+        """Whether maps of the full resolution are kept in blocks of 2x2 pixels."""
+        return find_lowering(self.lowering).blocks
+
+    def full(self, filters: int, size: int, name: str) -> Tensor:
+        """Convolve the photograph, normalise and rectify: a map as large as it is."""
+        if not self.blocks:
+            return self.down(self.centered(), filters, size, name, stride=1)
+        convolution = PhasedConv2D(filters, size, keep=True, **self._kept(name))
+        x = convolution(self.pad(self.centered(), size // 2, name))
+        return self.relu(self.normalize(x, name, phases=4), name)
+
+    def from_full(
+        self, x: Tensor, filters: int, size: int, name: str, *, stride: int = 1
+    ) -> Tensor:
+        """Convolve a map of `full`'s kind and normalise."""
+        if not self.blocks:
+            return self.convolve(x, filters, size, name, stride=stride)
+        convolution = BlockConv2D(filters, size, stride=stride, **self._kept(name))
+        return self.normalize(convolution(x), name)
 
     def residual(self, x: Tensor, name: str) -> Tensor:
         """Add what two convolutions make of a map to it."""

@@ -22,11 +22,11 @@ def johnson(make: Blocks) -> Tensor:
     instead of transposed convolutions (no checkerboard), instance normalisation.
     """
     make.expect(2 * make.narrow + 2 * make.middle + 11 * make.wide + 3)
-    full = make.down(make.centered(), make.narrow, 9, "down1", stride=1)
-    half = make.down(full, make.middle, 3, "down2")
+    full = make.full(make.narrow, 9, "down1")
+    half = make.relu(make.from_full(full, make.middle, 3, "down2", stride=2), "down2")
     x = make.down(half, make.wide, 3, "down3")
     for block in range(1, 6):
         x = make.residual(x, f"res{block}")
     x = make.up(x, half, "up1")
-    x = make.up(x, full, "up2")
-    return make.convolve(x, 3, 9, "out")
+    x = make.up(x, full, "up2", full=True)
+    return make.from_full(x, 3, 9, "out")

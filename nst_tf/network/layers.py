@@ -64,11 +64,14 @@ class InstanceNormalization(LoweredLayer):
     Mean and variance over H and W are float32 whatever the compute dtype.
 
     Args:
+        phases: Into how many pixels the channels of a position are parted: 4 for maps
+            in blocks of 2x2 pixels, `[B, H / 2, W / 2, 4 C]`.
         **kwargs: Passed to `LoweredLayer`.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, phases: int = 1, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
+        self.phases = phases
 
     def scales(self, style: Tensor, channels: int) -> tuple[Tensor, Tensor]:
         """Return scale and shift, `[B, 1, 1, C]`, of styles `[B, N]`."""
@@ -91,22 +94,38 @@ class InstanceNormalization(LoweredLayer):
                 returned is the picture and mean and variance of `x`, `[B, 2, 1, C]`.
             training: Whether a gradient will be wanted.
         """
+        channels = x.shape[-1] // self.phases
         many = x.shape[0] and x.shape[-1] >= 16  # With fewer it is slower.
         if training and many and keras.backend.backend() == "tensorflow":
             return self._fused(x, style)
         wide = ops.cast(x, "float32")
-        mean = ops.mean(wide, axis=(1, 2), keepdims=True)
-        variance = ops.mean(ops.square(wide - mean), axis=(1, 2), keepdims=True)
+        mean = self._mean(wide)
+        variance = self._mean(ops.square(wide - self._each(mean)))
         if given is not None:
             own = ops.concatenate([mean, variance], axis=1)
             used = own + given[:, 2:] * (given[:, :2] - own)
             mean, variance = used[:, :1], used[:, 1:]
-        gamma, beta = self.scales(style, x.shape[-1])
+        gamma, beta = self.scales(style, channels)
         scale = gamma * ops.rsqrt(variance + EPSILON)
         # The map is read once more, and no centred one is written.
-        shifted = wide * scale + (beta - mean * scale)
+        shifted = wide * self._each(scale) + self._each(beta - mean * scale)
         picture = ops.cast(shifted, self.compute_dtype)
         return picture if given is None else (picture, own)
+
+    def _mean(self, x: Tensor) -> Tensor:
+        """Return the means over all pixels, `[B, 1, 1, C]`."""
+        mean = ops.mean(x, axis=(1, 2), keepdims=True)
+        if self.phases == 1:
+            return mean
+        count = x.shape[-1] // self.phases  # Sliced: not all GPUs can split.
+        parts = [mean[..., k * count : (k + 1) * count] for k in range(self.phases)]
+        return sum(parts[1:], parts[0]) * (1.0 / self.phases)
+
+    def _each(self, values: Tensor) -> Tensor:
+        """Return values of channels for every pixel of a block."""
+        if self.phases == 1:
+            return values
+        return ops.concatenate([values] * self.phases, axis=-1)
 
     def _fused(self, x: Tensor, style: Tensor) -> Tensor:
         """Do the same with TensorFlow's batch normalisation of one picture at a time.
@@ -139,8 +158,12 @@ class InstanceNormalization(LoweredLayer):
         picture = keras.KerasTensor(x.shape, dtype=self.compute_dtype)
         if given is None:
             return picture
-        shape = (x.shape[0], 2, 1, x.shape[-1])
+        shape = (x.shape[0], 2, 1, x.shape[-1] // self.phases)
         return picture, keras.KerasTensor(shape, dtype="float32")
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "phases": self.phases}
 
 
 @keras.saving.register_keras_serializable("nst_tf")
@@ -161,7 +184,7 @@ class ConditionalInstanceNormalization(InstanceNormalization):
 
     def build(self, input_shape: Any) -> None:
         """Create gamma (1) and beta (0), `[N, C]`."""
-        shape = (self.styles, input_shape[-1])
+        shape = (self.styles, input_shape[-1] // self.phases)
         kept = {"shape": shape, "dtype": "float32"}
         self.gamma = self.add_weight(initializer="ones", name="gamma", **kept)
         self.beta = self.add_weight(initializer="zeros", name="beta", **kept)

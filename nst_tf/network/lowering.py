@@ -19,6 +19,9 @@ class Native:
     """For training and any size: the operations with the cheapest gradients."""
 
     name: Lowering = "native"
+    blocks = False
+    """Whether maps of the full resolution are kept in blocks of 2x2 pixels: at half of
+    it with four times the channels, which are rows, columns, channels."""
 
     def pad(self, x: Tensor, width: int) -> Tensor:
         """Mirror the border of `[B, H, W, C]`, without repeating the edge pixel."""
@@ -51,7 +54,7 @@ class Native:
 
         Written as blocks of 2x2 pixels and a stride of 1, which is faster.
         """
-        kernel = _space_to_depth(kernel)
+        kernel = kernel_of_blocks(kernel)
         return convolve(ops.space_to_depth(x, 2), kernel)
 
 
@@ -77,6 +80,7 @@ class Slices(Native):
     """For LiteRT, sides that are multiples of 4: all operations have CPU kernels."""
 
     name: Lowering = "slices"
+    blocks = True
 
     def pad(self, x: Tensor, width: int) -> Tensor:
         """Mirror with slices and concatenations, which XNNPACK takes whole."""
@@ -99,6 +103,45 @@ class Slices(Native):
 
 LOWERINGS = {kind.name: kind() for kind in (Native, Multiples, Slices)}
 """The lowerings by the names that settings and saved layers have."""
+
+
+def pad_blocks(x: Tensor, width: int) -> Tensor:
+    """Mirror the border of a map in blocks of 2x2 pixels, with slices and joins.
+
+    Args:
+        x: `[B, H / 2, W / 2, 4 C]`.
+        width: Pixels on every side, even; or 1, which gives a block on the first sides
+            alone, of which a convolution with a stride of 2 sees the nearer pixels.
+    """
+    return _pad_blocks(_pad_blocks(x, width, axis=1), width, axis=2)
+
+
+def _pad_blocks(x: Tensor, width: int, *, axis: int) -> Tensor:
+    """Mirror along an axis: even pixels about the first, odd ones about the edge."""
+    count = x.shape[-1] // 4
+    odd_ones = (False, False, True, True) if axis == 1 else (False, True, False, True)
+
+    def line(even: int, odd: int) -> Tensor:
+        lines = _line(x, even, axis), _line(x, odd, axis)
+        parts = [
+            lines[is_odd][..., k * count : (k + 1) * count]
+            for k, is_odd in enumerate(odd_ones)
+        ]
+        return ops.concatenate(parts, axis=-1)
+
+    if width == 1:
+        return ops.concatenate([_line(x, 0, axis), x], axis=axis)
+    before = [line(k, k - 1) for k in range(width // 2, 0, -1)]
+    after = [line(-1 - k, -2 - k) for k in range(width // 2)]
+    parts = [ops.concatenate(before, axis=axis), x, ops.concatenate(after, axis=axis)]
+    return ops.concatenate(parts, axis=axis)
+
+
+def _line(x: Tensor, index: int, axis: int) -> Tensor:
+    """Return one row or column of `[B, H, W, C]`; it keeps its axis."""
+    cut = [slice(None)] * 4
+    cut[axis] = slice(index, index + 1 or None)
+    return x[tuple(cut)]
 
 
 def find_lowering(name: Lowering) -> Native:
@@ -135,7 +178,7 @@ def _mirror(x: Tensor, width: int, *, axis: int) -> Tensor:
     return join([join(before), x, join(after)])
 
 
-def _space_to_depth(kernel: Tensor) -> Tensor:
+def kernel_of_blocks(kernel: Tensor) -> Tensor:
     """Turn `[2 k, 2 k, C, F]` for stride 2 into `[k, k, 4 C, F]` for blocks of 2x2."""
     side, _, channels, filters = kernel.shape
     half = side // 2

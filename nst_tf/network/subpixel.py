@@ -19,7 +19,7 @@ import keras
 from keras import ops
 
 from nst_tf.network.layers import LoweredLayer
-from nst_tf.network.lowering import find_lowering
+from nst_tf.network.lowering import find_lowering, kernel_of_blocks, pad_blocks
 from nst_tf.settings.network import Lowering
 
 Tensor = Any
@@ -61,7 +61,26 @@ class _Phased(keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable("nst_tf")
 class PhasedConv2D(_Phased):
-    """A convolution of stride 1 whose input is padded already; see the module."""
+    """A convolution of stride 1 whose input is padded already; see the module.
+
+    Args:
+        filters: Channels of the output.
+        kernel_size: Side of the kernel, odd.
+        keep: Whether the output stays in phases: blocks of 2x2 pixels,
+            `[B, H / 2, W / 2, 4 F]`.
+        **kwargs: As for the layer that it is one of.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        *,
+        keep: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(filters, kernel_size, **kwargs)
+        self.keep = keep
 
     def call(self, x: Tensor) -> Tensor:
         """Return `[B, H, W, F]` of `[B, H + k - 1, W + k - 1, C]`."""
@@ -69,7 +88,70 @@ class PhasedConv2D(_Phased):
         if not self.lowering.in_phases(x):
             return self.convolve(x, kernel)
         phases = self.lowering.stride_2(x, _by_phases(kernel), self.convolve)
+        return phases if self.keep else ops.depth_to_space(phases, 2)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Halve the sides where phases are kept."""
+        if not self.keep:
+            return super().compute_output_shape(input_shape)
+        spare = self.kernel_size[0] - 1
+        sides = [side and (side - spare) // 2 for side in input_shape[1:3]]
+        return (input_shape[0], *sides, 4 * self.filters)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "keep": self.keep}
+
+
+@keras.saving.register_keras_serializable("nst_tf")
+class BlockConv2D(_Phased):
+    """A convolution of a map in blocks of 2x2 pixels, whose border it mirrors.
+
+    With a stride of 1 it has a kernel of 9x9 and gives pixels, with one of 2 a kernel
+    of 3x3.
+
+    Args:
+        filters: Channels of the output.
+        kernel_size: Side of the kernel.
+        stride: In pixels.
+        **kwargs: As for the layer that it is one of.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        *,
+        stride: int,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(filters, kernel_size, **kwargs)
+        self.stride = stride
+
+    def build(self, input_shape: Any) -> None:
+        """Create the kernel of a convolution of pixels, `[k, k, C, F]`."""
+        super().build((*input_shape[:-1], input_shape[-1] // 4))
+        self.input_spec = None
+
+    def call(self, x: Tensor) -> Tensor:
+        """Return `[B, H, W, F]`, or half of both sides, of `[B, H / 2, W / 2, 4 C]`."""
+        kernel = ops.convert_to_tensor(self.kernel)
+        x = pad_blocks(x, self.kernel_size[0] // 2)
+        if self.stride == 2:
+            kernel = ops.pad(kernel, ((1, 0), (1, 0), (0, 0), (0, 0)))
+            return self.convolve(x, kernel_of_blocks(kernel))
+        phases = self.convolve(x, kernel_of_blocks(_by_phases(kernel)))
         return ops.depth_to_space(phases, 2)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Enlarge both sides where the stride is 1."""
+        factor = 2 // self.stride
+        sides = [side and factor * side for side in input_shape[1:3]]
+        return (input_shape[0], *sides, self.filters)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "stride": self.stride}
 
 
 @keras.saving.register_keras_serializable("nst_tf")
@@ -78,7 +160,25 @@ class UpsamplingConv2D(_Phased):
 
     By phases nothing is upsampled: two rows of the kernel that see the same row of the
     input are added, and four 2x2 kernels remain of the 3x3, 16 products instead of 36.
+
+    Args:
+        filters: Channels of the output.
+        kernel_size: 3.
+        keep: Whether the output stays in phases, as `like` is then: blocks of 2x2
+            pixels.
+        **kwargs: As for the layer that it is one of.
     """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        *,
+        keep: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(filters, kernel_size, **kwargs)
+        self.keep = keep
 
     def call(self, x: Tensor, like: Tensor) -> Tensor:
         """Return `[B, H, W, F]` of `[B, ceil(H/2), ceil(W/2), C]`.
@@ -101,12 +201,18 @@ class UpsamplingConv2D(_Phased):
         for index, (rows, columns) in enumerate(itertools.product(halves, halves)):
             channels = slice(index * self.filters, (index + 1) * self.filters)
             phases.append(self.lowering.cut(found, rows, columns, channels))
-        return ops.depth_to_space(ops.concatenate(phases, axis=-1), 2)
+        joined = ops.concatenate(phases, axis=-1)
+        return joined if self.keep else ops.depth_to_space(joined, 2)
 
     def compute_output_spec(self, x: Any, like: Any) -> Any:
         """Take the sides of `like`."""
-        shape = (x.shape[0], *like.shape[1:3], self.filters)
+        channels = 4 * self.filters if self.keep else self.filters
+        shape = (x.shape[0], *like.shape[1:3], channels)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "keep": self.keep}
 
 
 @keras.saving.register_keras_serializable("nst_tf")

@@ -10,7 +10,8 @@ from nst_tf.network.layers import (
     ConditionalInstanceNormalization,
     ReflectionPadding,
 )
-from nst_tf.network.subpixel import PhasedConv2D, UpsamplingConv2D
+from nst_tf.network.lowering import pad_blocks
+from nst_tf.network.subpixel import BlockConv2D, PhasedConv2D, UpsamplingConv2D
 from tests.helpers import mixes, value
 
 RNG = np.random.default_rng(3)
@@ -68,6 +69,73 @@ def test_upsampling_repeats_pixels_mirrors_and_convolves(lowering, height, width
     got = value(layer(x, np.zeros((2, height, width, 1), "float32")))
     expected = correlate(np.pad(large, sides, mode="reflect"), value(layer.kernel))
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+
+
+def blocks_of(x):
+    """Return `[B, H, W, C]` as blocks of 2x2 pixels, `[B, H / 2, W / 2, 4 C]`."""
+    batch, height, width, channels = x.shape
+    parts = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
+    return parts.transpose(0, 1, 3, 2, 4, 5).reshape(
+        batch, height // 2, width // 2, 4 * channels
+    )
+
+
+def test_a_border_is_mirrored_in_blocks():
+    x = RNG.standard_normal((2, 12, 16, 3)).astype("float32")
+    for width in (2, 4):
+        sides = ((0, 0), (width, width), (width, width), (0, 0))
+        expected = blocks_of(np.pad(x, sides, mode="reflect"))
+        np.testing.assert_array_equal(value(pad_blocks(blocks_of(x), width)), expected)
+
+
+@pytest.mark.parametrize(("side", "stride"), [(9, 1), (3, 2)])
+def test_a_convolution_of_blocks_is_that_of_pixels(side, stride):
+    x = RNG.standard_normal((2, 20, 28, 4)).astype("float32")
+    layer = BlockConv2D(5, side, stride=stride, lowering="slices")
+    got = value(layer(blocks_of(x)))
+    half = side // 2
+    sides = ((0, 0), (half, half), (half, half), (0, 0))
+    padded = np.pad(x, sides, mode="reflect")
+    expected = correlate(padded, value(layer.kernel))[:, ::stride, ::stride]
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+    assert layer.kernel.shape == (side, side, 4, 5)
+    copy = BlockConv2D.from_config(layer.get_config())
+    assert copy.compute_output_shape((2, 10, 14, 16)) == got.shape
+
+
+def test_phases_that_are_kept_are_blocks():
+    x = RNG.standard_normal((2, 20, 26, 4)).astype("float32")
+    layer = PhasedConv2D(3, 9, lowering="slices", keep=True)
+    got = value(layer(x))
+    expected = blocks_of(correlate(x, value(layer.kernel)))
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+    assert layer.compute_output_shape(x.shape) == got.shape
+    small = RNG.standard_normal((2, 5, 7, 4)).astype("float32")
+    enlarging = UpsamplingConv2D(3, 3, lowering="slices")
+    pixels = value(enlarging(small, np.zeros((2, 10, 14, 1), "float32")))
+    kept = UpsamplingConv2D(3, 3, lowering="slices", keep=True)
+    kept.build(small.shape)
+    kept.set_weights(enlarging.get_weights())
+    got = value(kept(small, np.zeros((2, 5, 7, 12), "float32")))
+    np.testing.assert_allclose(got, blocks_of(pixels), rtol=1e-5, atol=1e-6)
+
+
+def test_blocks_are_normalised_as_their_pixels_are():
+    x = RNG.normal(5.0, 3.0, (2, 6, 8, 4)).astype("float32")
+    weights = mixes(RNG, 2)
+    layer = ConditionalInstanceNormalization(3)
+    layer.build(x.shape)
+    rows = [RNG.standard_normal((3, 4)).astype("float32") for _ in range(2)]
+    layer.set_weights(rows)
+    of_blocks = ConditionalInstanceNormalization(3, phases=4)
+    of_blocks.build((2, 3, 4, 16))
+    of_blocks.set_weights(rows)
+    given = RNG.random((2, 3, 1, 4)).astype("float32")
+    picture, own = layer(x, weights, given)
+    in_blocks, own_too = of_blocks(blocks_of(x), weights, given)
+    expected = blocks_of(value(picture))
+    np.testing.assert_allclose(value(in_blocks), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(value(own_too), value(own), rtol=1e-5)
 
 
 def test_normalisation_mixes_the_styles_gamma_and_beta():
