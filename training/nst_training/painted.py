@@ -36,7 +36,7 @@ from nst_training.transfer import NetworkTransfer
 Tensor = Any
 _MEAN = np.asarray([103.939, 116.779, 123.68], "float32")
 """What VGG subtracts, BGR in 0..255."""
-_OWN = 0.15
+_OWN = 0.05
 """Fraction of photographs that are their own painting, and are to stay as they are."""
 _IDENTITY = 5.0
 """Weight of the mean deviation of their pictures from them."""
