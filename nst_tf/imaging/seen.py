@@ -5,7 +5,7 @@ import numpy as np
 from nst_tf.imaging.resize import resize
 from nst_tf.settings.checks import MIN_SIDE, InputError
 
-SIDE = 192
+SIDE = 320
 """Short side in pixels."""
 _MULTIPLE = 4
 """What both sides are multiples of, as those of files for browsers must be."""

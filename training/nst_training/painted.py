@@ -40,8 +40,6 @@ _OWN = 0.05
 """Fraction of photographs that are their own painting, and are to stay as they are."""
 _IDENTITY = 5.0
 """Weight of the mean deviation of their pictures from them."""
-_SEEN = 0.75
-"""Side at which the encoder sees a crop of a painting, over the crop's."""
 _SAME = 0.05
 """Smallest deviation, of logarithms, that is enlarged to 1."""
 _MOST = 512
@@ -138,8 +136,7 @@ class Painter(keras.Model):
 
     def rows(self, inputs: dict[str, Tensor]) -> Tensor:
         """Return the rows `[B, K + 1]` of a batch: share of the photograph, vector."""
-        painting = _smaller(inputs["painting"])
-        vector = _blend(self.encoder(painting), inputs["mix"])
+        vector = _blend(self.encoder(inputs["painting"]), inputs["mix"])
         share = inputs["style"][:, :1]
         return ops.concatenate([share, (1.0 - share) * vector], axis=-1)
 
@@ -263,20 +260,12 @@ def standardise(encoder: StyleEncoder, squares: np.ndarray) -> None:
     chosen = squares[:: -(-len(squares) // _MOST)]
     found = np.concatenate(
         [
-            ops.convert_to_numpy(
-                statistics(_smaller(part.astype("float32")[None] / 255.0))
-            )
+            ops.convert_to_numpy(statistics(part.astype("float32")[None] / 255.0))
             for part in chosen
         ]
     )
     scale = 1.0 / np.maximum(found.std(axis=0), _SAME)
     encoder.get_layer("usual").set_weights([found.mean(axis=0), scale])
-
-
-def _smaller(paintings: Tensor) -> Tensor:
-    """Return paintings `[B, S, S, 3]` as the encoder sees them."""
-    side = round(_SEEN * paintings.shape[1])
-    return ops.image.resize(paintings, (side, side), antialias=True)
 
 
 def _blend(values: Tensor, mix: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 
 const KEPT = 3; // Sizes whose compiled model is kept.
 const MULTIPLE = 4; // What both sides must be multiples of.
-const SEEN = 192, LONGEST = 768; // Short side at which paintings are seen, longest side.
+const SEEN = 320, LONGEST = 1280; // Short side at which paintings are seen, longest side.
 const compiled = new Map();
 let litert, painter, encoder, accelerator; // The last two files as { bytes, sizes }.
 let last = Promise.resolve();
@@ -72,7 +72,7 @@ function sized({ bytes, sizes }, width, height) {
   return copy;
 }
 
-// The vector of a painting, which is seen with a short side of 192 pixels.
+// The vector of a painting, which is seen with a short side of 320 pixels.
 async function encode({ rgba, width, height }) {
   encoder ??= await loaded("encoder.tflite", "encoder-sizes.json");
   const scale = SEEN / Math.min(width, height) / MULTIPLE;
