@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -173,15 +174,22 @@ def gallery_pass(model: Path, photo: Path, style: str) -> Run:
     return timed(lambda: stylizer(photo, weights))
 
 
-def any_pass(square: Path, art: Path, side: int) -> Run:
-    """Return painting a square photograph in the manner of a painting."""
+def any_model() -> tuple[Any, Any]:
+    """Return the model for any painting that ships, and its encoder."""
     from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
     from nst_export.runtime.stylizer import Stylizer, bundled
+
+    stylizer = Stylizer.load(bundled("any"), threads=2)
+    beside = encoder_beside(bundled("any"), stylizer.card)
+    return stylizer, PaintingEncoder(beside, threads=2)
+
+
+def any_pass(square: Path, art: Path, side: int) -> Run:
+    """Return painting a square photograph in the manner of a painting."""
     from nst_tf import load_image
     from nst_tf.imaging.resize import resize
 
-    stylizer = Stylizer.load(bundled("any"), threads=2)
-    encoder = PaintingEncoder(encoder_beside(bundled("any"), stylizer.card))
+    stylizer, encoder = any_model()
     stylizer = stylizer.with_styles([encoder.style(art, "painting")])
     pixels = resize(load_image(square).pixels, side, side)
     return timed(lambda: stylizer(pixels, [0.0, 1.0]))
@@ -189,9 +197,5 @@ def any_pass(square: Path, art: Path, side: int) -> Run:
 
 def encoder_pass(art: Path) -> Run:
     """Return reading a painting and making its vector."""
-    from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
-    from nst_export.runtime.stylizer import Stylizer, bundled
-
-    card = Stylizer.load(bundled("any")).card
-    encoder = PaintingEncoder(encoder_beside(bundled("any"), card), threads=2)
+    _, encoder = any_model()
     return timed(lambda: encoder(art))

@@ -4,7 +4,6 @@ All give equal pictures with equal weights; they differ in which operations a gr
 holds, so that training and each converter get those that they run fastest.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from keras import ops
@@ -46,16 +45,6 @@ class Native:
         """
         height, width = like.shape[1:3]
         return bool(height and width and height % 2 == 0 and width % 2 == 0)
-
-    def stride_2(
-        self, x: Tensor, kernel: Tensor, convolve: Callable[..., Tensor]
-    ) -> Tensor:
-        """Convolve `[B, H, W, C]` by `[2 k, 2 k, C, F]` with a stride of 2.
-
-        Written as blocks of 2x2 pixels and a stride of 1, which is faster.
-        """
-        kernel = kernel_of_blocks(kernel)
-        return convolve(ops.space_to_depth(x, 2), kernel)
 
 
 class Multiples(Native):
@@ -158,11 +147,6 @@ def find_lowering(name: Lowering) -> Native:
 def _mirror(x: Tensor, width: int, *, axis: int) -> Tensor:
     """Mirror both ends of an axis with slices one pixel thin, at most 4 a join."""
 
-    def line(start: int, stop: int | None) -> Tensor:
-        index = [slice(None)] * 4
-        index[axis] = slice(start, stop)
-        return x[tuple(index)]
-
     def join(parts: list[Tensor]) -> Tensor:
         while len(parts) > 1:
             parts = [
@@ -173,8 +157,8 @@ def _mirror(x: Tensor, width: int, *, axis: int) -> Tensor:
             ]
         return parts[0]
 
-    before = [line(i, i + 1) for i in range(width, 0, -1)]
-    after = [line(-i - 1, -i) for i in range(1, width + 1)]
+    before = [_line(x, i, axis) for i in range(width, 0, -1)]
+    after = [_line(x, -i - 1, axis) for i in range(1, width + 1)]
     return join([join(before), x, join(after)])
 
 

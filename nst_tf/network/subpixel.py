@@ -49,19 +49,25 @@ class _Phased(keras.layers.Conv2D):
         super().__init__(filters, kernel_size, autocast=False, **kwargs)
         self.lowering = find_lowering(lowering)
 
-    def convolve(self, x: Tensor, kernel: Tensor, strides: int = 1) -> Tensor:
+    def convolve(self, x: Tensor, kernel: Tensor) -> Tensor:
         """Return the valid convolution in the compute dtype."""
         x, kernel = (ops.cast(value, self.compute_dtype) for value in (x, kernel))
-        return ops.conv(x, kernel, strides=strides, padding="valid")
+        return ops.conv(x, kernel, padding="valid")
+
+    def phases(self, blocks: Tensor, kernel: Tensor) -> Tensor:
+        """Return all phases of the convolution of a map in blocks of 2x2 pixels.
+
+        A stride of 2 over pixels is one of 1 over blocks, which is faster.
+        """
+        return self.convolve(blocks, kernel_of_blocks(_by_phases(kernel)))
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return {**super().get_config(), "lowering": self.lowering.name}
 
 
-@keras.saving.register_keras_serializable("nst_tf")
-class PhasedConv2D(_Phased):
-    """A convolution of stride 1 whose input is padded already; see the module.
+class _Keeping(_Phased):
+    """One whose phases may be wanted as they are.
 
     Args:
         filters: Channels of the output.
@@ -82,13 +88,25 @@ class PhasedConv2D(_Phased):
         super().__init__(filters, kernel_size, **kwargs)
         self.keep = keep
 
+    def joined(self, phases: Tensor) -> Tensor:
+        """Return phases as they are, or as pixels."""
+        return phases if self.keep else ops.depth_to_space(phases, 2)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "keep": self.keep}
+
+
+@keras.saving.register_keras_serializable("nst_tf")
+class PhasedConv2D(_Keeping):
+    """A convolution of stride 1 whose input is padded already; see the module."""
+
     def call(self, x: Tensor) -> Tensor:
         """Return `[B, H, W, F]` of `[B, H + k - 1, W + k - 1, C]`."""
         kernel = ops.convert_to_tensor(self.kernel)
         if not self.lowering.in_phases(x):
             return self.convolve(x, kernel)
-        phases = self.lowering.stride_2(x, _by_phases(kernel), self.convolve)
-        return phases if self.keep else ops.depth_to_space(phases, 2)
+        return self.joined(self.phases(ops.space_to_depth(x, 2), kernel))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Halve the sides where phases are kept."""
@@ -97,10 +115,6 @@ class PhasedConv2D(_Phased):
         spare = self.kernel_size[0] - 1
         sides = [side and (side - spare) // 2 for side in input_shape[1:3]]
         return (input_shape[0], *sides, 4 * self.filters)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "keep": self.keep}
 
 
 @keras.saving.register_keras_serializable("nst_tf")
@@ -140,8 +154,7 @@ class BlockConv2D(_Phased):
         if self.stride == 2:
             kernel = ops.pad(kernel, ((1, 0), (1, 0), (0, 0), (0, 0)))
             return self.convolve(x, kernel_of_blocks(kernel))
-        phases = self.convolve(x, kernel_of_blocks(_by_phases(kernel)))
-        return ops.depth_to_space(phases, 2)
+        return ops.depth_to_space(self.phases(x, kernel), 2)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Enlarge both sides where the stride is 1."""
@@ -155,30 +168,14 @@ class BlockConv2D(_Phased):
 
 
 @keras.saving.register_keras_serializable("nst_tf")
-class UpsamplingConv2D(_Phased):
+class UpsamplingConv2D(_Keeping):
     """Nearest-neighbour upsampling by 2, reflection padding, 3x3 convolution.
 
     By phases nothing is upsampled: two rows of the kernel that see the same row of the
     input are added, and four 2x2 kernels remain of the 3x3, 16 products instead of 36.
 
-    Args:
-        filters: Channels of the output.
-        kernel_size: 3.
-        keep: Whether the output stays in phases, as `like` is then: blocks of 2x2
-            pixels.
-        **kwargs: As for the layer that it is one of.
+    With `keep`, `like` is in blocks, too.
     """
-
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: int | tuple[int, int],
-        *,
-        keep: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(filters, kernel_size, **kwargs)
-        self.keep = keep
 
     def call(self, x: Tensor, like: Tensor) -> Tensor:
         """Return `[B, H, W, F]` of `[B, ceil(H/2), ceil(W/2), C]`.
@@ -201,18 +198,13 @@ class UpsamplingConv2D(_Phased):
         for index, (rows, columns) in enumerate(itertools.product(halves, halves)):
             channels = slice(index * self.filters, (index + 1) * self.filters)
             phases.append(self.lowering.cut(found, rows, columns, channels))
-        joined = ops.concatenate(phases, axis=-1)
-        return joined if self.keep else ops.depth_to_space(joined, 2)
+        return self.joined(ops.concatenate(phases, axis=-1))
 
     def compute_output_spec(self, x: Any, like: Any) -> Any:
         """Take the sides of `like`."""
         channels = 4 * self.filters if self.keep else self.filters
         shape = (x.shape[0], *like.shape[1:3], channels)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "keep": self.keep}
 
 
 @keras.saving.register_keras_serializable("nst_tf")

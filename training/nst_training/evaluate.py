@@ -36,37 +36,27 @@ def paint(
     return model(photo, strength * rows[style] + (1.0 - strength) * rows[0])
 
 
-def _dial(
+def _between(
     model: Model,
     photo: np.ndarray,
     painting: np.ndarray,
-    style: int,
     meter: ErrorMeter,
-    strengths: Sequence[float],
-) -> list[PictureErrors]:
-    """Return the errors of less than full strength, rising from 0."""
-    return [
-        meter(paint(model, photo, style, strength), photo, painting)
-        for strength in (0.0, *strengths)
-        if strengths
-    ]
-
-
-def _blend(
-    model: Model,
-    photo: np.ndarray,
-    painting: np.ndarray,
-    style: int,
-    meter: ErrorMeter,
+    rows: tuple[Any, Any],
     shares: Sequence[float],
 ) -> list[PictureErrors]:
-    """Return the errors of blends with the next style, the share rising from 0."""
-    rows = np.eye(len(model.styles) + 1, dtype="float32")
-    other = rows[style % len(model.styles) + 1]
+    """Return the errors on the way from weights to others, without its end.
+
+    Args:
+        model: The network.
+        photo: As `score` takes it.
+        painting: What all are compared with.
+        meter: What measures.
+        rows: The weights of the start and those of the end.
+        shares: Of the end, rising; before them comes 0. Without any nothing is painted.
+    """
+    first, last = rows
     return [
-        meter(
-            model(photo, share * rows[style] + (1.0 - share) * other), photo, painting
-        )
+        meter(model(photo, share * last + (1.0 - share) * first), photo, painting)
         for share in (0.0, *shares)
         if shares
     ]
@@ -106,8 +96,12 @@ def score(
 
     picture = painted(photo)
     errors = meter(picture, photo, painting)
-    dial = _dial(model, photo, painting, style, meter, strengths)
-    blend = _blend(model, photo, painting, style, meter, blends)
+    rows = np.eye(len(model.styles) + 1, dtype="float32")
+    mine, other = rows[style], rows[style % len(model.styles) + 1]
+    dial, blend = (
+        _between(model, photo, painting, meter, (first, mine), shares)
+        for first, shares in ((rows[0], strengths), (other, blends))
+    )
     return picture, Score(
         name,
         model.styles[style - 1],

@@ -3,6 +3,7 @@
 Neither TensorFlow nor Keras is imported.
 """
 
+import os
 from os import PathLike
 from pathlib import Path
 
@@ -26,7 +27,7 @@ class PaintingEncoder:
 
     Args:
         path: NAME-encoder.tflite.
-        threads: Threads that it takes.
+        threads: Threads that it takes; without it one a core.
 
     Attributes:
         network: Hash of the network that its vectors fit.
@@ -41,7 +42,9 @@ class PaintingEncoder:
         >>> picture = stylizer(photo, mix_weights(stylizer.styles, {"mine": 1.0}))
     """
 
-    def __init__(self, path: str | PathLike[str], *, threads: int = 1) -> None:
+    def __init__(
+        self, path: str | PathLike[str], *, threads: int | None = None
+    ) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         path = Path(path)
@@ -49,7 +52,9 @@ class PaintingEncoder:
             raise InputError(f"there is no encoder {path}")
         data = path.read_bytes()
         try:
-            self._interpreter = Interpreter(model_content=data, num_threads=threads)
+            self._interpreter = Interpreter(
+                model_content=data, num_threads=threads or os.cpu_count() or 1
+            )
         except (ValueError, RuntimeError) as error:
             raise InputError(f"{path} is damaged or no encoder") from error
         card = extract(data) or {}

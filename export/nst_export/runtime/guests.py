@@ -1,6 +1,5 @@
 """Styles by what a user names: those of a model, paintings, files of one style."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -84,9 +83,7 @@ def _guests(path: Path, model: Stylizer, files: Sequence[str]) -> list[StyleVect
             guest = read_style(Path(file), model.card)
         else:
             pixels = load_image(Path(file)).pixels
-            encoder = encoder or PaintingEncoder(
-                encoder_beside(path, model.card), threads=os.cpu_count() or 1
-            )
+            encoder = encoder or PaintingEncoder(encoder_beside(path, model.card))
             if encoder.network != model.card.get("network"):
                 raise InputError(f"the encoder beside {path} is another model's")
             guest = encoder.style(pixels, Path(file).stem)

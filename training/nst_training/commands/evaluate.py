@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import tyro
 
 from nst_tf.commands import PROGRAM, console
@@ -151,6 +150,8 @@ def _state(job: Job) -> Path:
 
 def _evaluate(job: Job, paintings: list[Path], photos: list[Path]) -> int:
     """Run `nst evaluate` on what was read."""
+    import numpy as np
+
     from nst_tf.imaging.write import save_image
 
     console.import_quietly()

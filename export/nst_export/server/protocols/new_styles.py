@@ -10,11 +10,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from nst_export.server.models import PAINTING, Served
-from nst_export.server.protocols.pictures import asked_model, read_form
+from nst_export.server.protocols.pictures import (
+    FORM,
+    asked_model,
+    media_type,
+    read_form,
+    refusing,
+)
 from nst_export.server.service import HttpError, Service, json_response
-from nst_tf.imaging.formats import FormatError, SizeError
 from nst_tf.imaging.read import decode_image
-from nst_tf.settings.checks import InputError
 
 FIELDS = ("model", "name", "credit", "licence")
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
@@ -26,13 +30,12 @@ def routes(service: Service) -> list[Route]:
 
     async def add(request: Request) -> Response:
         deadline = service.deadline()
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "multipart/form-data":
+        if (kind := media_type(request)) != FORM:
             raise HttpError(
                 415,
-                "send the painting as the field 'painting' of multipart/form-data, not"
-                f" as {kind or 'nothing'}",
-                {"Accept": "multipart/form-data"},
+                f"send the painting as the field 'painting' of {FORM}, not as"
+                f" {kind or 'nothing'}",
+                {"Accept": FORM},
             )
         body = await service.body(request, deadline)
         files, fields = await read_form(
@@ -75,21 +78,16 @@ def _add(
     fields: dict[str, str],
 ) -> None:
     """Make a style of a painting, keep and serve it."""
-    try:
+    with refusing():
         pixels, _ = decode_image(
             painting, max_pixels=service.settings.max_pixels, name="the painting"
         )
         style = model.encoders[worker].style(pixels, fields["name"])
         credit, licence = (fields.get(key, "") for key in ("credit", "licence"))
         style = style._replace(credit=credit, licence=licence)
-        service.models.add(model.name, style)
-    except FormatError as error:
-        raise HttpError(415, str(error)) from error
-    except SizeError as error:
-        raise HttpError(413, str(error)) from error
-    except InputError as error:
-        raise HttpError(422, str(error)) from error
-    except FileExistsError as error:
-        raise HttpError(409, str(error)) from error
-    except OSError as error:
-        raise HttpError(507, f"the style can't be kept: {error}") from error
+        try:
+            service.models.add(model.name, style)
+        except FileExistsError as error:
+            raise HttpError(409, str(error)) from error
+        except OSError as error:
+            raise HttpError(507, f"the style can't be kept: {error}") from error

@@ -1,7 +1,8 @@
 """Pictures in, pictures out: `POST /stylize`, and the list of styles."""
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -24,6 +25,7 @@ from nst_tf.settings.checks import MIN_SIDE, InputError
 
 FORMATS = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP"}
 """Formats of answers, and what Pillow calls them."""
+FORM = "multipart/form-data"
 _ALIASES = {"jpg": "jpeg"}
 _TRUTH = {"true": True, "1": True, "yes": True, "on": True}
 _TRUTH |= {"false": False, "0": False, "no": False, "off": False}
@@ -59,14 +61,14 @@ def routes(service: Service) -> list[Route]:
 
     async def stylize(request: Request) -> Response:
         deadline = service.deadline()
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        is_form = kind == "multipart/form-data"
+        kind = media_type(request)
+        is_form = kind == FORM
         if not is_form and not kind.startswith("image/"):
             raise HttpError(
                 415,
                 "send the photograph as image/* or as the field 'image' of"
-                f" multipart/form-data, not as {kind or 'nothing'}",
-                {"Accept": "multipart/form-data, image/*"},
+                f" {FORM}, not as {kind or 'nothing'}",
+                {"Accept": f"{FORM}, image/*"},
             )
         body = await service.body(request, deadline)
         fields = _single(request.query_params.multi_items())
@@ -141,6 +143,28 @@ def routes(service: Service) -> list[Route]:
         Route("/styles", styles),
         Route("/styles/{model}/{version}/{style}.jpg", thumbnail),
     ]
+
+
+def media_type(request: Request) -> str:
+    """Return what a request says that its body is; "" if nothing."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[None]:
+    """Make what is wrong with a picture an answer.
+
+    Raises:
+        HttpError: Instead of an InputError.
+    """
+    try:
+        yield
+    except FormatError as error:
+        raise HttpError(415, str(error)) from error
+    except SizeError as error:
+        raise HttpError(413, str(error)) from error
+    except InputError as error:
+        raise HttpError(422, str(error)) from error
 
 
 class _InMemory(MultiPartParser):
@@ -313,7 +337,7 @@ def answer(
         HttpError: The photograph can't be used.
     """
     times = [arrived, time.perf_counter()]
-    try:
+    with refusing():
         photo, alpha = decode_image(
             data, size=asked.size, max_pixels=settings.max_pixels
         )
@@ -326,12 +350,6 @@ def answer(
             check()
         picture = stylizer(photo, asked.weights)
         asked.model.statistics.painted()
-    except FormatError as error:
-        raise HttpError(415, str(error)) from error
-    except SizeError as error:
-        raise HttpError(413, str(error)) from error
-    except InputError as error:
-        raise HttpError(422, str(error)) from error
     check()
     if asked.keep_colors:
         picture = keep_colors(picture, photo)
