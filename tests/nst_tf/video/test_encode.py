@@ -1,6 +1,8 @@
 """Parts of a film, and what makes one film of them."""
 
+import itertools
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,38 @@ def test_every_frame_becomes_a_packet_with_its_time(source, tmp_path, codec):
     again = Packets.load(path)
     assert again.payloads() == packets.payloads()
     assert b"".join(again.payloads()) == packets.data.tobytes()
+
+
+@pytest.mark.parametrize("codec", ["h264", "vp9"])
+def test_the_same_frames_make_the_same_packets_beside_other_work(tmp_path, codec):
+    source = FilmSource(write_film(tmp_path / "film.mp4", moving(30, 320, 176)))
+    encoding = choose_encoding(tmp_path / "out.mkv", source.film, codec=codec)
+    frames, ended = list(source.frames())[:8], threading.Event()
+    for before, frame in itertools.pairwise(frames):  # Trails, as of a slow shutter.
+        frame.pixels[:] = 0.5 * (frame.pixels + before.pixels)
+
+    def work():
+        while not ended.is_set():
+            list(source.frames())
+
+    def encode():
+        encoder = PartEncoder(source.film, encoding)
+        for frame in frames:
+            encoder.add(frame)
+        made.append(encoder.finish().payloads())
+
+    made = []
+    other = threading.Thread(target=work)
+    other.start()
+    try:
+        for _ in range(8):
+            encoder = threading.Thread(target=encode)
+            encoder.start()
+            encoder.join()
+    finally:
+        ended.set()
+        other.join()
+    assert [packets == made[0] for packets in made] == 8 * [True]
 
 
 @pytest.mark.skipif(
