@@ -140,7 +140,12 @@ def _write(
         chosen = find_format(name)
         if chosen.tiles and only is not None:
             continue
-        source = Source(copy(chosen.lowering, chosen.tiles), bare, samples[None])
+        source = Source(
+            copy(chosen.lowering, chosen.tiles),
+            bare,
+            samples[None],
+            tiles=functools.partial(copy, chosen.lowering, tiles=True),
+        )
         for pair in (None, *settings.pairs) if chosen.sized else (None,):
             path = chosen.path(folder, trained["name"], pair)
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -77,12 +77,14 @@ class Source(NamedTuple):
         card: The model's card, to be kept inside the file.
         samples: Photographs it was not trained on, as the network paints them.
         size: Width and height in pixels that the file is for, None for any.
+        tiles: Makes the network that takes and gives statistics.
     """
 
     network: Any
     card: Card
     samples: Sequence[Sample]
     size: tuple[int, int] | None = None
+    tiles: Callable[[], Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

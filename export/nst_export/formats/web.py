@@ -19,15 +19,15 @@ from nst_export.formats.shapes import number, put, shapes_at
 from nst_export.formats.table import Format, Source
 from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
 from nst_export.runtime.mix import mix_weights
-from nst_export.runtime.stylizer import Stylizer
+from nst_export.runtime.stylizer import Stylizer, tiles_beside
 from nst_tf.files import new_folder, replacing
 from nst_tf.imaging.scene import EXAMPLE, THUMBNAIL, landscape
 from nst_tf.imaging.write import save_image
 from nst_tf.settings.checks import InputError
 from nst_tf.style_file import to_text
 
-RULES, ENCODER_RULES = "sizes.json", "encoder-sizes.json"
-"""Names of the files with the rules of `size_rules`."""
+RULES = "sizes.json"
+"""Name of the file with the rules of `size_rules`; others begin with another file's."""
 PAGE = Path(__file__).parents[1] / "web"
 _PACKAGES = {
     "@litertjs/core@2.5.3": "PlGmbMOq9WitX7FO0jhbdJw9GthatsyuCQXjTt/wJZo0FLaw48q4tz8I"
@@ -59,13 +59,21 @@ def export_web(model: Path, folder: Path) -> None:
         write_web(model, part)
 
 
-def write_web(model: Path, folder: Path, *, encoder: Path | None = None) -> None:
+def write_web(
+    model: Path,
+    folder: Path,
+    *,
+    encoder: Path | None = None,
+    frames: Path | None = None,
+) -> None:
     """Write a static folder that paints in the browser.
 
     Args:
         model: A `.tflite` for any size.
         folder: Where the page goes; made if it is not there.
         encoder: Of a model for any painting; without it the one beside the model.
+        frames: The model's file for tiles, with which the camera flickers less; without
+            it the one beside the model, if there is one.
 
     Raises:
         InputError: The model has one size only, or npm can't fetch LiteRT.js.
@@ -87,12 +95,12 @@ def write_web(model: Path, folder: Path, *, encoder: Path | None = None) -> None
         shutil.copyfile(PAGE / name, folder / name)
     shutil.copyfile(PAGE / "engine_browser.js", folder / "engine.js")
     (folder / "model.tflite").write_bytes(data)
-    (folder / RULES).write_text(json.dumps(rules, separators=(",", ":")))
+    (folder / RULES).write_text(_compact(rules))
     if any_painting and encoder is not None:
-        seeing = encoder.read_bytes()
-        (folder / "encoder.tflite").write_bytes(seeing)
-        text = json.dumps(size_rules(seeing), separators=(",", ":"))
-        (folder / ENCODER_RULES).write_text(text)
+        _write_sized(encoder.read_bytes(), folder, "encoder")
+    frames = frames or tiles_beside(model, stylizer.card)
+    if frames.is_file():
+        _write_sized(frames.read_bytes(), folder, "frames")
     styles = []
     scene = landscape(*THUMBNAIL)
     for index, entry in enumerate(stylizer.card["styles"]):
@@ -103,6 +111,7 @@ def write_web(model: Path, folder: Path, *, encoder: Path | None = None) -> None
         credit = str(entry.get("credit", ""))
         styles.append({"name": name, "credit": credit, "thumbnail": thumbnail})
     about = {"styles": styles, "maxSize": MAX_SIZE, **any_painting}
+    about["frames"] = frames.is_file()
     text = json.dumps(about, indent=1, ensure_ascii=False)
     (folder / "model.json").write_text(text, "utf-8")
     save_image(folder / "scene.jpg", landscape(*EXAMPLE))
@@ -115,7 +124,13 @@ def write(path: Path, source: Source) -> None:
     from nst_export.formats import litert  # It imports TensorFlow.
 
     litert.write(path, source)
-    write_web(path, path.parent, encoder=encoder_beside(path.parent, source.card))
+    frames = tiles_beside(path.parent, source.card)
+    with tempfile.TemporaryDirectory() as name:
+        if not frames.is_file() and source.tiles is not None:
+            frames = Path(name) / frames.name
+            litert.TILES.write(frames, source._replace(network=source.tiles()))
+        encoder = encoder_beside(path.parent, source.card)
+        write_web(path, path.parent, encoder=encoder, frames=frames)
 
 
 FORMAT = Format(file="web/model.tflite", write=write)
@@ -162,6 +177,16 @@ def set_size(model: bytes, rules: Any, height: int, width: int) -> bytes:
             value = round(ratio * pixels + offset)
             put(data, place, value)
     return bytes(data)
+
+
+def _write_sized(model: bytes, folder: Path, name: str) -> None:
+    """Write one more model and its rules."""
+    (folder / f"{name}.tflite").write_bytes(model)
+    (folder / f"{name}-{RULES}").write_text(_compact(size_rules(model)))
+
+
+def _compact(rules: dict[str, list[tuple[int, float, int]]]) -> str:
+    return json.dumps(rules, separators=(",", ":"))
 
 
 def _write_litert(folder: Path) -> None:

@@ -97,7 +97,7 @@ class Stylizer:
         style_names(card)
         count = threads or os.cpu_count() or 1
         session = open_session(engine, path, count)
-        beside = path.with_name(f"{card.get('name')}-tiles.tflite")
+        beside = tiles_beside(path, card)
         large = None
         if path.is_file() and beside.is_file() and installed("litert"):
             large = functools.partial(opened, LiteRTTiles, beside, count, "litert")
@@ -189,6 +189,11 @@ class Stylizer:
         if not np.isfinite(found).all():
             raise InputError(f"the weights must be finite, got {found.tolist()}")
         return [float(weight) for weight in found]
+
+
+def tiles_beside(path: Path, card: Card) -> Path:
+    """Return where a model's file for tiles lies, if there is one."""
+    return path.with_name(f"{card.get('name')}-tiles.tflite")
 
 
 def padded(photo: np.ndarray) -> np.ndarray:

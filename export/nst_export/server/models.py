@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
 from nst_export.runtime.stylizer import Stylizer
+from nst_export.server.clips import Clips
 from nst_export.server.statistics import Statistics
 from nst_tf.imaging.read import decode_image
 from nst_tf.settings.checks import InputError
@@ -41,6 +42,7 @@ class Served:
         self.stylizers = [Stylizer.load(path, threads=threads) for _ in range(workers)]
         self.card, self.styles = self.stylizers[0].card, self.stylizers[0].styles
         self.statistics = Statistics()
+        self.clips = Clips(self.stylizers)
         self.encoders: list[PaintingEncoder] = []
         """One a worker, of a model for any painting."""
         encoder = encoder_beside(path, self.card)

@@ -28,7 +28,7 @@ export async function open(progress) {
   const rows = model.rows?.map(numbers); // Of a model for any painting.
   const names = model.styles.map((style) => style.name);
 
-  async function paint({ canvas }, { mix, strength, keepColors }) {
+  async function paint({ canvas }, { mix, strength, keepColors, clip }) {
     const context = canvas.getContext("2d");
     const photo = context.getImageData(0, 0, canvas.width, canvas.height);
     const total = Object.values(mix).reduce((sum, share) => sum + share, 0);
@@ -36,7 +36,8 @@ export async function open(progress) {
     const weights = rows ? sums(rows, shares) : shares;
     const { width, height } = photo;
     const done = await ask(
-      { kind: "paint", rgba: photo.data, width, height, weights, keepColors },
+      { kind: "paint", rgba: photo.data, width, height, weights, keepColors,
+        clip: model.frames && clip },
       [photo.data.buffer]);
     return { image: await createImageBitmap(new ImageData(done.rgba, width, height)) };
   }

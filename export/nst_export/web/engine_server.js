@@ -22,7 +22,7 @@ export async function open() {
 const brought = new Map(); // Paintings by the names of their styles.
 
 // photo: { canvas } and, where there is one, its file as { blob }.
-async function paint(photo, { model, mix, strength, keepColors, size }) {
+async function paint(photo, { model, mix, strength, keepColors, size, clip }) {
   const form = new FormData();
   const blob = photo.blob
     ?? await new Promise((done) => photo.canvas.toBlob(done, "image/jpeg", 0.92));
@@ -37,6 +37,7 @@ async function paint(photo, { model, mix, strength, keepColors, size }) {
   form.set("strength", strength);
   form.set("size", size);
   if (keepColors) form.set("keep_colors", "true");
+  if (clip) form.set("clip", clip.name);
   const answer = await (await ask("stylize", { method: "POST", body: form })).blob();
   return { image: await createImageBitmap(answer), blob: answer };
 }

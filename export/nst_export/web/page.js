@@ -325,10 +325,12 @@ async function startCamera() {
 
 async function loop(stream) {
   let shown = performance.now(), rate = 0;
+  const name = crypto.randomUUID();
   while (live === stream) {
     const frame = reduced(video, LIVE, video.videoWidth, video.videoHeight);
+    const clip = { name, seconds: performance.now() / 1000 };
     try {
-      const done = await engine.paint({ canvas: frame }, { ...options(), size: LIVE });
+      const done = await engine.paint({ canvas: frame }, { ...options(), size: LIVE, clip });
       if (live !== stream) return done.image.close();
       const now = performance.now(), speed = 1000 / (now - shown);
       rate = rate ? 0.8 * rate + 0.2 * speed : speed;

@@ -4,13 +4,16 @@
 const KEPT = 3; // Sizes whose compiled model is kept.
 const MULTIPLE = 4; // What both sides must be multiples of.
 const SEEN = 320, LONGEST = 1280; // Short side at which paintings are seen, longest side.
+const MEMORY = 0.5; // Seconds after which a frame's statistics count 1/e of what they did.
 const compiled = new Map();
-let litert, painter, encoder, accelerator; // The last two files as { bytes, sizes }.
-let last = Promise.resolve();
+let litert, accelerator;
+let painter, framer, encoder; // Files as { name, bytes, sizes }.
+let last = { clip: null }; // What the next frame of a clip depends on.
+let before = Promise.resolve();
 
 self.onmessage = ({ data }) => {
   // One after the other.
-  last = last.then(async () => {
+  before = before.then(async () => {
     try {
       const answer = await { open, paint, encode }[data.kind](data);
       self.postMessage({ id: data.id, ...answer }, answer.rgba ? [answer.rgba.buffer] : []);
@@ -34,7 +37,9 @@ async function open({ accelerator: wanted }) {
 async function loaded(file, rules) {
   const [bytes, sizes] = await Promise.all([fetch(file), fetch(rules)]);
   if (!bytes.ok || !sizes.ok) throw new Error("the model can't be loaded from this address");
-  return { bytes: new Uint8Array(await bytes.arrayBuffer()), sizes: await sizes.json() };
+  return {
+    name: file, bytes: new Uint8Array(await bytes.arrayBuffer()), sizes: await sizes.json(),
+  };
 }
 
 async function hasGpu() {
@@ -45,8 +50,8 @@ async function hasGpu() {
   }
 }
 
-async function modelFor(width, height) {
-  const key = `${width}x${height}`;
+async function modelFor(file, width, height) {
+  const key = `${file.name} ${width}x${height}`;
   let model = compiled.get(key);
   compiled.delete(key);
   if (!model) {
@@ -54,7 +59,7 @@ async function modelFor(width, height) {
       compiled.get(old).delete();
       compiled.delete(old);
     }
-    model = await litert.loadAndCompile(sized(painter, width, height), { accelerator });
+    model = await litert.loadAndCompile(sized(file, width, height), { accelerator });
   }
   compiled.set(key, model); // The last one is the newest.
   return model;
@@ -144,7 +149,7 @@ function lanczos(x) {
   return sinc(x) * sinc(x / 3);
 }
 
-async function paint({ rgba, width, height, weights, keepColors }) {
+async function paint({ rgba, width, height, weights, keepColors, clip }) {
   const wide = width + (-width & (MULTIPLE - 1)), high = height + (-height & (MULTIPLE - 1));
   const pixels = new Float32Array(wide * high * 3);
   for (let y = 0, to = 0; y < high; y += 1) {
@@ -156,22 +161,23 @@ async function paint({ rgba, width, height, weights, keepColors }) {
       pixels[to + 2] = rgba[from + 2] / 255;
     }
   }
-  const model = await modelFor(wide, high);
-  const image = new litert.Tensor(pixels, [1, high, wide, 3]);
-  const style = new litert.Tensor(Float32Array.from(weights), [1, weights.length]);
-  let picture, alone; // A model of one style alone does not take weights.
-  try {
-    const inputs = {};
-    for (const { name, shape } of model.getInputDetails()) {
-      inputs[name] = shape.length === 4 ? image : style;
-    }
-    alone = Object.keys(inputs).length === 1;
-    const [output] = Object.values(await model.run(inputs));
-    picture = (await output.data()).slice();
-    output.delete();
-  } finally {
-    image.delete();
-    style.delete();
+  const given = { image: [pixels, [1, high, wide, 3]], style: [weights, [1, weights.length]] };
+  let picture, alone = false;
+  if (clip) {
+    framer ??= await loaded("frames.tflite", "frames-sizes.json");
+    const model = await modelFor(framer, wide, high);
+    const { shape } = model.getInputDetails().find(({ name }) => kind(name) === "statistics");
+    const share = shareOf({ rgba, width, height, weights, clip });
+    given.statistics = [statistics(share, shape.at(-1)), [...shape]];
+    const found = await run(model, given);
+    const own = found.find((numbers) => numbers.length !== pixels.length);
+    if (last.mean) last.mean = own.map((value, at) => value + share * (last.mean[at] - value));
+    else last.mean = own;
+    picture = found.find((numbers) => numbers.length === pixels.length);
+  } else {
+    const model = await modelFor(painter, wide, high);
+    alone = model.getInputDetails().length === 1; // Of one style: it takes no weights.
+    [picture] = await run(model, given);
   }
   const painted = new Uint8ClampedArray(4 * width * height); // Rounds and clips.
   for (let y = 0, to = 0; y < height; y += 1) {
@@ -198,4 +204,108 @@ async function paint({ rgba, width, height, weights, keepColors }) {
     }
   }
   return { rgba: painted };
+}
+
+const kind = (name) => ["image", "style", "statistics"].find((one) => name.includes(one));
+
+// The outputs of a model, given { kind of input: [numbers, shape] }.
+async function run(model, given) {
+  const details = model.getInputDetails(), inputs = {};
+  for (const { name, shape } of details) {
+    const [numbers, wanted] = given[kind(name) ?? (shape.length === 4 ? "image" : "style")];
+    inputs[name] = new litert.Tensor(Float32Array.from(numbers), wanted);
+  }
+  try {
+    const found = [];
+    for (const output of Object.values(await model.run(inputs))) {
+      found.push((await output.data()).slice());
+      output.delete();
+    }
+    return found;
+  } finally {
+    for (const tensor of Object.values(inputs)) tensor.delete();
+  }
+}
+
+// Clips: nst_tf/video/statistics.py and cuts.py say what follows, and why.
+
+// Look at the next frame; return how much of the mean of the last ones it is to keep.
+function shareOf({ rgba, width, height, weights, clip }) {
+  const seen = look(rgba, width, height), style = weights.join();
+  const goesOn = last.clip === clip.name && last.style === style && !isCut(last.seen, seen);
+  const share = goesOn ? Math.exp(-Math.max(0, clip.seconds - last.seconds) / MEMORY) : 0;
+  const mean = last.clip === clip.name && last.style === style ? last.mean : null;
+  last = { clip: clip.name, style, seen, seconds: clip.seconds, mean };
+  return share;
+}
+
+// [mean, variance, share] of every channel.
+function statistics(share, channels) {
+  const found = new Float32Array(3 * channels);
+  if (last.mean) {
+    found.set(last.mean);
+    found.fill(share, 2 * channels);
+  }
+  return found;
+}
+
+const STEP = 8, BINS = 6, ROWS = 9, COLUMNS = 16, COLORS = 0.3, ALIKE = 0.5;
+
+function look(rgba, width, height) {
+  let down = Math.min(STEP, height), right = Math.min(STEP, width);
+  if (Math.min(Math.ceil(height / down), Math.ceil(width / right)) < ROWS) down = right = 1;
+  const lines = Math.ceil(height / down), places = Math.ceil(width / right);
+  const colors = new Float64Array(BINS ** 3), light = [];
+  for (let line = 0; line < lines; line += 1) {
+    for (let place = 0; place < places; place += 1) {
+      const from = 4 * (line * down * width + place * right);
+      const rgb = [0, 1, 2].map((channel) => rgba[from + channel] / 255);
+      const [r, g, b] = rgb.map((value) => Math.min(Math.trunc(value * BINS), BINS - 1));
+      colors[(r * BINS + g) * BINS + b] += 1 / (lines * places);
+      light.push((rgb[0] + rgb[1] + rgb[2]) / 3);
+    }
+  }
+  const rows = parts(lines, ROWS), columns = parts(places, COLUMNS), fields = [];
+  for (const [top, bottom] of rows) {
+    for (const [start, stop] of columns) {
+      let sum = 0;
+      for (let line = top; line < bottom; line += 1) {
+        for (let place = start; place < stop; place += 1) sum += light[line * places + place];
+      }
+      fields.push(sum / ((bottom - top) * (stop - start)));
+    }
+  }
+  return { colors, fields, shape: `${rows.length}x${columns.length}` };
+}
+
+// Where the parts of a line begin and end, the first ones longer by one where need be.
+function parts(length, wanted) {
+  const count = Math.min(wanted, length), each = Math.floor(length / count);
+  const longer = length % count, found = [];
+  for (let at = 0, part = 0; part < count; part += 1) {
+    const stop = at + each + (part < longer ? 1 : 0);
+    found.push([at, stop]);
+    at = stop;
+  }
+  return found;
+}
+
+function isCut(was, is) {
+  if (was.shape !== is.shape) return true;
+  const changed = was.colors.reduce(
+    (sum, share, bin) => sum + Math.abs(share - is.colors[bin]), 0) / 2;
+  return changed > COLORS && correlation(was.fields, is.fields) < ALIKE;
+}
+
+function correlation(one, other) {
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [first, second] = [mean(one), mean(other)];
+  let product = 0, own = 0, its = 0;
+  one.forEach((value, at) => {
+    product += (value - first) * (other[at] - second);
+    own += (value - first) ** 2;
+    its += (other[at] - second) ** 2;
+  });
+  const scale = Math.sqrt(own * its);
+  return scale > 1e-6 ? product / scale : 0;
 }

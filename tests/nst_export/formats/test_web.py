@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from nst_export.export import export_model
+from nst_export.formats.litert import open_tiles
 from nst_export.formats.web import set_size, size_rules
 from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer, bundled
@@ -34,6 +35,13 @@ def test_the_page_is_written_with_a_file_that_was_compared(network, tmp_path):
     found = Stylizer.load(page / "model.tflite")(photo, weights)
     np.testing.assert_allclose(found, expected(network, photo, weights), atol=1e-3)
     assert (page / "litert/wasm/litert_wasm_internal.wasm").stat().st_size > 1e6
+    # The camera's frames are painted by the file that takes and gives statistics.
+    assert about["frames"]
+    frames, rules = page / "frames.tflite", page / "frames-sizes.json"
+    sized = set_size(frames.read_bytes(), json.loads(rules.read_text()), 40, 56)
+    (tmp_path / "sized.tflite").write_bytes(sized)
+    found = open_tiles(tmp_path / "sized.tflite", 1)(photo, weights)
+    np.testing.assert_allclose(found, expected(network, photo, weights), atol=0.02)
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path, capsys):

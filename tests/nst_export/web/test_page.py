@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nst_export.runtime.clip import ClipStylizer
 from nst_export.runtime.mix import mix_weights
 from nst_tf.imaging.color import keep_colors
 from nst_tf.imaging.scene import landscape
-from nst_tf.imaging.write import save_image
+from nst_tf.imaging.write import encode_image, save_image
+from tests.films import moving
 from tests.helpers import scene
 from tests.nst_export.web.browser import (
     DESKTOP,
@@ -27,6 +29,7 @@ from tests.nst_export.web.browser import (
     slide,
     until,
 )
+from tests.nst_export.web.conftest import still
 from tests.serving import decoded, psnr, serving
 
 
@@ -177,6 +180,42 @@ def test_the_camera_is_painted_live_and_a_frame_can_be_taken(page):
     settled(page)
     assert max(canvas(page).shape) == 512
     assert page.is_hidden("text=Stop the camera")
+
+
+FRAMES = """
+async (sources) => {
+  const { open } = await import("./engine.js");
+  const engine = await open(() => {});
+  const found = [];
+  for (const [index, source] of sources.entries()) {
+    const bitmap = await createImageBitmap(await (await fetch(source)).blob());
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
+    canvas.getContext("2d").drawImage(bitmap, 0, 0);
+    const mix = { udnie: 1 }, clip = { name: "film", seconds: 0.04 * index };
+    const { image } = await engine.paint({ canvas }, { mix, strength: 1, clip });
+    canvas.getContext("2d").drawImage(image, 0, 0);
+    found.push(canvas.toDataURL("image/png"));
+  }
+  return found;
+}
+"""
+
+
+def test_the_browsers_camera_has_the_statistics_of_a_film(chromium, folder, stylizer):
+    # A pan, then a cut: statistics run on up to it, and begin anew.
+    frames = [*moving(3, 130, 97), 1.0 - landscape(97, 130)]
+    frames = [np.float32(np.rint(255 * frame) / 255) for frame in frames]
+    painter = ClipStylizer(stylizer, mix_weights(stylizer.styles, {"udnie": 1.0}))
+    wanted = [painter(frame, 0.04 * index) for index, frame in enumerate(frames)]
+    files = [base64.b64encode(encode_image(frame, "PNG")) for frame in frames]
+    with still(folder) as address:
+        for page in opened(chromium, address, DESKTOP):
+            sources = [f"data:image/png;base64,{file.decode()}" for file in files]
+            found = page.evaluate(FRAMES, sources)
+    for url, expected in zip(found, wanted, strict=True):
+        picture = decoded(base64.b64decode(url.partition(",")[2]))[..., :3]
+        assert psnr(picture, expected) > 50
 
 
 def test_a_file_that_is_no_picture_is_named_and_the_page_goes_on(page, photo, tmp_path):

@@ -157,6 +157,11 @@ def _described(service: Service) -> dict[str, tuple[Schema, str]]:
             {"type": "string", "enum": list(FORMATS)},
             "Of the answer; without it the photograph's.",
         ),
+        "clip": (
+            {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+            "A name of your choice: the photograph is the next frame of that film or"
+            " camera, and does not flicker against the last.",
+        ),
     }
 
 

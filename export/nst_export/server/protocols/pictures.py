@@ -1,6 +1,7 @@
 """Pictures in, pictures out: `POST /stylize`, and the list of styles."""
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -33,7 +34,8 @@ _TRUTH |= {"false": False, "0": False, "no": False, "off": False}
 _LONGEST = 10_000
 """Most characters of a field."""
 _MAGIC = {b"\xff\xd8\xff": "jpeg", b"RIFF": "webp"}
-_FIELDS = ("model", "style", "mix", "strength", "size", "keep_colors", "format")
+_FIELDS = ("model", "style", "mix", "strength", "size", "keep_colors", "format", "clip")
+_CLIP = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Asked(NamedTuple):
@@ -46,6 +48,7 @@ class Asked(NamedTuple):
         keep_colors: Paint the brightness only.
         format: Of the answer; None for the photograph's.
         painting: The file of the painting that came with the photograph.
+        clip: Of which film or camera the photograph is the next frame, if it is one.
     """
 
     model: Served
@@ -54,6 +57,7 @@ class Asked(NamedTuple):
     keep_colors: bool
     format: str | None
     painting: bytes | None = None
+    clip: str | None = None
 
 
 def routes(service: Service) -> list[Route]:
@@ -282,6 +286,11 @@ def read_fields(
             raise HttpError(
                 422, f"format must be one of {', '.join(FORMATS)}, got {chosen!r}"
             )
+    clip = fields.get("clip")
+    if clip is not None and not _CLIP.fullmatch(clip):
+        raise HttpError(
+            422, f"clip must be 1 to 64 letters, digits, '_' and '-', got {clip!r}"
+        )
     strength = fields.get("strength", "1")
     try:
         factor = float(strength)
@@ -298,7 +307,9 @@ def read_fields(
         weights = mix_weights(styles, mix, strength=factor)
     except InputError as error:
         raise HttpError(422, str(error)) from error
-    return Asked(model, weights, int(size), _TRUTH[kept.lower()], chosen, painting)
+    return Asked(
+        model, weights, int(size), _TRUTH[kept.lower()], chosen, painting, clip
+    )
 
 
 def _mix(
@@ -348,7 +359,17 @@ def answer(
             most = settings.max_pixels
             stylizer = asked.model.with_painting(asked.painting, worker, most)
             check()
-        picture = stylizer(photo, asked.weights)
+        if asked.clip is None:
+            picture = stylizer(photo, asked.weights)
+        else:
+            picture = asked.model.clips.paint(
+                asked.clip,
+                stylizer,
+                photo,
+                asked.weights,
+                worker=worker,
+                seconds=arrived,
+            )
         asked.model.statistics.painted()
     check()
     if asked.keep_colors:

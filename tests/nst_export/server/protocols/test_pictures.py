@@ -7,8 +7,10 @@ import pytest
 from PIL import Image
 
 from nst_tf.imaging.color import keep_colors
+from nst_tf.imaging.scene import landscape
+from nst_tf.imaging.write import encode_image
 from tests.helpers import scene
-from tests.serving import bomb, decoded, encoded, post, refused, weights_of
+from tests.serving import bomb, decoded, encoded, post, psnr, refused, weights_of
 
 
 def test_a_picture_is_what_the_runtime_paints(http, stylizer):
@@ -40,6 +42,34 @@ def test_mix_strength_size_and_kept_colours_arrive(http, stylizer):
         30,
         40,
     )
+
+
+def test_frames_of_a_clip_differ_less_and_another_clip_or_style_begins_anew(http):
+    # A dark thing that comes in changes the tone of the rest of a photograph.
+    frame = landscape(96, 128)
+    entered = np.where(np.arange(128)[:, None] >= 96, 0.0, frame)
+    frames = [encode_image(each, "PNG") for each in (frame, entered)]
+
+    def painted(index, **fields):
+        answer = post(http, frames[index], **{"style": "udnie", **fields})
+        return decoded(answer.content)
+
+    alone = [painted(index) for index in range(2)]
+    clip = [painted(index, clip="film-1") for index in range(2)]
+    assert psnr(clip[0], alone[0]) > 38  # Weights of 16 bits and of 8.
+
+    def change(pictures):
+        return np.abs(pictures[1] - pictures[0])[:, :64].mean()
+
+    assert change(clip) < change(alone)
+    assert psnr(painted(1, clip="film_2"), alone[1]) > 38
+    scream = {"style": "the_scream"}
+    assert psnr(painted(1, clip="film-1", **scream), painted(1, **scream)) > 38
+
+
+def test_a_clip_needs_a_name_that_may_be_one(http):
+    for name in ("", "a b", "x" * 65):
+        refused(post(http, style="udnie", clip=name), 422, "clip must be 1 to 64")
 
 
 def test_the_whole_body_may_be_the_photograph(http):
