@@ -10,9 +10,18 @@ from nst_tf.imaging.scene import landscape
 from nst_tf.imaging.write import save_image
 from tests.helpers import random_weights, scene, write_legacy
 
+FIRST = (
+    *("backend/test_jax.py", "nst_training/test_train.py", "test_fuzz_flags.py"),
+    *("nst_training/test_networks.py", "nst_training/test_painted.py"),
+    *("commands/test_train.py", "workers/test_hosts.py", "test_distribution.py"),
+    "test_surroundings.py",
+)
+"""Files that take minutes: one of them begun last would keep one process alone."""
+
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out what takes minutes, unless NST_SLOW=1."""
+    """Put long files first; leave out what takes minutes alone, unless NST_SLOW=1."""
+    items.sort(key=lambda item: not item.path.as_posix().endswith(FIRST))
     if os.environ.get("NST_SLOW") == "1":
         return
     slow = [item for item in items if item.get_closest_marker("slow")]

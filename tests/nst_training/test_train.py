@@ -30,7 +30,23 @@ def photos(tmp_path):
 
 @pytest.fixture
 def settings(tmp_path):
-    return training(tmp_path, ["night", "wave"], steps=8)
+    return short_training(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, vgg_file):
+    """A training by `settings` that was not broken: its folder and its steps."""
+    folder, steps = tmp_path_factory.mktemp("whole"), Steps()
+    photos = Folder(write_photos(folder / "photos", 5))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NST_VGG19_WEIGHTS", str(vgg_file))
+        out = folder / "out"
+        train(short_training(folder), photos, out, observer=steps, preview_every=0)
+    return out, steps
+
+
+def short_training(folder):
+    return training(folder, ["night", "wave"], steps=8)
 
 
 def weights(folder):
@@ -61,24 +77,20 @@ def test_the_loss_falls_and_a_model_is_written(photos, settings, tmp_path):
 
 @pytest.mark.parametrize("stop", [pytest.param(1, marks=SLOW), 5])
 def test_a_resumed_run_has_the_bits_of_an_unbroken_one(
-    photos, settings, tmp_path, stop
+    whole, photos, settings, tmp_path, stop
 ):
-    train(settings, photos, tmp_path / "whole", preview_every=0)
     broken = tmp_path / "broken"
     first = train(settings, photos, broken, observer=Steps(stop), preview_every=2)
     assert first.reason == "stopped"
     steps = Steps()
     train(settings, photos, broken, observer=steps, resume=True, preview_every=0)
     assert [step.step for step in steps] == list(range(stop + 1, 9))
-    whole, resumed = weights(tmp_path / "whole"), weights(broken)
-    for one, other in zip(whole, resumed, strict=True):
+    for one, other in zip(weights(whole[0]), weights(broken), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_the_rate_rises_then_falls(photos, settings, tmp_path):
-    steps = Steps()
-    train(settings, photos, tmp_path / "out", observer=steps, preview_every=0)
-    rates = [step.rate for step in steps]
+def test_the_rate_rises_then_falls(whole, photos, settings, tmp_path):
+    rates = [step.rate for step in whole[1]]
     assert max(rates) == pytest.approx(0.02)
     assert rates.index(max(rates)) == 1
     assert rates[-1] == pytest.approx(2e-4, rel=0.01)
@@ -154,10 +166,9 @@ def test_the_state_of_another_recipe_is_refused(photos, settings, tmp_path):
 
 
 def test_a_style_is_added_without_a_bit_of_change_to_the_others(
-    photos, settings, tmp_path
+    whole, photos, settings, tmp_path
 ):
-    base, out = tmp_path / "base", tmp_path / "more"
-    train(settings, photos, base, preview_every=0)
+    base, out = whole[0], tmp_path / "more"
     save_image(tmp_path / "dots.png", scene(40, 44, seed=12))
     more = with_style(read_card(base), "dots", tmp_path / "dots.png")
     more = dataclasses.replace(more, steps=6)
@@ -182,9 +193,10 @@ def test_a_style_is_added_without_a_bit_of_change_to_the_others(
         train(settings, photos, tmp_path / "x", base=base, kept=True)
 
 
-def test_with_more_styles_all_of_a_model_is_trained_on(photos, settings, tmp_path):
-    base, out = tmp_path / "base", tmp_path / "more"
-    train(settings, photos, base, preview_every=0)
+def test_with_more_styles_all_of_a_model_is_trained_on(
+    whole, photos, settings, tmp_path
+):
+    base, out = whole[0], tmp_path / "more"
     more = settings
     for name in ("dots", "lines"):
         save_image(tmp_path / f"{name}.png", scene(40, 44, seed=len(name)))
@@ -237,9 +249,10 @@ def test_a_strength_that_was_mixed_in_can_be_trained_but_not_forgotten(
     )
 
 
-def test_a_trained_model_is_trained_on_from_where_it_is(photos, settings, tmp_path):
-    base, out = tmp_path / "base", tmp_path / "more"
-    train(settings, photos, base, preview_every=0)
+def test_a_trained_model_is_trained_on_from_where_it_is(
+    whole, photos, settings, tmp_path
+):
+    base, out = whole[0], tmp_path / "more"
     lighter = dataclasses.replace(settings, steps=4, learning_rate=1e-6, ema=0.0)
     train(lighter, photos, out, base=base, preview_every=0)
     for one, other in zip(weights(base), weights(out), strict=True):
@@ -247,10 +260,8 @@ def test_a_trained_model_is_trained_on_from_where_it_is(photos, settings, tmp_pa
     changed = [(a != b).any() for a, b in zip(weights(base), weights(out), strict=True)]
     assert sum(changed) > 10
     assert read_card(out)["base"] == {"name": "styles", "step": settings.steps}
-    other = dataclasses.replace(settings, seed=1)
-    train(other, photos, tmp_path / "other", preview_every=0)
     train(lighter, photos, tmp_path / "y", base=base, observer=Steps(2))
-    for another in (tmp_path / "other", None):
+    for another in (out, None):
         with pytest.raises(InputError, match="differs in base"):
             train(lighter, photos, tmp_path / "y", base=another, resume=True)
     wider = dataclasses.replace(settings, width=0.25)

@@ -2,8 +2,13 @@
 
 export async function open() {
   const found = await (await ask("styles")).json();
-  const styles = found.models.flatMap((model) =>
+  // A style that several models have is painted by the first, unless it is mixed.
+  const all = found.models.flatMap((model) =>
     model.styles.map((style) => ({ ...style, model: model.name })));
+  const same = (style) => all.filter(({ name }) => name === style.name);
+  const styles = all.filter((style) => same(style)[0] === style).map((style) => ({
+    ...style, models: same(style).map(({ model }) => model),
+  }));
   const model = found.models.find((one) => one.paintings)?.name;
   // Make a painting one more style; it goes to the server with every photograph.
   const bring = async ({ blob, name }) => {

@@ -134,7 +134,7 @@ function offerSecond() {
   engine.styles.forEach((other, index) => {
     // A server takes one painting with a photograph.
     const both = other.own && chosen.own;
-    if (other !== chosen && other.model === chosen.model && !both) {
+    if (other !== chosen && common(other, chosen) !== undefined && !both) {
       second.add(new Option(title(other.name), String(index), false, String(index) === kept));
     }
   });
@@ -170,12 +170,18 @@ function options() {
   const mix = second
     ? { [chosen.name]: 1 - share, [second.name]: share } : { [chosen.name]: 1 };
   return {
-    model: chosen.model,
+    model: second ? common(chosen, second) : chosen.model,
     mix,
     strength: find("strength").value / 100,
     keepColors: find("keep").checked,
     size: Number(find("size").value),
   };
+}
+
+// The model that paints both styles, if there is one; alone in the browser there is.
+function common(one, other) {
+  const models = (style) => style.models ?? [style.model ?? ""];
+  return models(one).find((name) => models(other).includes(name));
 }
 
 function changed() {
