@@ -186,13 +186,15 @@ def any_model() -> tuple[Any, Any]:
 
 def any_pass(square: Path, art: Path, side: int) -> Run:
     """Return painting a square photograph in the manner of a painting."""
+    from nst_export.runtime.mix import mix_weights
     from nst_tf import load_image
     from nst_tf.imaging.resize import resize
 
     stylizer, encoder = any_model()
     stylizer = stylizer.with_styles([encoder.style(art, "painting")])
     pixels = resize(load_image(square).pixels, side, side)
-    return timed(lambda: stylizer(pixels, [0.0, 1.0]))
+    weights = mix_weights(stylizer.styles, {"painting": 1.0})
+    return timed(lambda: stylizer(pixels, weights))
 
 
 def encoder_pass(art: Path) -> Run:

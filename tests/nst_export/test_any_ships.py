@@ -8,6 +8,7 @@ from keras import ops
 
 from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
 from nst_export.runtime.guests import usual_model
+from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.one_pass import one_pass
 from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf import OptimizeSettings, optimize_image
@@ -20,6 +21,7 @@ from nst_tf.network.trained import load_encoder, load_model
 from nst_tf.network.vectors import kernels_hash, vectors_of
 from nst_tf.settings.loss import ExtractorSettings
 from nst_tf.shipped import shipped
+from nst_tf.style_file import read_style
 from tests.helpers import scene
 from tests.serving import psnr
 
@@ -47,7 +49,8 @@ def test_its_files_are_of_the_trained_model_that_ships(model, encoder):
     style = encoder.style(art, "art")
     for name, least in (("any", 38), ("any-float16", 50)):
         found = Stylizer.load(bundled(name)).with_styles([style])
-        assert psnr(found(photo, [0.0, 1.0]), wanted) > least
+        weights = mix_weights(found.styles, {"art": 1.0})
+        assert psnr(found(photo, weights), wanted) > least
 
 
 def test_a_painting_needs_no_model_to_be_named(model, encoder, tmp_path):
@@ -57,17 +60,40 @@ def test_a_painting_needs_no_model_to_be_named(model, encoder, tmp_path):
     given = ("stylize", photo, "--painting", art, "--strength", "0.7", "-o", out)
     assert main([str(word) for word in given]) == 0
     with_art = model.with_styles([encoder.style(art, "art")])
-    wanted = with_art(photo, [0.3, 0.7])
+    wanted = with_art(photo, mix_weights(with_art.styles, {"art": 1.0}, strength=0.7))
     assert psnr(load_image(out).pixels, wanted) > 50
     assert usual_model("udnie", None, None) == bundled()
     assert usual_model(None, f"{art}=1,udnie=1", None) == bundled("any")
+
+
+def test_the_gallerys_styles_are_named_in_it_and_mix_with_paintings(
+    model, encoder, tmp_path
+):
+    assert model.styles == Stylizer.load(bundled()).styles
+    folder = shipped(Path("any")) / "styles"
+    tuned = [read_style(folder / f"{x}.style.json", model.card) for x in model.styles]
+    np.testing.assert_allclose(
+        [style.vector for style in tuned], model.rows[1:, 1:], rtol=1e-6
+    )
+    assert all(style.credit for style in tuned)
+    art, photo, out = (tmp_path / f"{name}.png" for name in ("art", "photo", "out"))
+    save_image(art, scene(70, 90, seed=3))
+    save_image(photo, scene(48, 64, seed=4))
+    given = ("stylize", photo, "--mix", f"{art}=1,the_scream=3", "-o", out)
+    assert main([str(word) for word in given]) == 0
+    with_art = model.with_styles([encoder.style(art, "art")])
+    mix = mix_weights(with_art.styles, {"art": 0.25, "the_scream": 0.75})
+    assert psnr(load_image(out).pixels, with_art(photo, mix)) > 50
 
 
 def test_less_strength_is_less_of_the_painting(model, encoder):
     """And none is the photograph, to the bit."""
     art, photo = scene(128, 128, seed=5), scene(96, 128, seed=6)
     with_art = model.with_styles([encoder.style(art, "art")])
-    pictures = [with_art(photo, [1 - s, s]) for s in (0, 0.25, 0.5, 0.75, 1)]
+    pictures = [
+        with_art(photo, mix_weights(with_art.styles, {"art": 1.0}, strength=s))
+        for s in (0, 0.25, 0.5, 0.75, 1)
+    ]
     np.testing.assert_array_equal(pictures[0], photo)
     meter = ErrorMeter(ExtractorSettings(network="lite"))
     errors = [meter(picture, photo, art) for picture in pictures]

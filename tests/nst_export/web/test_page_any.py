@@ -2,9 +2,9 @@
 
 import contextlib
 
-from nst_export.runtime.encoder import PaintingEncoder
+from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
 from nst_export.runtime.mix import mix_weights
-from nst_export.runtime.stylizer import Stylizer
+from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf.imaging.write import save_image
 from tests.helpers import scene
 from tests.nst_export.web.browser import (
@@ -16,7 +16,7 @@ from tests.nst_export.web.browser import (
     slide,
     until,
 )
-from tests.serving import decoded, psnr
+from tests.serving import decoded, psnr, serving
 
 OWN = "#styles .style"
 
@@ -64,6 +64,28 @@ def test_my_own_painting_is_what_python_paints(
             slide(page, "strength", 40)
         weights = mix_weights(model.styles, {names[0]: 1.0}, strength=0.4)
         assert psnr(canvas(page), model(pixels, weights)) > 50
+
+
+def test_my_own_painting_mixes_with_the_gallerys_styles(chromium, photo, tmp_path):
+    path = bundled("any")
+    own = tmp_path / "mine.png"
+    save_image(own, scene(330, 402, seed=11))
+    model = Stylizer.load(path)
+    encoder = PaintingEncoder(encoder_beside(path, model.card))
+    model = model.with_styles([encoder.style(decoded(own.read_bytes()), "mine")])
+    mix = mix_weights(model.styles, {"mine": 0.5, "udnie": 0.5})
+    with serving(tmp_path) as (_, address):
+        for page in opened(chromium, address, DESKTOP):
+            give(page, photo)
+            shown = page.locator("#styles .style").count()
+            with painted_anew(page):
+                page.set_input_files("#own", own)
+            # A style of the gallery that the model for any painting has too: once.
+            assert page.locator("#styles .style").count() == shown + 1 == 13
+            with painted_anew(page):
+                page.select_option("#second", label="Udnie")
+            wanted = model(decoded(photo.read_bytes()), mix)
+            assert psnr(canvas(page), wanted) > 50
 
 
 def test_what_is_no_painting_is_named(chromium, any_address, photo, tmp_path):
