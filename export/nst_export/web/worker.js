@@ -59,7 +59,13 @@ async function modelFor(file, width, height) {
       compiled.get(old).delete();
       compiled.delete(old);
     }
-    model = await litert.loadAndCompile(sized(file, width, height), { accelerator });
+    const bytes = sized(file, width, height);
+    try {
+      model = await litert.loadAndCompile(bytes, { accelerator });
+    } catch (error) { // What a GPU can't run, the processor can.
+      if (accelerator === "wasm") throw error;
+      model = await litert.loadAndCompile(bytes, { accelerator: "wasm" });
+    }
   }
   compiled.set(key, model); // The last one is the newest.
   return model;
@@ -213,7 +219,8 @@ async function run(model, given) {
   const details = model.getInputDetails(), inputs = {};
   for (const { name, shape } of details) {
     const [numbers, wanted] = given[kind(name) ?? (shape.length === 4 ? "image" : "style")];
-    inputs[name] = new litert.Tensor(Float32Array.from(numbers), wanted);
+    const typed = numbers instanceof Float32Array ? numbers : Float32Array.from(numbers);
+    inputs[name] = new litert.Tensor(typed, wanted);
   }
   try {
     const found = [];

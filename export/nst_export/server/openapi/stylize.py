@@ -160,7 +160,7 @@ def _described(service: Service) -> dict[str, tuple[Schema, str]]:
         "clip": (
             {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
             "A name of your choice: the photograph is the next frame of that film or"
-            " camera, and does not flicker against the last.",
+            " camera, and flickers less against the last.",
         ),
     }
 
