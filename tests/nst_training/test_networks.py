@@ -90,6 +90,7 @@ def test_training_resumed_in_either_network_has_the_bits_of_an_unbroken_one(
 
 
 @pytest.mark.usefixtures("random_vgg")
+@pytest.mark.slow
 def test_the_average_of_the_weights_is_not_put_in_at_the_switch(
     photos, settings, tmp_path
 ):

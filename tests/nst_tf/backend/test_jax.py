@@ -11,7 +11,7 @@ import pytest
 
 from nst_tf import NetworkSettings, build_network, optimize_image
 from nst_tf.settings.codec import to_dict
-from tests.helpers import ROOT, SMALL, scene
+from tests.helpers import ROOT, SLOW, SMALL, scene
 
 pytest.importorskip("jax")
 SETTINGS = dataclasses.replace(SMALL, steps=8)
@@ -98,7 +98,9 @@ print(keras.backend.backend(), json.dumps(losses))
 """
 
 
-@pytest.mark.parametrize("style_loss", ["mean-variance", "wasserstein"])
+@pytest.mark.parametrize(
+    "style_loss", ["mean-variance", pytest.param("wasserstein", marks=SLOW)]
+)
 def test_regions_and_style_losses_on_jax_follow_tensorflow(random_vgg, style_loss):
     found = {}
     for backend in ("jax", "tensorflow"):
