@@ -116,7 +116,7 @@ def test_styles_are_listed_with_credit_and_thumbnail(http, stylizer):
     model, for_any = found["models"]
     assert (model["paintings"], for_any["paintings"]) == (False, True)
     assert for_any["name"] == "any"
-    for each in (model, for_any):  # For mixing with a painting, the second has them too.
+    for each in (model, for_any):  # The second for mixing with paintings.
         assert [style["name"] for style in each["styles"]] == stylizer.styles
     assert model["styles"][0]["credit"].startswith("Vincent van Gogh")
     pictures = set()
