@@ -239,9 +239,9 @@ async function run(model, given) {
 // Look at the next frame; return how much of the mean of the last ones it is to keep.
 function shareOf({ rgba, width, height, weights, clip }) {
   const seen = look(rgba, width, height), style = weights.join();
-  const goesOn = last.clip === clip.name && last.style === style && !isCut(last.seen, seen);
-  const share = goesOn ? Math.exp(-Math.max(0, clip.seconds - last.seconds) / MEMORY) : 0;
-  const mean = last.clip === clip.name && last.style === style ? last.mean : null;
+  const same = last.clip === clip.name && last.style === style && !isCut(last.seen, seen);
+  const share = same ? Math.exp(-Math.max(0, clip.seconds - last.seconds) / MEMORY) : 0;
+  const mean = same ? last.mean : null;
   last = { clip: clip.name, style, seen, seconds: clip.seconds, mean };
   return share;
 }

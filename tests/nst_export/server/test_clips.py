@@ -15,14 +15,14 @@ def workers():
     return [Stylizer.load(bundled(), threads=1) for _ in range(2)]
 
 
-def weights(style):
-    return mix_weights(Stylizer.load(bundled()).styles, {style: 1.0})
+def weights(workers, style):
+    return mix_weights(workers[0].styles, {style: 1.0})
 
 
 def test_a_clip_is_painted_as_a_film_though_others_come_between(workers):
     clips = Clips(workers)
     films = {"one": moving(3, 64, 48), "two": [1 - x for x in moving(3, 64, 48)]}
-    style = weights("udnie")
+    style = weights(workers, "udnie")
     painters = {name: ClipStylizer(workers[0], style) for name in films}
     for index in range(3):
         for name, frames in films.items():
@@ -45,7 +45,7 @@ def test_another_style_begins_anew_and_the_oldest_clips_are_forgotten(workers):
     def paint(clip, frame, style):
         return clips.paint(clip, workers[0], frame, style, worker=0, seconds=0.0)
 
-    udnie, scream = weights("udnie"), weights("the_scream")
+    udnie, scream = (weights(workers, name) for name in ("udnie", "the_scream"))
     paint("film", first, udnie)
     fresh = ClipStylizer(workers[0], scream)(second, 0.0)
     np.testing.assert_array_equal(paint("film", second, scream), fresh)
