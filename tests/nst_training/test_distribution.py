@@ -13,7 +13,6 @@ from tests.helpers import PYTHONPATH, RECIPE, ROOT, SLOW, write_recipe
 PROGRAM = """
 import json, os, sys
 from pathlib import Path
-devices = json.loads(sys.argv[2])
 if os.environ["KERAS_BACKEND"] == "tensorflow":
     import tensorflow as tf
     cpu = tf.config.list_physical_devices("CPU")[0]
@@ -22,17 +21,17 @@ if os.environ["KERAS_BACKEND"] == "tensorflow":
 from nst_training import train as module
 from nst_tf.imaging.folder import Folder
 from nst_training.settings import read_recipe
-module.gpus = lambda: devices
 folder = Path(sys.argv[1])
-losses = []
-def observe(step):
-    losses.append(step.loss.total)
-out = folder / f"out{len(devices)}"
-module.train(
-    read_recipe(folder / "tiny.toml"), Folder(folder / "photos"), out,
-    observer=observe, checkpoint_every=2, preview_every=2,
-)
-print(json.dumps(losses))
+for devices in ([], json.loads(sys.argv[2])):
+    module.gpus = lambda: devices
+    losses = []
+    module.train(
+        read_recipe(folder / "tiny.toml"), Folder(folder / "photos"),
+        folder / f"out{len(devices)}",
+        observer=lambda step: losses.append(step.loss.total),
+        checkpoint_every=2, preview_every=2,
+    )
+    print(json.dumps(losses))
 """
 
 
@@ -50,18 +49,15 @@ def test_two_devices_train_as_one(backend, random_vgg, tmp_path):
         "PYTHONPATH": PYTHONPATH,
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
     }
-    losses = []
-    for devices in ([], names):
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, str(tmp_path), json.dumps(devices)],
-            env=environment,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        losses.append(json.loads(done.stdout.splitlines()[-1]))
-    one, two = losses
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tmp_path), json.dumps(names)],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    one, two = (json.loads(line) for line in done.stdout.splitlines()[-2:])
     np.testing.assert_allclose(two, one, rtol=1e-3)
     assert one[0] != one[-1]

@@ -118,9 +118,12 @@ def test_losses_pass_their_tests_on_jax():
     assert "passed" in out
 
 
-def test_lbfgs_trains_keras_models_on_jax():
+@pytest.mark.parametrize(
+    "names",
+    ["trains_any or configuration or refused", pytest.param("equal_bits", marks=SLOW)],
+)
+def test_lbfgs_trains_keras_models_on_jax(names):
     # Compiled by fit; step by step without it JAX compiles each operation anew.
-    names = "trains_any or equal_bits or configuration or refused"
     out = suite_on_jax("optimizers/test_lbfgs.py", "-k", names)
     assert "passed" in out
 

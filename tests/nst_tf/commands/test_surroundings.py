@@ -10,7 +10,7 @@ import pytest
 
 from nst_tf.cli import main
 from nst_tf.imaging.read import load_image
-from tests.helpers import BOTH_NETWORKS, PYTHONPATH, ROOT, write_recipe
+from tests.helpers import BOTH_NETWORKS, PYTHONPATH, ROOT, SLOW, write_recipe
 
 OPTIMIZE = ("--size", "32", "--scales", "1", "--steps", "2", "--schedule", "whole")
 LAYERS = ("--style-layers", "block1_conv1", "--content-layers", "block1_conv2")
@@ -53,7 +53,7 @@ def test_what_a_users_keras_json_says_does_not_matter(pair, tmp_path, other_kera
     np.testing.assert_allclose(*pictures, atol=1.5 / 255)
 
 
-@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
+@pytest.mark.parametrize("backend", ["jax", pytest.param("tensorflow", marks=SLOW)])
 def test_training_runs_with_another_keras_json(tmp_path, other_keras, backend):
     pytest.importorskip(backend)
     recipe = write_recipe(tmp_path, BOTH_NETWORKS, photos=2)
