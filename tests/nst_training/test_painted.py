@@ -23,6 +23,7 @@ from nst_tf.settings.loss import ExtractorSettings
 from nst_tf.style_file import read_style
 from nst_training import painted
 from nst_training.data import Batches
+from nst_training.encoded import with_paintings
 from nst_training.evaluate import evaluate
 from nst_training.feed import dataset_of
 from nst_training.painted import PaintedBatches, PaintedTargets, PaintingSquares
@@ -107,21 +108,27 @@ def test_kill_and_resume_give_the_bits_of_an_unbroken_run(trained, pictures, tmp
         np.testing.assert_array_equal(one, two)
 
 
-def test_it_is_trained_on_from_itself_or_from_styles(trained, pictures, tmp_path):
+def test_it_is_trained_on_from_itself_or_from_styles_and_they_from_it(
+    trained, pictures, tmp_path
+):
     photos = Folder(pictures / "photos")
     still = settings_of(pictures, steps=1, learning_rate=1e-7, ema=0.0)
     train(still, photos, tmp_path / "more", base=trained, preview_every=0)
     for one, two in zip(bits(tmp_path / "more"), bits(trained), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-4)
-    with pytest.raises(InputError, match="is for any painting: the recipe needs paint"):
-        train(
-            dataclasses.replace(still, paintings=None, styles=named_styles(pictures)),
-            photos,
-            tmp_path / "x",
-            base=trained,
-        )
     named = dataclasses.replace(still, paintings=None, styles=named_styles(pictures))
-    train(named, photos, tmp_path / "named", preview_every=0)
+    train(named, photos, tmp_path / "named", base=trained, preview_every=0)
+    # The rows began as what the encoder makes of the paintings.
+    art = {style.name: load_image(style.image).pixels for style in named.styles}
+    model = load_model(trained)
+    begun = vectors_of(with_paintings(trained, model, art).network)
+    found = load_model(tmp_path / "named").network
+    np.testing.assert_allclose(vectors_of(found), begun, atol=1e-4)
+    for one, two in zip(found.get_weights(), model.network.get_weights(), strict=True):
+        if one.ndim == 4:
+            np.testing.assert_allclose(one, two, atol=1e-4)
+    with pytest.raises(InputError, match="one style at a time is tuned for it"):
+        train(named, photos, tmp_path / "x", base=trained, kept=True)
     train(still, photos, tmp_path / "any", base=tmp_path / "named", preview_every=0)
     styles = load_model(tmp_path / "named")
     begun = load_model(tmp_path / "any")
@@ -172,7 +179,7 @@ def test_a_painting_is_tuned_into_a_file_of_one_style(
     )
     # Two at once, or a recipe, are no file of one style.
     two = settings_of(pictures, paintings=None, styles=named_styles(pictures))
-    with pytest.raises(InputError, match="or --add-style a name and one painting"):
+    with pytest.raises(InputError, match="one style at a time is tuned for it"):
         train(two, Folder(photos), tmp_path / "x", base=trained, kept=True)
     capsys.readouterr()
 

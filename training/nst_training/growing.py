@@ -30,6 +30,8 @@ class Base:
         model: The model.
         kept: As given.
         hash: SHA-256 of the model's file.
+        begun: Whether rows begin as what the encoder of a model for any painting makes
+            of the paintings.
 
     Raises:
         InputError: There is no model, or it does not fit the settings.
@@ -41,17 +43,16 @@ class Base:
         self.to_any = settings.paintings is not None
         names = [style.name for style in settings.styles]
         self.encoded = (folder / ENCODER).is_file()
-        self.tuned = self.encoded and not self.to_any
+        self.begun = self.encoded and not self.to_any
         if settings.paintings and not self.encoded:
             names = self.model.styles  # They are where the rows begin.
-        elif self.tuned:
-            if not kept or len(names) != 1:
+        elif self.begun:
+            if kept and len(names) != 1:
                 raise InputError(
-                    f"{folder} is for any painting: the recipe needs paintings, or"
-                    " --add-style a name and one painting"
+                    f"{folder} is for any painting: one style at a time is tuned for it"
                 )
-            art = load_image(settings.styles[0].image).pixels
-            began = with_paintings(folder, self.model, {names[0]: art})
+            art = {x.name: load_image(x.image).pixels for x in settings.styles}
+            began = with_paintings(folder, self.model, art)
             self.model = Model(began.network, self.model.card)
         known = len(self.model.styles)
         self.added = len(names) - known
@@ -76,6 +77,11 @@ class Base:
             )
 
     @property
+    def tuned(self) -> bool:
+        """Whether a style alone is trained, for a model for any painting."""
+        return self.begun and self.kept
+
+    @property
     def spread(self) -> bool:
         """Whether rows for any painting begin as mixes of those of trained styles."""
         return self.to_any and not self.encoded
@@ -93,8 +99,8 @@ class Base:
         factors = self.model.card.get("style_factors")
         if not factors or self.spread:
             return None
-        if self.tuned:
-            return list(factors)
+        if self.begun:
+            return [float(np.mean(factors))] * self.added
         return [*factors, *[1.0] * self.added]
 
     def start(self, network: keras.Model) -> None:
@@ -136,7 +142,7 @@ class Base:
         So does that of the photograph, if the strength is to be trained from now on.
         """
         mean = rows.mean(axis=0, keepdims=True)
-        if self.tuned:
+        if self.begun:
             return rows
         if self.spread:
             return _spread(rows, count, self.model.network.settings.trained_strength)

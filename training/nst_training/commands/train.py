@@ -51,7 +51,8 @@ class Job:
     for a minute, and a file of that style alone."""
     base: Path | None = None
     """Folder of a trained model to start from, or gallery or any, those that ship; a
-    recipe has its styles, and maybe more after them."""
+    recipe has its styles, and maybe more after them. With any, styles begin as what
+    its encoder makes of the paintings, and all of the network is trained on."""
     sweep: tuple[float, ...] = ()
     """Factors: train every style at each of these strengths, to choose by looking."""
     in_memory: bool = False
