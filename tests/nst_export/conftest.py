@@ -1,5 +1,9 @@
 """A trained network, and its files in every format."""
 
+import fcntl
+import json
+import os
+
 import pytest
 
 from nst_export.runtime.stylizer import Stylizer, bundled
@@ -17,15 +21,22 @@ def network():
 
 @pytest.fixture(scope="session")
 def exported(network, tmp_path_factory):
-    """Its files in every format, and their card."""
+    """Its files in every format, and their card: made once for all test processes."""
     from nst_export.export import export_model
     from tests.nst_export.trained import TRAINED
 
-    folder = tmp_path_factory.mktemp("export") / "out"
-    photos = [scene(48, 64, seed=1), scene(61, 50, seed=2)]
-    settings = ExportSettings(sizes=("32x48",))
-    card = export_model(network, TRAINED, folder, photos, settings)
-    return folder, card
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+    folder, returned = place / "exported" / "out", place / "exported-card.json"
+    with (place / "exported.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not returned.exists():
+            photos = [scene(48, 64, seed=1), scene(61, 50, seed=2)]
+            settings = ExportSettings(sizes=("32x48",))
+            card = export_model(network, TRAINED, folder, photos, settings)
+            returned.write_text(json.dumps(card))
+    return folder, json.loads(returned.read_text())
 
 
 @pytest.fixture(scope="session")

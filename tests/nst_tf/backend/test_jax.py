@@ -11,7 +11,7 @@ import pytest
 
 from nst_tf import NetworkSettings, build_network, optimize_image
 from nst_tf.settings.codec import to_dict
-from tests.helpers import ROOT, SLOW, SMALL, scene
+from tests.helpers import COMPILED_FAST, ROOT, SLOW, SMALL, scene
 
 pytest.importorskip("jax")
 SETTINGS = dataclasses.replace(SMALL, steps=8)
@@ -44,6 +44,7 @@ def suite_on_jax(file, *flags):
 
 def on_backend(backend, *command):
     environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
+    environment["XLA_FLAGS"] = COMPILED_FAST
     done = subprocess.run(
         [sys.executable, *command],
         env=environment,
