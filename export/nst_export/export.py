@@ -202,17 +202,21 @@ def _for_any(
     encoder: StyleEncoder,
 ) -> tuple[TransformNetwork, dict[str, Any], keras.Model]:
     """Return network, card and encoder by vectors, with the styles that are given."""
-    from nst_export.formats.encoder import to_vectors
-    from nst_tf.network.vectors import by_vectors, kernels_hash, vectors_of
+    from nst_tf.network.vectors import (
+        by_vectors,
+        kernels_hash,
+        vector_encoder,
+        vectors_of,
+    )
 
     rows = vectors_of(network)
     facts: dict[str, Any] = {"any": rows.shape[1], "network": kernels_hash(network)}
     if network.settings.trained_strength:
-        facts["photograph"], rows = to_text(rows[0]), rows[1:]
+        facts["photograph"] = to_text(rows[0])
     trained = {**trained, **facts}
     given = [read_style(path, trained) for path in settings.vectors]
     trained["styles"] = [style.entry() for style in given]
-    return by_vectors(network), trained, to_vectors(encoder, rows)
+    return by_vectors(network), trained, vector_encoder(encoder, network)
 
 
 def _with_guests(

@@ -31,6 +31,11 @@ SEEN = ("block1_conv1", "block2_conv1", "block3_conv1")
 FAR = 4.0
 """How many times as far from the first row as a style the others begin; their elements
 of a vector are that much smaller, so that rows under training move as others do."""
+_DARKEST = 0.02
+"""Below it, and as near to white, a painting is taken for this: logits have no end."""
+_OWN = 0.5
+"""Share of the painting's own colours. All of them leave the lower layers of the loss
+worse off: the picture has other shapes to spread them over."""
 _HIDDEN = 256
 _USUAL = 3.0
 """About the logarithm of a mean or deviation."""
@@ -90,6 +95,38 @@ class StyleEncoder(keras.Model):
     ) -> "StyleEncoder":
         """Build the encoder that a config describes, with new weights."""
         return cls(**config)
+
+
+@keras.saving.register_keras_serializable("nst_tf")
+class PaintingColors(keras.layers.Layer):
+    """Give a painting's vector half of the painting's own colours.
+
+    The last six numbers of a vector scale and shift the three channels of the picture
+    before the sigmoid: they are its contrast and its mean. What they should be can be
+    seen in the painting, and an encoder only guesses it.
+
+    Reference:
+        Reinhard et al. 2001 (means and deviations as colours),
+        https://doi.org/10.1109/38.946629
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"dtype": "float32", **kwargs})
+
+    def call(self, vector: Tensor, painting: Tensor) -> Tensor:
+        """Return vectors `[B, S]` with the colours of paintings `[B, H, W, 3]`."""
+        inside = ops.clip(painting, _DARKEST, 1.0 - _DARKEST)
+        logits = ops.log(inside / (1.0 - inside))
+        mean = ops.mean(logits, axis=(1, 2), keepdims=True)
+        variance = ops.mean(ops.square(logits - mean), axis=(1, 2))
+        own = ops.concatenate([ops.sqrt(variance + 1e-6), mean[:, 0, 0]], axis=-1)
+        said = vector[:, -6:]
+        mixed = said + _OWN * (own - said)
+        return ops.concatenate([vector[:, :-6], mixed], axis=-1)
+
+    def compute_output_spec(self, vector: Any, painting: Any) -> Any:
+        """Keep the shape."""
+        return keras.KerasTensor(vector.shape, dtype="float32")
 
 
 def _convolution(

@@ -12,8 +12,10 @@ import dataclasses
 import hashlib
 from typing import Any
 
+import keras
 import numpy as np
 
+from nst_tf.network.encoder import PaintingColors, StyleEncoder
 from nst_tf.network.layers import (
     ConditionalInstanceNormalization,
     VectorInstanceNormalization,
@@ -66,6 +68,34 @@ def put_vectors(network: TransformNetwork, vectors: np.ndarray) -> None:
 def vector_length(network: TransformNetwork) -> int:
     """Return S, the numbers of a vector."""
     return 2 * sum(layer.gamma.shape[-1] for layer in _normalizations(network))
+
+
+def vector_encoder(
+    encoder: StyleEncoder, network: TransformNetwork
+) -> keras.Model:
+    """Return an encoder that gives vectors of styles, not weights of rows.
+
+    Of the scale and shift of the picture's own channels half is what the encoder says,
+    half what the painting itself has; see `PaintingColors`.
+
+    Args:
+        encoder: From paintings to weights of the network's rows.
+        network: That the encoder was trained with.
+
+    Returns:
+        A model from `{"painting": float32 [B, H, W, 3]}`, RGB 0..1, to
+        `{"vector": float32 [B, S]}`.
+    """
+    rows = vectors_of(network)[int(bool(network.settings.trained_strength)) :]
+    dense = keras.layers.Dense(
+        rows.shape[1], use_bias=False, dtype="float32", name="rows"
+    )
+    vector = dense(encoder.output)
+    dense.set_weights([rows])
+    last, _ = _places(network)[-1]
+    if last.gamma.shape[-1] == encoder.input.shape[-1]:
+        vector = PaintingColors(name="colors")(vector, encoder.input)
+    return keras.Model({"painting": encoder.input}, {"vector": vector})
 
 
 def kernels_hash(network: TransformNetwork) -> str:

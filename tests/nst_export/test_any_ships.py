@@ -14,15 +14,15 @@ from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf import OptimizeSettings, optimize_image
 from nst_tf.cli import main
 from nst_tf.imaging.read import load_image
-from nst_tf.imaging.seen import seen
 from nst_tf.imaging.write import save_image
 from nst_tf.inspection.errors import ErrorMeter
 from nst_tf.network.trained import load_encoder, load_model
-from nst_tf.network.vectors import kernels_hash, vectors_of
+from nst_tf.network.vectors import by_vectors, kernels_hash
 from nst_tf.settings.loss import ExtractorSettings
 from nst_tf.shipped import shipped
 from nst_tf.style_file import read_style
 from tests.helpers import scene
+from tests.nst_export.trained import vector_of
 from tests.serving import psnr
 
 
@@ -41,11 +41,11 @@ def test_its_files_are_of_the_trained_model_that_ships(model, encoder):
     network = load_model(folder).network
     assert kernels_hash(network) == model.card["network"] == encoder.network
     art, photo = scene(260, 300, seed=1), scene(96, 128, seed=2)
-    weights = ops.convert_to_numpy(load_encoder(folder)(seen(art)))
-    vector = (weights @ vectors_of(network)[1:])[0]
+    vector = vector_of(network, load_encoder(folder), art)
     np.testing.assert_allclose(encoder(art), vector, atol=5e-3 * np.abs(vector).max())
-    style = np.concatenate([[[0.0]], weights], axis=1)
-    wanted = ops.convert_to_numpy(network({"image": photo[None], "style": style}))[0]
+    style = np.append([0.0], vector)[None]
+    given = {"image": photo[None], "style": style.astype("float32")}
+    wanted = ops.convert_to_numpy(by_vectors(network)(given))[0]
     style = encoder.style(art, "art")
     for name, least in (("any", 38), ("any-float16", 50)):
         found = Stylizer.load(bundled(name)).with_styles([style])

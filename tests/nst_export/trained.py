@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from nst_tf import NetworkSettings, build_network
+from nst_tf.imaging.seen import seen
 from nst_tf.network.encoder import StyleEncoder
 from nst_tf.network.vectors import put_vectors, vectors_of
 
@@ -64,3 +65,14 @@ def expected(network, photo, weights):
     """Return what Keras paints, float32 `[H, W, 3]`."""
     inputs = {"image": photo[None], "style": np.asarray([weights], "float32")}
     return keras.ops.convert_to_numpy(network(inputs))[0]
+
+
+def vector_of(network, encoder, art):
+    """What a painting is: half of its colours are its own, as numpy measures them."""
+    view = seen(art)
+    weights = keras.ops.convert_to_numpy(encoder(view))[0]
+    vector = weights @ vectors_of(network)[1:]
+    inside = np.clip(view[0].reshape(-1, 3), 0.02, 0.98)
+    logits = np.log(inside / (1 - inside))
+    vector[-6:] = (vector[-6:] + np.append(logits.std(axis=0), logits.mean(axis=0))) / 2
+    return vector

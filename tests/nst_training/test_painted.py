@@ -14,11 +14,10 @@ from nst_tf import InputError, LossSettings, Objective, build_extractor
 from nst_tf.cli import main
 from nst_tf.imaging.folder import Folder
 from nst_tf.imaging.read import load_image
-from nst_tf.imaging.seen import seen
 from nst_tf.imaging.write import save_image
 from nst_tf.loss.targets import MixedTargets
 from nst_tf.network.trained import ENCODER, load_encoder, load_model, read_card
-from nst_tf.network.vectors import kernels_hash, vectors_of
+from nst_tf.network.vectors import by_vectors, kernels_hash, vectors_of
 from nst_tf.settings.loss import ExtractorSettings
 from nst_tf.style_file import read_style
 from nst_training import painted
@@ -30,6 +29,7 @@ from nst_training.painted import PaintedBatches, PaintedTargets, PaintingSquares
 from nst_training.settings import StyleSettings, TrainSettings
 from nst_training.train import train
 from tests.helpers import Steps, scene, write_photos
+from tests.nst_export.trained import vector_of
 
 pytestmark = pytest.mark.usefixtures("bare")
 LITE = ExtractorSettings(network="lite")
@@ -152,8 +152,7 @@ def test_a_painting_is_tuned_into_a_file_of_one_style(
     assert main([str(x) for x in words]) == 0
     assert (out / "previews" / "000004.png").is_file()
     base = load_model(trained).network
-    weights = load_encoder(trained)(seen(load_image(art).pixels))
-    begun = (ops.convert_to_numpy(weights) @ vectors_of(base)[1:])[0]
+    begun = vector_of(base, load_encoder(trained), load_image(art).pixels)
     fits = {"any": len(begun), "network": kernels_hash(base), "name": "any"}
     path = out / "mine.style.json"
     style = read_style(path, fits)
@@ -253,12 +252,11 @@ def test_a_painting_becomes_a_style_at_once(trained, pictures, tmp_path, capsys)
     assert main([str(x) for x in words]) == 0
     encoder = PaintingEncoder(files / "any-encoder.tflite")
     network = load_model(trained).network
-    weights = load_encoder(trained)(seen(load_image(art).pixels))
-    vector = (ops.convert_to_numpy(weights) @ vectors_of(network)[1:])[0]
+    vector = vector_of(network, load_encoder(trained), load_image(art).pixels)
     np.testing.assert_allclose(encoder(art), vector, atol=5e-3 * np.abs(vector).max())
     pixels = load_image(photo).pixels
-    style = np.concatenate([[[0.0]], ops.convert_to_numpy(weights)], axis=1)
-    expected = network({"image": pixels[None], "style": style})
+    style = np.append([0.0], vector)[None].astype("float32")
+    expected = by_vectors(network)({"image": pixels[None], "style": style})
     gap = load_image(out).pixels - ops.convert_to_numpy(expected)[0]
     assert np.abs(gap).mean() < 0.03
     stylizer = Stylizer.load(model).with_styles([encoder.style(art, "art")])

@@ -9,7 +9,12 @@ from keras import ops
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.seen import seen
 from nst_tf.network.trained import Model, load_encoder, load_model
-from nst_tf.network.vectors import put_vectors, vectors_of, with_kernels
+from nst_tf.network.vectors import (
+    put_vectors,
+    vector_encoder,
+    vectors_of,
+    with_kernels,
+)
 from nst_tf.settings.checks import InputError
 
 
@@ -27,13 +32,14 @@ def with_paintings(
         InputError: There is no encoder, or a painting is too small.
     """
     encoder, network = load_encoder(folder), model.network
-    weights = np.concatenate(
-        [ops.convert_to_numpy(encoder(seen(art))) for art in paintings.values()]
-    )
-    vectors = vectors_of(network)
-    first = int(bool(network.settings.trained_strength))
-    named = with_kernels(network, styles=len(weights))
-    put_vectors(named, np.concatenate([vectors[:first], weights @ vectors[first:]]))
+    encode = vector_encoder(encoder, network)
+    vectors = [
+        ops.convert_to_numpy(encode({"painting": seen(art)})["vector"])
+        for art in paintings.values()
+    ]
+    own = vectors_of(network)[: int(bool(network.settings.trained_strength))]
+    named = with_kernels(network, styles=len(vectors))
+    put_vectors(named, np.concatenate([own, *vectors]))
     styles = [{"name": name} for name in paintings]
     return Model(named, {**model.card, "styles": styles, "any": len(styles)})
 

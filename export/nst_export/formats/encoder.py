@@ -20,21 +20,6 @@ _LIMIT = 0.005
 """Largest difference of a number of a vector, over the largest of them."""
 
 
-def to_vectors(encoder: keras.Model, rows: np.ndarray) -> keras.Model:
-    """Return an encoder that gives vectors of styles, not weights of rows.
-
-    Args:
-        encoder: From paintings to weights `[B, K]`.
-        rows: The vectors that they are of, `[K, S]`.
-    """
-    dense = keras.layers.Dense(
-        rows.shape[1], use_bias=False, dtype="float32", name="rows"
-    )
-    vector = dense(encoder.output)
-    dense.set_weights([rows])
-    return keras.Model({"painting": encoder.input}, {"vector": vector})
-
-
 def write_encoders(
     folder: Path,
     encoder: keras.Model,
@@ -49,7 +34,7 @@ def write_encoders(
 
     Args:
         folder: Of the export.
-        encoder: From `to_vectors`, float32.
+        encoder: From `nst_tf.network.vectors.vector_encoder`, float32.
         card: The model's card, to be kept inside the files.
         paintings: Pictures on which files and network are compared.
         formats: Names of the formats of the network.

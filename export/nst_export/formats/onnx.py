@@ -38,7 +38,7 @@ def encoder_to_onnx(encoder: keras.Model, card: Mapping[str, Any]) -> bytes:
     """Convert an encoder of paintings to ONNX, for any size.
 
     Args:
-        encoder: From `nst_export.formats.encoder.to_vectors`, float32.
+        encoder: From `nst_tf.network.vectors.vector_encoder`, float32.
         card: The model's card, kept in the metadata too.
 
     Returns:

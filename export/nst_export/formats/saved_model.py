@@ -97,7 +97,7 @@ def write_saved_encoder(encoder: keras.Model, folder: Path) -> None:
     and gives `vector`, float32 `[B, S]`.
 
     Args:
-        encoder: From `nst_export.formats.encoder.to_vectors`, float32.
+        encoder: From `nst_tf.network.vectors.vector_encoder`, float32.
         folder: The version's folder, such as `NAME-encoder/1`.
 
     Raises:
