@@ -5,6 +5,11 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # One processor each: small tensors in more threads are slower, and they wait.
+    for _variable in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(_variable, "1")
+
 from nst_tf.imaging.brushwork import brushwork
 from nst_tf.imaging.scene import landscape
 from nst_tf.imaging.write import save_image

@@ -17,7 +17,7 @@ def inputs(tmp_path_factory):
     return folder
 
 
-COUNT = 8
+COUNT = 5
 """The first of the 500 that scripts/fuzz_flags.py runs."""
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": fuzz_flags.PYTHONPATH}

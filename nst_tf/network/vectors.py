@@ -70,9 +70,7 @@ def vector_length(network: TransformNetwork) -> int:
     return 2 * sum(layer.gamma.shape[-1] for layer in _normalizations(network))
 
 
-def vector_encoder(
-    encoder: StyleEncoder, network: TransformNetwork
-) -> keras.Model:
+def vector_encoder(encoder: StyleEncoder, network: TransformNetwork) -> keras.Model:
     """Return an encoder that gives vectors of styles, not weights of rows.
 
     Of the scale and shift of the picture's own channels half is what the encoder says,
