@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from nst_training.workers.rollcall import free_port
-from tests.helpers import COMPILED_FAST, PYTHONPATH, RECIPE, ROOT, write_recipe
+from tests.helpers import PYTHONPATH, RECIPE, ROOT, write_recipe
 
 TOGETHER = RECIPE.replace("vgg19", "lite").replace("batch = 2", "batch = 4")
 TOGETHER = TOGETHER.replace(
@@ -37,7 +37,6 @@ def prepared(folder, weights):
         "NST_VGG19_WEIGHTS": str(weights),
         "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "XLA_FLAGS": COMPILED_FAST,
     }
 
 
