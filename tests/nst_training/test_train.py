@@ -18,7 +18,7 @@ from nst_tf.running.checkpoint import load_checkpoint
 from nst_tf.settings.codec import to_plain
 from nst_training.settings import sweep, with_style
 from nst_training.train import train
-from tests.helpers import SLOW, Steps, scene, training, write_photos
+from tests.helpers import Steps, scene, training, write_photos
 
 pytestmark = pytest.mark.usefixtures("random_vgg")
 
@@ -75,7 +75,9 @@ def test_the_loss_falls_and_a_model_is_written(photos, settings, tmp_path):
     assert card["step"] == 40
 
 
-@pytest.mark.parametrize("stop", [pytest.param(1, marks=SLOW), 5])
+# A run that is killed and resumed, in commands/test_train.py, is always tested.
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [1, 5])
 def test_a_resumed_run_has_the_bits_of_an_unbroken_one(
     whole, photos, settings, tmp_path, stop
 ):
