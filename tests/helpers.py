@@ -17,10 +17,6 @@ ROOT = Path(__file__).parents[1]
 """The repository."""
 PYTHONPATH = os.pathsep.join(str(ROOT / name) for name in ("", "training", "export"))
 """Where programs that tests start find the packages."""
-COMPILED_FAST = (
-    "--xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true"
-)
-"""XLA_FLAGS of a test on JAX that runs for seconds what was compiled for a minute."""
 SLOW = pytest.mark.slow
 """The mark of what runs with NST_SLOW=1 alone."""
 SMALL_LOSS = LossSettings(

@@ -90,8 +90,7 @@ def vector_encoder(encoder: StyleEncoder, network: TransformNetwork) -> keras.Mo
     )
     vector = dense(encoder.output)
     dense.set_weights([rows])
-    last, _ = _places(network)[-1]
-    if last.gamma.shape[-1] == encoder.input.shape[-1]:
+    if _normalizations(network)[-1].gamma.shape[-1] == encoder.input.shape[-1]:
         vector = PaintingColors(name="colors")(vector, encoder.input)
     return keras.Model({"painting": encoder.input}, {"vector": vector})
 

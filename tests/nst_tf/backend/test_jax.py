@@ -11,10 +11,14 @@ import pytest
 
 from nst_tf import NetworkSettings, build_network, optimize_image
 from nst_tf.settings.codec import to_dict
-from tests.helpers import COMPILED_FAST, ROOT, SLOW, SMALL, scene
+from tests.helpers import ROOT, SLOW, SMALL, scene
 
 pytest.importorskip("jax")
 SETTINGS = dataclasses.replace(SMALL, steps=8)
+COMPILED_FAST = (
+    "--xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true"
+)
+"""XLA_FLAGS of a test on JAX that runs for seconds what was compiled for a minute."""
 PROGRAM = """
 import json, sys
 import numpy as np

@@ -181,6 +181,6 @@ def test_flags_that_make_no_sense_are_refused(pair, tmp_path, capsys, flags, mes
     assert message in " ".join(capsys.readouterr().err.split())
 
 
-def test_layers_need_to_be_known():
-    with pytest.raises(InputError, match="LITE has no layers"):
-        build_extractor(["block1_conv9"], settings=ExtractorSettings(network="lite"))
+def test_layers_need_to_be_known(random_vgg):
+    with pytest.raises(InputError, match="VGG19 has no layers"):
+        build_extractor(["block1_conv9"])
