@@ -35,8 +35,8 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
         # began.
         "h264": Codec(
             ("libx264",),
-            (18, 0, 51),
-            {"preset": "fast", "x264-params": "cpu-independent=1"},
+            (17, 0, 51),
+            {"preset": "veryfast", "x264-params": "cpu-independent=1"},
             even=True,
         ),
         "vp9": Codec(

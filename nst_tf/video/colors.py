@@ -54,8 +54,8 @@ def to_pixels(frame: "av.VideoFrame", colors: Colors, *, deep: bool) -> np.ndarr
         dst_color_range=2,
     )
     white = _deep_white(colors) if deep else 255.0
-    values = rgb.to_ndarray().astype("float32")
-    values *= np.float32(1.0 / white)
+    scale = np.float32(1.0 / white)
+    values = np.multiply(rgb.to_ndarray(), scale, dtype="float32")
     return np.minimum(values, 1.0) if deep else values
 
 
@@ -66,7 +66,9 @@ def to_frame(
     import av
 
     white = _deep_white(colors) if deep else 255.0
-    values = np.rint(np.clip(pixels, 0.0, 1.0) * np.float32(white))
+    values = np.clip(pixels, 0.0, 1.0)
+    values *= np.float32(white)
+    np.rint(values, out=values)
     kind, dtype = ("rgb48le", "uint16") if deep else ("rgb24", "uint8")
     rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(values, dtype), kind)
     rgb.color_range = 2

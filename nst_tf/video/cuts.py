@@ -56,12 +56,19 @@ def _look(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     index = (levels[..., 0] * _BINS + levels[..., 1]) * _BINS + levels[..., 2]
     colors = np.bincount(index.ravel(), minlength=_BINS**3) / index.size
     light = few.mean(axis=-1)
-    rows = np.array_split(light, min(_ROWS, len(light)), axis=0)
-    fields = [
-        [x.mean() for x in np.array_split(row, min(_COLUMNS, row.shape[1]), axis=1)]
-        for row in rows
-    ]
-    return colors, np.asarray(fields)
+    return colors, _field_means(light)
+
+
+def _field_means(light: np.ndarray) -> np.ndarray:
+    """Return the means of `[H, W]` over fields, as even as may be."""
+    for axis, count in enumerate((_ROWS, _COLUMNS)):
+        length = light.shape[axis]
+        fields = min(count, length)
+        starts = np.arange(fields) * length // fields
+        lengths = np.diff(starts, append=length)
+        sums = np.add.reduceat(light, starts, axis=axis)
+        light = sums / (lengths[:, None] if axis == 0 else lengths)
+    return light
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:

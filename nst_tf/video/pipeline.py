@@ -1,7 +1,9 @@
 """Stages of work side by side, joined by short queues: none runs far ahead."""
 
 import contextlib
+import os
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
@@ -9,6 +11,16 @@ from typing import Any, Generic, TypeVar
 Item = TypeVar("Item")
 _DEPTH = 3
 """Frames that may wait between two stages."""
+_NICE = 5
+"""How far the stages beside the network stand back from it, of 19: its threads wait for
+each other, so a processor taken from one is taken from all."""
+
+
+def _stand_back() -> None:
+    """Let this thread, and those that it starts, yield to the painting one (Linux)."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 @contextlib.contextmanager
@@ -28,6 +40,7 @@ def ahead(items: Iterator[Item], depth: int = _DEPTH) -> Iterator[Iterator[Item]
         return False
 
     def fetch() -> None:
+        _stand_back()
         try:
             for item in items:
                 if not put("item", item):
@@ -103,6 +116,7 @@ class Behind(Generic[Item]):
             self.close()
 
     def _run(self) -> None:
+        _stand_back()
         while (item := self._waiting.get()) is not None:
             try:
                 self._work(item)

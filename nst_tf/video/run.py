@@ -108,7 +108,7 @@ def paint_film(
         with ahead(source.frames(done)) as frames, Behind(making) as encoder:
             for frame in frames:
                 seconds = film.seconds(frame.pts)
-                picture = np.clip(painter(frame.pixels, seconds), 0.0, 1.0)
+                picture = painter(frame.pixels, seconds)
                 count, last = count + 1, frame.pts + frame.duration
                 state = painter.state() if count % part == 0 else None
                 encoder.put((frame._replace(pixels=picture), state))

@@ -41,7 +41,7 @@ class FilmJob:
     """h264, vp9, av1, hevc or ffv1; auto is the first of the first three that this
     FFmpeg has and the container holds."""
     crf: int | None = None
-    """Quality, the codec's own scale: less is better and larger. Without it 18 for
+    """Quality, the codec's own scale: less is better and larger. Without it 17 for
     H.264, 28 for VP9 and AV1, 20 for HEVC."""
     fps: float = 25.0
     """Pictures a second, where the film is numbered pictures."""

@@ -129,13 +129,18 @@ def _format(file: str, kind: Kind) -> Format:
     return Format(file=file, write=written, kind=kind, sized=True)
 
 
+def _for_tiles(file: str, kind: Kind) -> Format:
+    return dataclasses.replace(
+        _format(file, kind),
+        tiles=True,
+        sized=False,
+        opened=lambda path, source, threads: open_tiles(path, threads),
+    )
+
+
 FLOAT32 = _format("{name}.tflite", "float32")
 FLOAT16 = _format("{name}-float16.tflite", "float16")
 INT8 = _format("{name}-int8.tflite", "int8")
 FULL_INT8 = _format("{name}-full-int8.tflite", "full-int8")
-TILES = dataclasses.replace(
-    _format("{name}-tiles.tflite", "float16"),
-    tiles=True,
-    sized=False,
-    opened=lambda path, source, threads: open_tiles(path, threads),
-)
+TILES = _for_tiles("{name}-tiles.tflite", "float16")
+INT8_TILES = _for_tiles("{name}-int8-tiles.tflite", "int8")

@@ -51,7 +51,13 @@ TABLE: Mapping[str, Line] = MappingProxyType(
             f"{_HERE}.litert:FULL_INT8", "for accelerators that need it", asked=True
         ),
         "litert-tiles": Line(
-            f"{_HERE}.litert:TILES", "for huge pictures", single=False
+            f"{_HERE}.litert:TILES", "for huge pictures and films", single=False
+        ),
+        "litert-int8-tiles": Line(
+            f"{_HERE}.litert:INT8_TILES",
+            "the same for litert-int8, twice as fast on CPUs",
+            asked=True,
+            single=False,
         ),
         "onnx": Line(f"{_HERE}.onnx:FORMAT", extra="onnx"),
         "coreml": Line(

@@ -60,7 +60,8 @@ class ClipStylizer:
         style = np.asarray([self.style], "float32")
         picture, own = self.session(padded(pixels), style, given)
         statistics.take(own, share)
-        return np.clip(picture[0, :height, :width], 0.0, 1.0)
+        picture = picture[0, :height, :width]
+        return np.clip(picture, 0.0, 1.0, out=picture)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return what the next picture depends on besides its frame."""

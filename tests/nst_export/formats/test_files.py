@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nst_export.export import export_model
+from nst_export.runtime.clip import ClipStylizer
 from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_export.settings import ExportSettings
 from tests.helpers import scene
@@ -106,6 +107,21 @@ def test_the_saved_model_is_served_without_this_project(network, exported, tmp_p
     for name in ("small", "png"):
         picture = found[name].reshape(want.shape)
         assert np.abs(picture / 255.0 - want).max() < 0.6 / 255
+
+
+def test_tiles_of_int8_paint_what_int8_paints(network, tmp_path):
+    formats = ("litert-int8", "litert-int8-tiles")
+    settings = ExportSettings(formats=formats)
+    photos = [scene(32, 48, seed=k) for k in range(2)]
+    card = export_model(network, TRAINED, tmp_path / "out", photos, settings)
+    whole, tiles = card["files"]
+    assert (tiles["file"], tiles["kind"]) == ("pair-int8-tiles.tflite", "int8")
+    assert tiles["bytes"] < 1.2 * whole["bytes"]
+    stylizer = Stylizer.load(tmp_path / "out" / whole["file"])
+    photo, weights = scene(64, 96, seed=9), [0.0, 0.6, 0.4]
+    frame = ClipStylizer(stylizer, weights)(photo, 0.0)
+    assert stylizer.tile_session is not None
+    np.testing.assert_allclose(frame, stylizer(photo, weights), atol=1e-5)
 
 
 def test_int8_throughout_is_calibrated_on_photographs(network, tmp_path):

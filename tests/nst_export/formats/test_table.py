@@ -20,7 +20,7 @@ from tests.helpers import ROOT
 def test_the_formats_are_those_of_the_type():
     assert ExportSettings().formats == FORMATS
     # Only when asked for; npm fetches the runtime of the page.
-    asked = {"coreml", "litert-full-int8", "web"}
+    asked = {"coreml", "litert-full-int8", "litert-int8-tiles", "web"}
     assert {*FORMATS, *asked} == set(get_args(Format))
     with pytest.raises(InputError, match="at least one"):
         ExportSettings(formats=())

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from nst_export.card import embed, make_card
+from nst_export.card import embed, extract, make_card
 from nst_export.formats.litert import to_litert
 from nst_export.runtime import tiling
 from nst_export.runtime.engines.litert import LiteRTTiles
-from nst_export.runtime.stylizer import Stylizer
+from nst_export.runtime.stylizer import Stylizer, tiles_beside
 from tests.helpers import scene
 from tests.nst_export.trained import TRAINED, trained_network
 
@@ -51,6 +51,18 @@ def test_a_sample_takes_patches_from_everywhere():
         quarters, _ = np.histogram(found[..., channel], bins=4, range=(0, length))
         assert quarters.min() > 0.15 * found[..., channel].size
     assert tiling.sample(photo[:100]).shape[0] == 100
+
+
+def test_a_file_has_its_own_file_for_tiles_or_that_of_its_model(folder):
+    model = extract((folder / "pair.tflite").read_bytes())
+    model["name"] = "pair"
+    whole = folder / "pair-tiles.tflite"
+    assert tiles_beside(folder / "pair.tflite", model) == whole
+    assert tiles_beside(folder / "pair-int8.tflite", model) == whole
+    own = folder / "pair-int8-tiles.tflite"
+    own.write_bytes(whole.read_bytes())
+    assert tiles_beside(folder / "pair-int8.tflite", model) == own
+    assert tiles_beside(folder / "pair.tflite", model) == whole
 
 
 class Exact:
