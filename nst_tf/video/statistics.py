@@ -2,7 +2,8 @@
 
 Instance normalisation takes mean and variance from each frame, so whatever enters or
 leaves changes the tone of everything else. Here they are means over the last moments of
-the scene. Each frame's own count in at once; a new scene begins anew.
+the scene. Each frame's own count in at once; a new scene begins anew. Where the exposure
+changes, which instance normalisation takes out, the means follow at once.
 """
 
 import math
@@ -14,6 +15,8 @@ from nst_tf.video.cuts import CutDetector
 
 MEMORY = 0.5
 """Seconds after which a frame's statistics count a third (1/e) of what they did."""
+_EXPOSURE = 0.02
+"""Change of exposure, a logarithm, after which they count a third as well."""
 
 
 class RunningStatistics:
@@ -32,6 +35,7 @@ class RunningStatistics:
         self.mean: np.ndarray | None = None
         self._cuts = CutDetector()
         self._seconds = 0.0
+        self._behind = 0.0  # The mean's exposure, behind that of the last frame.
 
     def share(self, pixels: np.ndarray, seconds: float) -> float:
         """Look at the next frame; return how much of the mean it is to keep.
@@ -42,7 +46,10 @@ class RunningStatistics:
         """
         share = 0.0
         if not self._cuts(pixels) and self.mean is not None:
-            share = math.exp(-max(0.0, seconds - self._seconds) / self.memory)
+            self._behind += self._cuts.exposure
+            passed = max(0.0, seconds - self._seconds) / self.memory
+            share = math.exp(-passed - abs(self._behind) / _EXPOSURE)
+        self._behind *= share
         self._seconds = seconds
         return share
 
@@ -67,10 +74,15 @@ class RunningStatistics:
 
     def state(self) -> dict[str, np.ndarray]:
         """Return what the next frame's statistics depend on besides the frame."""
-        found = {**self._cuts.state(), "seconds": np.asarray(self._seconds)}
+        found = {
+            **self._cuts.state(),
+            "seconds": np.asarray(self._seconds),
+            "behind": np.asarray(self._behind),
+        }
         return found if self.mean is None else {**found, "running": self.mean}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from what `state` returned."""
         self._cuts.restore(state)
         self._seconds, self.mean = float(state["seconds"]), state.get("running")
+        self._behind = float(state.get("behind", 0.0))

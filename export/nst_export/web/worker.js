@@ -240,9 +240,15 @@ async function run(model, given) {
 function shareOf({ rgba, width, height, weights, clip }) {
   const seen = look(rgba, width, height), style = weights.join();
   const same = last.clip === clip.name && last.style === style && !isCut(last.seen, seen);
-  const share = same ? Math.exp(-Math.max(0, clip.seconds - last.seconds) / MEMORY) : 0;
   const mean = same ? last.mean : null;
-  last = { clip: clip.name, style, seen, seconds: clip.seconds, mean };
+  let share = 0, behind = 0;
+  if (mean) {
+    behind = last.behind + exposure(last.seen, seen);
+    const passed = Math.max(0, clip.seconds - last.seconds) / MEMORY;
+    share = Math.exp(-passed - Math.abs(behind) / EXPOSURE);
+  }
+  behind *= share;
+  last = { clip: clip.name, style, seen, seconds: clip.seconds, mean, behind };
   return share;
 }
 
@@ -254,6 +260,17 @@ function statistics(share, channels) {
     found.fill(share, 2 * channels);
   }
   return found;
+}
+
+const EXPOSURE = 0.02, DARK = 0.05;
+
+// How much brighter the next frame is, as far as three quarters of its fields agree.
+function exposure(was, is) {
+  const changes = is.fields.map(
+    (value, at) => Math.log((value + DARK) / (was.fields[at] + DARK)));
+  changes.sort((one, other) => one - other);
+  const quarter = Math.floor(changes.length / 4);
+  return Math.max(changes[quarter], 0) + Math.min(changes.at(-1 - quarter), 0);
 }
 
 const STEP = 8, BINS = 6, ROWS = 9, COLUMNS = 16, COLORS = 0.3, ALIKE = 0.5;

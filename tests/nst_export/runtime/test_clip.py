@@ -63,6 +63,15 @@ def test_a_frame_painted_with_the_mean_differs_less_from_the_last(stylizer, clip
     assert held[:, :96].mean() < 0.75 * alone[:, :96].mean()  # 0.50 to 0.64 a style
 
 
+def test_statistics_follow_a_change_of_exposure(stylizer, clip):
+    frame = landscape(96, 160)
+    alone = ClipStylizer(stylizer, clip.weights, memory=0.0)
+    for index in range(6):
+        dark = frame * 0.94**index
+        found, expected = clip(dark, STEP * index), alone(dark, STEP * index)
+    assert np.sqrt(np.mean((found - expected) ** 2)) < 0.02
+
+
 def test_a_new_scene_begins_anew(stylizer, clip):
     first, second = scene(96, 128, seed=1), scene(96, 128, seed=5)
     clip(first, 0.0)

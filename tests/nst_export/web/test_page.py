@@ -15,7 +15,6 @@ from nst_export.runtime.mix import mix_weights
 from nst_tf.imaging.color import keep_colors
 from nst_tf.imaging.scene import landscape
 from nst_tf.imaging.write import encode_image, save_image
-from tests.films import moving
 from tests.helpers import scene
 from tests.nst_export.web.browser import (
     DESKTOP,
@@ -203,8 +202,10 @@ async (sources) => {
 
 
 def test_the_browsers_camera_has_the_statistics_of_a_film(chromium, folder, stylizer):
-    # A pan, then a cut: statistics run on up to it, and begin anew.
-    frames = [*moving(3, 130, 97), 1.0 - landscape(97, 130)]
+    # A pan, dusk, then a cut: statistics run on up to it, and begin anew.
+    wide = landscape(97, 138)
+    pan = [wide[:, start : start + 130] for start in (0, 4, 8)]
+    frames = [*pan, 0.9 * pan[-1], 1.0 - landscape(97, 130)]
     frames = [np.float32(np.rint(255 * frame) / 255) for frame in frames]
     painter = ClipStylizer(stylizer, mix_weights(stylizer.styles, {"udnie": 1.0}))
     wanted = [painter(frame, 0.04 * index) for index, frame in enumerate(frames)]

@@ -31,6 +31,20 @@ def test_noise_motion_exposure_and_fades_are_no_cuts():
         assert cuts(frames) == [0]
 
 
+def test_exposure_is_told_from_what_moves_or_comes_in():
+    detector = CutDetector()
+    detector(0.8 * LAND)
+    assert detector.exposure == 0.0
+    detector(0.6 * LAND)
+    np.testing.assert_allclose(detector.exposure, np.log(0.6 / 0.8), atol=0.05)
+    entered = 0.6 * LAND
+    entered[:, 120:] = 0.0
+    detector(entered)
+    assert abs(detector.exposure) < 1e-6
+    detector(OTHER)
+    assert detector.exposure == 0.0
+
+
 def test_a_detector_goes_on_from_its_state():
     first, second = CutDetector(), CutDetector()
     first(LAND)
