@@ -33,14 +33,15 @@ _ENCODER_ERRORS = (
 """What Pillow raises for metadata that it can't write, depending on the format."""
 _FILE: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
+    # Runs alone: a quarter of the time for 2 % more, since paintings repeat little.
+    "PNG": {"compress_level": 1, "compress_type": zlib.Z_RLE},
     "WEBP": {"quality": 95},
     "AVIF": {"quality": 90, "subsampling": "4:4:4"},
 }
 """How Pillow writes the formats that offer a choice."""
 _SENT: dict[str, dict[str, Any]] = {
     "JPEG": _FILE["JPEG"],
-    # Huffman alone: half the time, and paintings hold few repetitions.
-    "PNG": {"compress_level": 1, "compress_type": zlib.Z_HUFFMAN_ONLY},
+    "PNG": _FILE["PNG"],
     "WEBP": {"quality": 95, "method": 2},
 }
 """The same for the network, where time counts more than size."""
