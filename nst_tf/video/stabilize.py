@@ -1,9 +1,7 @@
 """Pictures held still along the motion of the film.
 
 A mean of brushwork that disagrees is a blur. So the mean gets back the contrast, in the
-neighbourhood of each pixel, that the frame's own picture has. On a pan in The Scream,
-at a share of 0.75, the style error over that of frames painted alone is 1.43 with it,
-2.97 without.
+neighbourhood of each pixel, that the frame's own picture has.
 """
 
 from collections.abc import Mapping
