@@ -87,11 +87,16 @@ class Process:
     def __init__(self, command: list[str]) -> None:
         self.command, self.peak = command, 0
         self.program = command[2]
+        # Bytecode is kept as after an installation, whatever the shell says.
+        self.environment = dict(os.environ)
+        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
     def __call__(self) -> float:
         """Run it once; return the seconds."""
         start = time.perf_counter()
-        process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            self.command, stdout=subprocess.DEVNULL, env=self.environment
+        )
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
         if status:
