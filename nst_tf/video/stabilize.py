@@ -21,9 +21,9 @@ of what it did after ten frames, so no colour drifts away."""
 _NEAR = 25
 """Side in pixels of the neighbourhood in which contrast is kept."""
 _MOST = 1.1
-"""Factor by which contrast is raised at most, in each frame: what a mean of two pictures
-that have nothing in common loses at `SHARE`. More of it, or each colour by itself, breeds
-coloured specks where the motion is guessed, frame after frame."""
+"""Factor by which contrast is raised at most, in each frame: what a mean of two
+pictures that have nothing in common loses at `SHARE`. More of it, or each colour by
+itself, breeds coloured specks where the motion is guessed, frame after frame."""
 
 
 class Stabilized:

@@ -2,8 +2,8 @@
 
 Instance normalisation takes mean and variance from each frame, so whatever enters or
 leaves changes the tone of everything else. Here they are means over the last moments of
-the scene. Each frame's own count in at once; a new scene begins anew. Where the exposure
-changes, which instance normalisation takes out, the means follow at once.
+the scene. Each frame's own count in at once; a new scene begins anew. Where the
+exposure changes, which instance normalisation takes out, the means follow at once.
 """
 
 import math

@@ -194,8 +194,8 @@ class Stylizer:
 def tiles_beside(path: Path, card: Card) -> Path:
     """Return where a model's file for tiles lies, if there is one.
 
-    That of the file itself, such as `NAME-int8-tiles.tflite` of `NAME-int8.tflite`, else
-    that of the model.
+    That of the file itself, such as `NAME-int8-tiles.tflite` of `NAME-int8.tflite`,
+    else that of the model.
     """
     own = path.with_name(f"{path.stem}-tiles.tflite")
     return own if own.is_file() else path.with_name(f"{card.get('name')}-tiles.tflite")
