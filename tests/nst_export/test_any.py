@@ -146,10 +146,12 @@ def test_named_styles_are_in_the_files_and_in_files_of_one_style(
     )
     wanted = painted(network, photo, vector)
     for file in ("any.tflite", "any.onnx", "saved_model/any/1"):
-        stylizer = Stylizer.load(tmp_path / "more" / file)
+        # OpenVINO's bfloat16 is another test's.
+        engine = "onnxruntime" if "onnx" in file else "auto"
+        stylizer = Stylizer.load(tmp_path / "more" / file, engine=engine)
         assert stylizer.styles == ["night"]
         got = stylizer(photo, [0.0, 1.0])
-        np.testing.assert_allclose(got, wanted, atol=5e-2 if "onnx" in file else 1e-3)
+        np.testing.assert_allclose(got, wanted, atol=1e-3)
     assert card["styles"][0]["credit"] == "A. Painter"
     encoders = ["any-encoder.tflite", "any-encoder.onnx", "saved_model/any-encoder"]
     assert [file["file"] for file in card["files"][:3]] == encoders
