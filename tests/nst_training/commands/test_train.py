@@ -69,14 +69,26 @@ def test_a_model_a_log_and_previews_then_a_scorecard(recipe, tmp_path, capsys):
     assert "night: content" in said
 
 
-def test_tensorboard_gets_curves_and_previews(recipe, tmp_path, monkeypatch, capsys):
+def test_without_a_folder_the_recipe_names_it_and_tensorboard_gets_curves(
+    recipe, tmp_path, monkeypatch, capsys
+):
     import tensorflow as tf
     from tensorflow.core.util import event_pb2
 
-    out = tmp_path / "out"
-    flags = ("--steps", "4", "--log-every", "2", "--preview-every", "3")
-    flags += ("--tensorboard", "--quiet")
-    assert main(arguments(recipe, out, *flags)) == 0
+    monkeypatch.chdir(tmp_path)
+    command = ["train", recipe.name, "--photos", "photos", "--steps", "4"]
+    command += ["--log-every", "2", "--preview-every", "3"]
+    assert main([*command, "--tensorboard"]) == 0
+    out = Path("tiny")
+    model = out / "model.keras"
+    assert f"{model}: 4 steps" in capsys.readouterr().out
+    before = model.read_bytes()
+    assert main(command) == 2
+    assert "tiny holds a model already: name another" in capsys.readouterr().err
+    assert model.read_bytes() == before
+    assert main([*command, "--resume"]) == 0
+    assert "tiny is complete" in capsys.readouterr().err
+
     (path,) = (out / "tensorboard").iterdir()
     found = {}
     for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
@@ -97,7 +109,7 @@ def test_tensorboard_gets_curves_and_previews(recipe, tmp_path, monkeypatch, cap
     np.testing.assert_allclose(sheet / 255, saved, atol=1.5 / 255)
 
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    assert main(arguments(recipe, tmp_path / "other", *flags)) == 2
+    assert main(arguments(recipe, tmp_path / "other", "--tensorboard")) == 2
     assert "nst-tf[tensorboard]" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
 
@@ -156,20 +168,6 @@ def test_a_painting_is_a_recipe_too_and_a_sweep_multiplies_it(recipe, tmp_path):
     assert main(arguments(painting, tmp_path / "out", *flags)) == 0
     card = json.loads((tmp_path / "out" / "model.json").read_text())
     assert [s["name"] for s in card["styles"]] == ["night-x0_5", "night-x2"]
-
-
-def test_without_a_folder_the_recipe_names_it(recipe, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    command = ["train", recipe.name, "--photos", "photos", "--steps", "1"]
-    assert main([*command, "--preview-every", "0"]) == 0
-    model = Path("tiny") / "model.keras"
-    assert f"{model}: 1 steps" in capsys.readouterr().out
-    before = model.read_bytes()
-    assert main(command) == 2
-    assert "tiny holds a model already: name another" in capsys.readouterr().err
-    assert model.read_bytes() == before
-    assert main([*command, "--resume"]) == 0
-    assert "tiny is complete" in capsys.readouterr().err
 
 
 def test_an_unfinished_run_is_not_overwritten_by_mistake(recipe, tmp_path, capsys):
