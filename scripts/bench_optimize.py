@@ -13,7 +13,6 @@ import dataclasses
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from peak import peak_memory
 
 from nst_tf.settings.loss import Network
 
@@ -174,7 +174,7 @@ def memory_child(height: int, width: int, network: Network) -> None:
     image, style = noise(height, width), noise(height, height)
     result = optimize_image(image, style, settings)
     measure_loss(result.pixels, image, style, settings)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    print(peak_memory())
 
 
 def time_to_loss(given: argparse.Namespace) -> None:

@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from peak import peak_memory
 
 from scripts.bench_peer import Peer, has_torch
 
@@ -180,7 +180,7 @@ def memory_child(model: Path, photo: Path) -> None:
     start = time.perf_counter()
     command = ["stylize", str(photo), "--model", str(model), "--style", style]
     code = nst([*command, "-o", str(photo.with_name("out.jpg")), "--quiet"])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = peak_memory()
     print(peak, time.perf_counter() - start)
     sys.exit(code)
 

@@ -8,7 +8,6 @@
 import argparse
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from peak import peak_memory
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -149,7 +149,7 @@ def memory_child(height: int, width: int, limit: str) -> None:
         image, style, settings, observer=lambda step: times.append(step.seconds)
     )
     measure_loss(result.pixels, image, style, settings)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_memory() / 2**20
     print(
         f"Peak of a run at {width}x{height}, memory {limit}: {peak:.2f} GiB  (< 4);"
         f" {times[2] - times[1]:.0f} s a step"

@@ -7,13 +7,13 @@ where an interpreter with torch is at hand.
 import argparse
 import os
 import platform
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from peak import peak_memory
 
 from nst_training.settings import LOSS
 from scripts.bench_peer import Peer, has_torch
@@ -61,7 +61,7 @@ def main() -> None:
     if photos is not None:
         both = np.divide(times["nst-tf, photographs"], times["nst-tf"])
         print(f"photographs / repeated batch = {float(np.median(both)):.3f}  (<= 1.05)")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_memory() / 2**20
     print(f"peak memory {peak:.2f} GiB  (< 6)")
 
 

@@ -101,13 +101,12 @@ def memory(folder: Path, lengths: list[int]) -> None:
         write(folder / PLAIN, 64, 48, count)
         words = ["video", str(folder / PLAIN), "--style", "udnie", "--quiet", "-o"]
         program = (
-            "import sys; from nst_tf.cli import main; code = main(sys.argv[1:]);"
-            # Not resource.getrusage: that counts what the parent had at the fork.
-            "lines = open('/proc/self/status').read().splitlines();"
-            "print(next(x for x in lines if x.startswith('VmHWM')).split()[1]);"
-            "sys.exit(code)"
+            "import sys; sys.path.append(sys.argv.pop(1));"
+            "from nst_tf.cli import main; from peak import peak_memory;"
+            "code = main(sys.argv[1:]); print(peak_memory()); sys.exit(code)"
         )
-        command = [sys.executable, "-c", program, *words, str(folder / "out.mp4")]
+        here = str(Path(__file__).resolve().parent)
+        command = [sys.executable, "-c", program, here, *words, str(folder / "out.mp4")]
         found = subprocess.run(command, check=True, capture_output=True, text=True)
         peaks.append(int(found.stdout.split()[-1]) / 2**10)
         print(f"64x48, {count} frames: peak {peaks[-1]:.0f} MiB")

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from nst_export.card import embed, extract, make_card
+from nst_export.card import embed, make_card
 from nst_export.formats.litert import to_litert
 from nst_export.runtime import tiling
 from nst_export.runtime.engines.litert import LiteRTTiles
@@ -53,16 +53,15 @@ def test_a_sample_takes_patches_from_everywhere():
     assert tiling.sample(photo[:100]).shape[0] == 100
 
 
-def test_a_file_has_its_own_file_for_tiles_or_that_of_its_model(folder):
-    model = extract((folder / "pair.tflite").read_bytes())
-    model["name"] = "pair"
-    whole = folder / "pair-tiles.tflite"
-    assert tiles_beside(folder / "pair.tflite", model) == whole
-    assert tiles_beside(folder / "pair-int8.tflite", model) == whole
-    own = folder / "pair-int8-tiles.tflite"
-    own.write_bytes(whole.read_bytes())
-    assert tiles_beside(folder / "pair-int8.tflite", model) == own
-    assert tiles_beside(folder / "pair.tflite", model) == whole
+def test_a_file_has_its_own_file_for_tiles_or_that_of_its_model(tmp_path):
+    card = {"name": "pair"}
+    whole, own = tmp_path / "pair-tiles.tflite", tmp_path / "pair-int8-tiles.tflite"
+    whole.touch()
+    assert tiles_beside(tmp_path / "pair.tflite", card) == whole
+    assert tiles_beside(tmp_path / "pair-int8.tflite", card) == whole
+    own.touch()
+    assert tiles_beside(tmp_path / "pair-int8.tflite", card) == own
+    assert tiles_beside(tmp_path / "pair.tflite", card) == whole
 
 
 class Exact:
