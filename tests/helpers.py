@@ -140,6 +140,23 @@ def value(tensor):
     return ops.convert_to_numpy(tensor)
 
 
+def gradient_of(loss, x):
+    """Differentiate with the backend's own machinery."""
+    import keras
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return np.asarray(jax.grad(loss)(x))
+    import tensorflow as tf
+
+    variable = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(variable)
+        result = loss(variable)
+    return tape.gradient(result, variable).numpy()
+
+
 def mixes(rng, batch, rows=3):
     """Return random weights of styles that add up to one, float32 `[batch, rows]`."""
     weights = rng.random((batch, rows)).astype("float32")

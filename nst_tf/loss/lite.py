@@ -12,6 +12,7 @@ References:
 import keras
 import numpy as np
 
+from nst_tf.backend.convolution import WideConv2D
 from nst_tf.loss.choice import LITE
 from nst_tf.loss.geometry import Geometry
 from nst_tf.loss.lite_weights import Factors, read_lite
@@ -64,7 +65,7 @@ def _layers(
 ) -> list[keras.layers.Layer]:
     """Return the Keras layers of one layer."""
     whole = factors.mix is None
-    spatial = keras.layers.Conv2D(
+    spatial = WideConv2D(
         factors.kernel.shape[-1],
         3,
         padding="same" if padding == "zero" else "valid",

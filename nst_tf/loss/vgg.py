@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from nst_tf.backend.convolution import WideConv2D
 from nst_tf.backend.slicing import mirrored
 from nst_tf.loss.geometry import FeatureLayer, Geometry
 from nst_tf.loss.weights import load_weights
@@ -107,7 +108,7 @@ def build_vgg(
 def _convolution(
     layer: FeatureLayer, padding: Padding, dtype: str
 ) -> keras.layers.Conv2D:
-    return keras.layers.Conv2D(
+    return WideConv2D(
         layer.channels,
         3,
         padding="same" if padding == "zero" else "valid",

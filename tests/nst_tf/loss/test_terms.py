@@ -9,7 +9,7 @@ from nst_tf.loss.content import content_loss
 from nst_tf.loss.conventions import default_layer_weights
 from nst_tf.loss.style.gram import gram_matrix, style_loss
 from nst_tf.loss.variation import total_variation
-from tests.helpers import value
+from tests.helpers import gradient_of, value
 
 RNG = np.random.default_rng(0)
 F = RNG.standard_normal((2, 5, 4, 3)).astype("float32")
@@ -172,21 +172,6 @@ def check_gradient(loss, x):
         expected = (ahead - behind) / (2 * step)
         got = float((gradient * direction).sum())
         assert got == pytest.approx(expected, rel=2e-2, abs=2e-3 * abs(ahead))
-
-
-def gradient_of(loss, x):
-    """Differentiate with the backend's own machinery."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return np.asarray(jax.grad(loss)(x))
-    import tensorflow as tf
-
-    variable = tf.constant(x)
-    with tf.GradientTape() as tape:
-        tape.watch(variable)
-        result = loss(variable)
-    return tape.gradient(result, variable).numpy()
 
 
 def test_default_lambdas_are_those_of_the_conventions():
