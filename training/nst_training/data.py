@@ -19,7 +19,7 @@ import numpy as np
 
 from nst_tf.imaging.crop import load_crop
 from nst_tf.imaging.folder import Folder
-from nst_tf.settings.checks import InputError
+from nst_tf.settings.checks import MIN_SIDE, InputError
 from nst_training.augment import DRAWS, NOISE
 from nst_training.bucket import Bucket
 from nst_training.workers.share import ALL, Share
@@ -118,6 +118,29 @@ def open_source(photos: str, *, data_dir: Path | None = None) -> Source:
     if "://" in photos:
         return Bucket(photos)
     return Folder(Path(photos))
+
+
+def check_usable(photos: Folder) -> None:
+    """Look for one photograph that can be read, before much is done for the others.
+
+    Raises:
+        InputError: The first hundred are broken, or all of them.
+    """
+    broken: dict[str, str] = {}
+    for file in photos.files[:_HOPELESS]:
+        try:
+            load_crop(file, MIN_SIDE, np.random.default_rng(0))
+            return
+        except InputError as error:
+            broken[str(file)] = str(error)
+    raise _hopeless(broken)
+
+
+def _hopeless(broken: dict[str, str]) -> InputError:
+    return InputError(
+        f"none of {len(broken)} photographs can be used; for example:"
+        f" {next(iter(broken.values()))}"
+    )
 
 
 class Batches:
@@ -228,11 +251,7 @@ class Batches:
             good = [crop for crop in group(ahead).crops(every) if crop is not None]
             if good:
                 return good
-        problem = next(iter(self.broken.values()))
-        self.problem = InputError(
-            f"none of {len(self.broken)} photographs can be used; for example:"
-            f" {problem}"
-        )
+        self.problem = _hopeless(self.broken)
         raise self.problem
 
     def _crop(

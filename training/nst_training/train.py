@@ -27,7 +27,7 @@ from nst_tf.settings.network import NetworkSettings
 from nst_training.bucket import THREADS, Bucket
 from nst_training.budget import ContentBudget
 from nst_training.callbacks import Preview, TrainedWeights
-from nst_training.data import Batches, Source
+from nst_training.data import Batches, Source, check_usable
 from nst_training.distribute import gpus, spread
 from nst_training.events import Observer, Trained, TrainStep
 from nst_training.feed import dataset_of
@@ -129,6 +129,8 @@ class _Run:
     ) -> None:
         if in_memory and not isinstance(source, Folder):
             raise InputError("only photographs of a folder can be held in memory")
+        if isinstance(source, Folder):
+            check_usable(source)
         self.in_memory, self.workers = in_memory, workers
         self.settings, self.source, self.folder = settings, source, folder
         self.base = base

@@ -221,7 +221,10 @@ def test_photographs_that_are_not_there_are_refused(recipe, tmp_path, capsys):
         assert message in capsys.readouterr().err
 
 
-def test_folders_of_broken_files_are_refused(recipe, tmp_path, capsys):
+def test_folders_of_broken_files_are_refused_before_anything_is_built(
+    recipe, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("nst_training.train.Objectives", None)
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.jpg").write_text("text")
     command = ["train", str(recipe), "--photos", str(tmp_path / "bad")]
