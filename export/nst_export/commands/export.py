@@ -178,8 +178,7 @@ def _web(job: Job, sizes: tuple[str, ...]) -> int:
 
     model = job.model
     if is_shipped(model):
-        # Not all GPUs take weights of int8.
-        model = bundled("any-float16" if str(model) == "any" else str(model))
+        model = bundled(str(model))
     with console.silence():
         export_web(model, job.output)
     if not job.quiet:

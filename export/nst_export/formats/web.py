@@ -36,9 +36,14 @@ _PACKAGES = {
     "580Tmk78pC2kT39A9OYBVdFawteZ/sI1kQ==",
 }
 """What is fetched from the npm registry, and the SHA-512 that it must have."""
-_WASM = ("litert_wasm_internal", "litert_wasm_compat_internal")
-"""With relaxed SIMD, and for browsers without it; both single-threaded, which needs no
-special headers of the server."""
+_WASM = (
+    "litert_wasm_threaded_internal",
+    "litert_wasm_internal",
+    "litert_wasm_compat_internal",
+)
+"""With threads, for pages that are isolated (see `isolate.js`); with relaxed SIMD; for
+browsers without it. A browser fetches one of them."""
+_FILES = ("index.html", "page.css", "page.js", "worker.js", "isolate.js", "icon.svg")
 MAX_SIZE = 1024
 """Largest long side that the page offers."""
 
@@ -91,7 +96,7 @@ def write_web(
         any_painting = {"rows": [to_text(row) for row in stylizer.rows]}
     (folder / "styles").mkdir(parents=True, exist_ok=True)
     _write_litert(folder / "litert")
-    for name in ("index.html", "page.css", "page.js", "worker.js", "icon.svg"):
+    for name in _FILES:
         shutil.copyfile(PAGE / name, folder / name)
     shutil.copyfile(PAGE / "engine_browser.js", folder / "engine.js")
     (folder / "model.tflite").write_bytes(data)

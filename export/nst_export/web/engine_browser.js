@@ -2,6 +2,7 @@
 
 export async function open(progress) {
   progress("Loading the model");
+  await isolate();
   const model = await (await fetch("model.json")).json();
   const worker = new Worker("worker.js");
   const waiting = new Map();
@@ -24,7 +25,7 @@ export async function open(progress) {
     count += 1;
   });
   const wanted = new URLSearchParams(location.search).get("accelerator");
-  const { accelerator } = await ask({ kind: "open", accelerator: wanted });
+  const { accelerator, threads } = await ask({ kind: "open", accelerator: wanted });
   const rows = model.rows?.map(numbers); // Of a model for any painting.
   const names = model.styles.map((style) => style.name);
 
@@ -56,10 +57,33 @@ export async function open(progress) {
     bring: rows ? bring : null,
     styles: model.styles,
     maxSize: model.maxSize,
-    where: `in this browser (${accelerator === "webgpu" ? "WebGPU" : "WebAssembly"});`
-      + " no picture leaves it",
+    where: `in this browser (${kind(accelerator, threads)}); no picture leaves it`,
     paint,
   };
+}
+
+const PATIENCE = 2000; // Milliseconds after which the page goes on as it is.
+
+// Have the page isolated by a service worker, after which it is loaded once more: painting
+// takes several threads then. Where that can't be, it takes one.
+async function isolate() {
+  if (self.crossOriginIsolated || !navigator.serviceWorker) return;
+  try {
+    if (sessionStorage.getItem("isolated")) return; // Tried, in vain.
+    sessionStorage.setItem("isolated", "tried");
+    await navigator.serviceWorker.register("isolate.js");
+    const late = new Promise((resolve) => setTimeout(resolve, PATIENCE));
+    if (!await Promise.race([navigator.serviceWorker.ready, late])) return;
+  } catch {
+    return; // Private windows, policies.
+  }
+  location.reload();
+  await new Promise(() => {});
+}
+
+function kind(accelerator, threads) {
+  if (accelerator === "webgpu") return "WebGPU";
+  return threads > 1 ? `WebAssembly, ${threads} threads` : "WebAssembly";
 }
 
 function numbers(text) {

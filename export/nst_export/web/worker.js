@@ -5,8 +5,9 @@ const KEPT = 3; // Sizes whose compiled model is kept.
 const MULTIPLE = 4; // What both sides must be multiples of.
 const SEEN = 320, LONGEST = 1280; // Short side at which paintings are seen, longest side.
 const MEMORY = 0.5; // Seconds after which a frame's statistics count 1/e of what they did.
+const MOST_THREADS = 4; // Of a model; more gain little, and slow cores hold fast ones up.
 const compiled = new Map();
-let litert, accelerator;
+let litert, accelerator, threads;
 let painter, framer, encoder; // Files as { name, bytes, sizes }.
 let last = { clip: null }; // What the next frame of a clip depends on.
 let before = Promise.resolve();
@@ -26,12 +27,34 @@ self.onmessage = ({ data }) => {
 async function open({ accelerator: wanted }) {
   litert = await import("./litert/index.js");
   painter = await loaded("model.tflite", "sizes.json");
-  const base = new URL("litert/wasm/", self.location).href;
-  self.Module = { locateFile: (name) => base + name }; // Else beside this file.
-  await litert.loadLiteRt(base);
+  threads = await loadLiteRt(new URL("litert/wasm/", self.location).href);
   accelerator = wanted ?? "webgpu";
   if (accelerator === "webgpu" && !await hasGpu()) accelerator = "wasm";
-  return { accelerator };
+  return { accelerator, threads };
+}
+
+// Load the WebAssembly; where the page is isolated, that which has threads.
+async function loadLiteRt(base) {
+  const count = Math.min(navigator.hardwareConcurrency ?? 1, MOST_THREADS);
+  const module = { locateFile: (name) => base + name }; // Else beside this file.
+  if (self.crossOriginIsolated && count > 1) {
+    // It begins a worker for each core, and for ever waits for those of a model that find
+    // none: so as many as all models can have.
+    const workers = (KEPT + 2) * (count - 1);
+    Object.defineProperty(navigator, "hardwareConcurrency", { value: workers, configurable: true });
+    self.Module = { ...module, mainScriptUrlOrBlob: `${base}litert_wasm_threaded_internal.js` };
+    try {
+      await litert.loadLiteRt(base, { threads: true });
+      return count;
+    } catch { // Without relaxed SIMD there are no threads.
+      litert.unloadLiteRt();
+    } finally {
+      delete navigator.hardwareConcurrency;
+    }
+  }
+  self.Module = module;
+  await litert.loadLiteRt(base);
+  return 1;
 }
 
 async function loaded(file, rules) {
@@ -61,14 +84,18 @@ async function modelFor(file, width, height) {
     }
     const bytes = sized(file, width, height);
     try {
-      model = await litert.loadAndCompile(bytes, { accelerator });
+      model = await compile(bytes, accelerator);
     } catch (error) { // What a GPU can't run, the processor can.
       if (accelerator === "wasm") throw error;
-      model = await litert.loadAndCompile(bytes, { accelerator: "wasm" });
+      model = await compile(bytes, "wasm");
     }
   }
   compiled.set(key, model); // The last one is the newest.
   return model;
+}
+
+function compile(bytes, accelerator) {
+  return litert.loadAndCompile(bytes, { accelerator, cpuOptions: { numThreads: threads } });
 }
 
 // A file with the shapes of one size: each number is ratio * side + offset.
@@ -97,8 +124,7 @@ async function encode({ rgba, width, height }) {
   }
   const rows = along(pixels, width, height, wide); // [wide, height, 3]
   const small = along(rows, height, wide, high).map((x) => Math.min(Math.max(x, 0), 1));
-  const model = await litert.loadAndCompile(
-    sized(encoder, wide, high), { accelerator: "wasm" });
+  const model = await compile(sized(encoder, wide, high), "wasm");
   const image = new litert.Tensor(small, [1, high, wide, 3]);
   try {
     const [{ name }] = model.getInputDetails();

@@ -16,7 +16,8 @@ from tests.serving import encoded, serving
 
 
 @pytest.fixture(scope="module")
-def chromium():
+def browsers():
+    """Start Chromium with flags."""
     names = ("chromium", "chromium-headless-shell", "google-chrome")
     path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
@@ -24,9 +25,14 @@ def chromium():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
+        yield functools.partial(playwright.chromium.launch, executable_path=path)
+
+
+@pytest.fixture(scope="module")
+def chromium(browsers):
+    browser = browsers(args=FLAGS)
+    yield browser
+    browser.close()
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

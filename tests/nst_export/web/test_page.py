@@ -45,6 +45,71 @@ def test_the_painting_is_what_python_paints(page, photo, stylizer):
     assert re.match(r"130 . 97, \d", page.inner_text("#figures"))
 
 
+ALONE = pytest.mark.parametrize("address", ["browser"], indirect=True)
+WHERE = "document.getElementById('where').textContent"
+
+
+@ALONE
+@pytest.mark.parametrize("workers", ["allow", "block"])
+def test_a_page_that_is_isolated_paints_with_threads(
+    chromium, address, photo, stylizer, workers
+):
+    context = chromium.new_context(service_workers=workers)
+    page = context.new_page()
+    page.goto(f"{address}/?accelerator=wasm")
+    page.wait_for_selector("body[data-ready=yes]")
+    count = min(os.cpu_count(), 4) if workers == "allow" else 1
+    assert page.evaluate("crossOriginIsolated") == (workers == "allow")
+    threads = f", {count} threads" if count > 1 else ""
+    assert page.evaluate(WHERE).startswith(f"in this browser (WebAssembly{threads});")
+    give(page, photo)
+    pixels = decoded(photo.read_bytes())
+    shares = {stylizer.styles[0]: 1.0}
+    assert (
+        psnr(canvas(page), stylizer(pixels, mix_weights(stylizer.styles, shares))) > 50
+    )
+    context.close()
+
+
+GPU = (
+    *("--no-sandbox", "--no-first-run", "--ignore-gpu-blocklist"),
+    *("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"),
+    *("--use-angle=swiftshader", "--enable-features=Vulkan"),
+)
+"""WebGPU computed by the processor."""
+PAINT = """async ({ text, style }) => {
+  const engine = await (await import('./engine.js')).open(() => {});
+  const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+  const photo = await createImageBitmap(new Blob([bytes]));
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [photo.width, photo.height];
+  const context = canvas.getContext('2d');
+  context.drawImage(photo, 0, 0);
+  const wish = { mix: { [style]: 1 }, strength: 1 };
+  const { image } = await engine.paint({ canvas }, wish);
+  context.drawImage(image, 0, 0);
+  return [engine.where, canvas.toDataURL('image/png').split(',')[1]];
+}"""
+
+
+def test_webgpu_paints_what_python_paints(browsers, folder, photo, stylizer):
+    browser = browsers(args=GPU)
+    given = {"text": base64.b64encode(photo.read_bytes()).decode(), "style": "udnie"}
+    with still(folder) as where:
+        page = browser.new_page()
+        page.goto(where)
+        page.wait_for_selector("body[data-ready=yes]")
+        adapter = page.evaluate("navigator.gpu?.requestAdapter().then(Boolean)")
+        said, picture = page.evaluate(PAINT, given)
+        browser.close()
+    if not adapter:
+        pytest.skip("this Chromium has no WebGPU")
+    assert said.startswith("in this browser (WebGPU);")
+    pixels = decoded(photo.read_bytes())
+    expected = stylizer(pixels, mix_weights(stylizer.styles, {"udnie": 1.0}))
+    assert psnr(decoded(base64.b64decode(picture))[..., :3], expected) > 45
+
+
 SHIFTS = """
 window.shifts = 0;
 new PerformanceObserver((list) => {

@@ -2,6 +2,8 @@
 
 import contextlib
 
+import pytest
+
 from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
 from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer, bundled
@@ -29,6 +31,28 @@ def painted_anew(page):
     yield
     until(page, f"{count} > {before}")
     settled(page)
+
+
+MANY_SIZES = """(async () => {
+  const engine = await (await import('./engine.js')).open(() => {});
+  const canvas = new OffscreenCanvas(64, 64), names = [];
+  for (let count = 0; count < 16; count += 1) {
+    canvas.width = 64 + 8 * (count * 7 % 16);
+    canvas.getContext('2d').fillRect(0, 0, 9, 9);
+    const own = count % 4 || await engine.bring({ canvas, name: `${count}` });
+    if (own.name) names.push(own.name);
+    const clip = count % 3 === 1 ? { name: 'a', seconds: count } : undefined;
+    await engine.paint({ canvas }, { mix: { [names.at(-1)]: 1 }, strength: 1, clip });
+  }
+  window.painted = canvas.width;
+})(); 0"""
+
+
+@pytest.mark.parametrize("any_address", ["browser"], indirect=True)
+def test_no_model_waits_for_threads_that_others_have(chromium, any_address):
+    for page in opened(chromium, any_address, DESKTOP):
+        page.evaluate(MANY_SIZES)
+        until(page, "window.painted === 64 + 8 * (15 * 7 % 16)")
 
 
 def test_my_own_painting_is_what_python_paints(
