@@ -1,20 +1,23 @@
 // A service worker that isolates the page, which threads of WebAssembly ask for, where the
-// server sends no such headers. It keeps nothing.
+// server sends no such headers. It keeps nothing, and leaves other pages below its folder alone.
+
+const OWN = /^(|index\.html|worker\.js|litert\/.*)$/;
+const folder = new URL("./", self.location).href;
 
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 self.addEventListener("fetch", (event) => {
-  if (new URL(event.request.url).origin !== self.location.origin) return;
+  const [address] = event.request.url.split(/[?#]/);
+  if (!address.startsWith(folder) || !OWN.test(address.slice(folder.length))) return;
   event.respondWith(isolated(event.request));
 });
 
 async function isolated(request) {
   const answer = await fetch(request);
-  if (answer.type === "opaqueredirect") return answer;
+  if (!answer.ok) return answer;
   const headers = new Headers(answer.headers);
   headers.set("Cross-Origin-Opener-Policy", "same-origin");
   headers.set("Cross-Origin-Embedder-Policy", "require-corp");
   const { status, statusText } = answer;
-  const body = [204, 205, 304].includes(status) ? null : answer.body;
-  return new Response(body, { status, statusText, headers });
+  return new Response(answer.body, { status, statusText, headers });
 }
