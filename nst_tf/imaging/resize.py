@@ -21,7 +21,12 @@ def fit_within(
 
 
 def resize(
-    pixels: np.ndarray, width: int, height: int, *, resample: Resample = "lanczos"
+    pixels: np.ndarray,
+    width: int,
+    height: int,
+    *,
+    resample: Resample = "lanczos",
+    gap: float | None = None,
 ) -> np.ndarray:
     """Resize float32 `[H, W, 3]` or `[H, W]` in float, without rounding to 8 bits.
 
@@ -30,14 +35,17 @@ def resize(
         width: Pixels of the result.
         height: Pixels of the result.
         resample: Antialiased filter.
+        gap: Average whole blocks of pixels before, as long as this many times the
+            result's size is left: from 3 on it can hardly be told.
     """
     if pixels.shape[:2] == (height, width):
         return pixels
     method = Image.Resampling[resample.upper()]
     planes = pixels[..., None] if pixels.ndim == 2 else pixels
+    images = (Image.fromarray(planes[..., k]) for k in range(planes.shape[-1]))
     resized = [
-        np.asarray(Image.fromarray(planes[..., k]).resize((width, height), method))
-        for k in range(planes.shape[-1])
+        np.asarray(image.resize((width, height), method, reducing_gap=gap))
+        for image in images
     ]
     result = np.clip(np.stack(resized, axis=-1), 0.0, 1.0).astype("float32")
     return result[..., 0] if pixels.ndim == 2 else result

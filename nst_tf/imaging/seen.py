@@ -7,6 +7,8 @@ from nst_tf.settings.checks import MIN_SIDE, InputError
 
 SIDE = 320
 """Short side in pixels."""
+ENOUGH = 2 * SIDE
+"""Short side that a painting needs in its file to be seen so; see `load_image`."""
 _MULTIPLE = 4
 """What both sides are multiples of, as those of files for browsers must be."""
 _LONGEST = 4
@@ -32,5 +34,5 @@ def seen(painting: np.ndarray) -> np.ndarray:
         min(_LONGEST * SIDE, _MULTIPLE * round(scale * side))
         for side in (width, height)
     ]
-    small: np.ndarray = resize(painting, *sides)[None].astype("float32")
+    small: np.ndarray = resize(painting, *sides, gap=3.0)[None].astype("float32")
     return small

@@ -60,6 +60,14 @@ def words(*parts):
     return [str(part) for part in parts]
 
 
+def test_a_large_file_is_seen_as_its_pixels_are(encoder, tmp_path):
+    art = np.kron(scene(240, 320, seed=9), np.ones((6, 6, 1), "float32"))
+    path = tmp_path / "large.jpg"
+    save_image(path, art)
+    found, expected = encoder(path), encoder(load_image(path).pixels)
+    assert np.abs(found - expected).max() < 0.02 * np.abs(expected).max()
+
+
 def test_rows_become_vectors_and_back(for_any):
     network = for_any[0]
     vectors = vectors_of(network)

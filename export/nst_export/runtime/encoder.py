@@ -72,8 +72,11 @@ class PaintingEncoder:
         Raises:
             InputError: It is none, or too small.
         """
-        from nst_tf.imaging.seen import seen  # Pillow, which --help needs not.
+        from nst_tf.imaging.read import load_image  # Pillow, which --help needs not.
+        from nst_tf.imaging.seen import ENOUGH, seen
 
+        if isinstance(painting, (str, PathLike)):
+            painting = load_image(painting, least=ENOUGH)
         return self.vector(seen(as_pixels(painting, "the painting")))
 
     def vector(self, view: np.ndarray) -> np.ndarray:

@@ -75,6 +75,7 @@ def _guests(path: Path, model: Stylizer, files: Sequence[str]) -> list[StyleVect
             f" {', '.join(model.styles)}, and takes no {files[0]}"
         )
     from nst_tf.imaging.read import load_image  # Pillow, which --help needs not.
+    from nst_tf.imaging.seen import ENOUGH
 
     encoder: PaintingEncoder | None = None
     found: list[StyleVector] = []
@@ -82,7 +83,7 @@ def _guests(path: Path, model: Stylizer, files: Sequence[str]) -> list[StyleVect
         if file.endswith(SUFFIX):
             guest = read_style(Path(file), model.card)
         else:
-            pixels = load_image(Path(file)).pixels
+            pixels = load_image(Path(file), least=ENOUGH).pixels
             encoder = encoder or PaintingEncoder(encoder_beside(path, model.card))
             if encoder.network != model.card.get("network"):
                 raise InputError(f"the encoder beside {path} is another model's")

@@ -14,6 +14,7 @@ from nst_export.runtime.stylizer import Stylizer
 from nst_export.server.clips import Clips
 from nst_export.server.statistics import Statistics
 from nst_tf.imaging.read import decode_image
+from nst_tf.imaging.seen import ENOUGH
 from nst_tf.settings.checks import InputError
 from nst_tf.style_file import SUFFIX, StyleVector, read_style
 
@@ -71,7 +72,9 @@ class Served:
         key = hashlib.sha256(painting).hexdigest()
         found = self._vectors.get(key)
         if found is None:
-            pixels, _ = decode_image(painting, max_pixels=most, name="the painting")
+            pixels, _ = decode_image(
+                painting, least=ENOUGH, max_pixels=most, name="the painting"
+            )
             found = self.encoders[worker].style(pixels, PAINTING)
         with self._lock:
             self._vectors[key] = found

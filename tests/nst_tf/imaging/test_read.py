@@ -37,6 +37,18 @@ def test_a_small_picture_keeps_its_size(size):
     np.testing.assert_allclose(found.alpha, values[..., 3], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("kind", "least", "side"),
+    [("JPEG", 16, 16), ("JPEG", 17, 32), ("JPEG", 100, 64), ("PNG", 16, 64)],
+)
+def test_a_jpeg_comes_out_no_smaller_than_what_is_enough(kind, least, side):
+    data = noise_file(kind)
+    found = decode_image(data, least=least).pixels
+    assert found.shape == (side, side, 3)
+    whole = decode_image(data).pixels
+    np.testing.assert_allclose(found.mean(), whole.mean(), atol=0.02)
+
+
 def test_bytes_are_refused_for_what_they_are():
     with pytest.raises(FormatError, match=r"the photo is empty \(0 bytes\)"):
         decode_image(b"", name="the photo")

@@ -128,3 +128,12 @@ def test_reduce_leaves_small_pictures_alone():
     np.testing.assert_array_equal(reduce(picture, 16), resize(picture, 16, 10))
     for size in (WIDTH, 1000):
         np.testing.assert_array_equal(reduce(picture, size), picture)
+
+
+def test_averaging_blocks_before_can_hardly_be_told():
+    pixels = scene(600, 800, seed=3)
+    found, exact = (resize(pixels, 80, 60, gap=gap) for gap in (3.0, None))
+    assert 0 < np.square(found - exact).mean() < 1e-4  # 40 dB.
+    np.testing.assert_array_equal(
+        resize(pixels, 300, 220, gap=3.0), resize(pixels, 300, 220)
+    )

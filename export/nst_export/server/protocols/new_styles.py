@@ -19,6 +19,7 @@ from nst_export.server.protocols.pictures import (
 )
 from nst_export.server.service import HttpError, Service, json_response
 from nst_tf.imaging.read import decode_image
+from nst_tf.imaging.seen import ENOUGH
 
 FIELDS = ("model", "name", "credit", "licence")
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
@@ -80,7 +81,10 @@ def _add(
     """Make a style of a painting, keep and serve it."""
     with refusing():
         pixels, _ = decode_image(
-            painting, max_pixels=service.settings.max_pixels, name="the painting"
+            painting,
+            least=ENOUGH,
+            max_pixels=service.settings.max_pixels,
+            name="the painting",
         )
         style = model.encoders[worker].style(pixels, fields["name"])
         credit, licence = (fields.get(key, "") for key in ("credit", "licence"))
