@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from nst_tf.backend.precision import has_gpu
+from nst_tf.backend.precision import cpu_has_amx, has_gpu
 from nst_tf.backend.slicing import slice_map
 
 Tensor = Any
@@ -42,5 +42,5 @@ class WideConv2D(keras.layers.Conv2D):
         return slice_map(super().call(wider), columns=slice(0, out))
 
     def _concerned(self) -> bool:
-        on_cpu = keras.backend.backend() == "tensorflow" and not has_gpu()
-        return on_cpu and self.compute_dtype == "bfloat16"
+        half = self.compute_dtype == "bfloat16" and cpu_has_amx()
+        return half and keras.backend.backend() == "tensorflow" and not has_gpu()
