@@ -4,19 +4,15 @@ With threads, which an isolated page may have, and with one; in turn, in one Chr
 """
 
 import argparse
-import contextlib
-import functools
-import http.server
 import os
 import platform
-import shutil
 import tempfile
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from scripts.page import find_chromium, still
 
 PAINT = """async ([width, height, rounds]) => {
   const engine = await (await import('./engine.js')).open(() => {});
@@ -44,19 +40,21 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=(512, 512))
     parser.add_argument("--rounds", type=int, default=7)
     given = parser.parse_args()
+    path = find_chromium()
+    if path is None:
+        parser.error("Chromium is not installed (apt-get install chromium)")
     from playwright.sync_api import sync_playwright
 
     from nst_export.formats.web import export_web
     from nst_export.runtime.stylizer import bundled
 
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs")
-    path = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))))
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         export_web(given.model or bundled(), Path(name) / "site")
         flags = ["--no-sandbox", "--disable-gpu"]
         browser = playwright.chromium.launch(executable_path=path, args=flags)
         times: dict[str, list[float]] = {}
-        with served(Path(name) / "site") as where:
+        with still(Path(name) / "site") as where:
             for workers in ("block", "allow") * 3:
                 context = browser.new_context(service_workers=workers)
                 said, found = painted(context.new_page(), where, given)
@@ -75,25 +73,6 @@ def painted(page: Any, where: str, given: argparse.Namespace) -> tuple[str, Any]
     page.wait_for_selector("body[data-ready=yes]")
     found: tuple[str, Any] = page.evaluate(PAINT, [*given.size, given.rounds])
     return found
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a word."""
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-@contextlib.contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve the files of a folder; yield the address."""
-    handler = functools.partial(Quiet, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 if __name__ == "__main__":

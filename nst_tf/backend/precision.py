@@ -1,6 +1,5 @@
 """Which arithmetic the extractor runs in, and how it is compiled."""
 
-import functools
 from pathlib import Path
 
 import keras
@@ -37,7 +36,6 @@ def cpu_has_amx(cpuinfo: Path = CPUINFO) -> bool:
     return _AMX in _cpu_flags(cpuinfo)
 
 
-@functools.cache
 def _cpu_flags(cpuinfo: Path) -> frozenset[str]:
     try:
         lines = cpuinfo.read_text().splitlines()

@@ -17,7 +17,9 @@ _OVER = 0.01
 """How far floats may lie outside 0..1, which resizing and half precision make them."""
 
 
-def as_pixels(value: PictureLike, name: str = "the picture") -> np.ndarray:
+def as_pixels(
+    value: PictureLike, name: str = "the picture", *, least: int | None = None
+) -> np.ndarray:
     """Return what a caller gave as float32 `[H, W, 3]`, RGB 0..1.
 
     What can be meant in one way alone is converted: uint8 and uint16 by their range,
@@ -28,6 +30,7 @@ def as_pixels(value: PictureLike, name: str = "the picture") -> np.ndarray:
         value: An array, a path of an image file, a `Picture` or a Pillow image (whose
             alpha channel is left out), or what NumPy makes an array of.
         name: What messages call it.
+        least: Of a file, as `load_image` takes it.
 
     Raises:
         InputError: Another shape, type or range; says which and what to do.
@@ -35,7 +38,7 @@ def as_pixels(value: PictureLike, name: str = "the picture") -> np.ndarray:
     if isinstance(value, (str, PathLike)):
         from nst_tf.imaging.read import load_image
 
-        return load_image(Path(fspath(value))).pixels
+        return load_image(Path(fspath(value)), least=least).pixels
     if isinstance(value, Picture):
         return as_pixels(value.pixels, name)
     if hasattr(value, "getbands"):

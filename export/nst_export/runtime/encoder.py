@@ -72,12 +72,9 @@ class PaintingEncoder:
         Raises:
             InputError: It is none, or too small.
         """
-        from nst_tf.imaging.read import load_image  # Pillow, which --help needs not.
-        from nst_tf.imaging.seen import ENOUGH, seen
+        from nst_tf.imaging.seen import ENOUGH, seen  # Pillow, which --help needs not.
 
-        if isinstance(painting, (str, PathLike)):
-            painting = load_image(painting, least=ENOUGH)
-        return self.vector(seen(as_pixels(painting, "the painting")))
+        return self.vector(seen(as_pixels(painting, "the painting", least=ENOUGH)))
 
     def vector(self, view: np.ndarray) -> np.ndarray:
         """Return the vector of what `nst_tf.imaging.seen.seen` made of a painting."""

@@ -74,20 +74,16 @@ def _guests(path: Path, model: Stylizer, files: Sequence[str]) -> list[StyleVect
             f"{path} is not for any painting: it has the styles"
             f" {', '.join(model.styles)}, and takes no {files[0]}"
         )
-    from nst_tf.imaging.read import load_image  # Pillow, which --help needs not.
-    from nst_tf.imaging.seen import ENOUGH
-
     encoder: PaintingEncoder | None = None
     found: list[StyleVector] = []
     for file in files:
         if file.endswith(SUFFIX):
             guest = read_style(Path(file), model.card)
         else:
-            pixels = load_image(Path(file), least=ENOUGH).pixels
             encoder = encoder or PaintingEncoder(encoder_beside(path, model.card))
             if encoder.network != model.card.get("network"):
                 raise InputError(f"the encoder beside {path} is another model's")
-            guest = encoder.style(pixels, Path(file).stem)
+            guest = encoder.style(Path(file), Path(file).stem)
         taken = [*model.styles, *(other.name for other in found)]
         name, number = guest.name, 1
         while name in taken:

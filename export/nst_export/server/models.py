@@ -58,6 +58,15 @@ class Served:
         self.thumbnails: dict[str, bytes] = {}
         """JPEG of the scene in each style, as far as they were asked for."""
 
+    def style_of(
+        self, painting: bytes, name: str, worker: int, most: int
+    ) -> StyleVector:
+        """Return the file of a painting as a style, by a worker's encoder."""
+        pixels, _ = decode_image(
+            painting, least=ENOUGH, max_pixels=most, name="the painting"
+        )
+        return self.encoders[worker].style(pixels, name)
+
     def with_painting(self, painting: bytes, worker: int, most: int) -> Stylizer:
         """Return a worker's stylizer with one more style, `PAINTING`.
 
@@ -72,10 +81,7 @@ class Served:
         key = hashlib.sha256(painting).hexdigest()
         found = self._vectors.get(key)
         if found is None:
-            pixels, _ = decode_image(
-                painting, least=ENOUGH, max_pixels=most, name="the painting"
-            )
-            found = self.encoders[worker].style(pixels, PAINTING)
+            found = self.style_of(painting, PAINTING, worker, most)
         with self._lock:
             self._vectors[key] = found
             self._vectors.move_to_end(key)

@@ -1,16 +1,13 @@
 """Chromium, and the page that it opens: on the server, and alone with LiteRT.js."""
 
-import contextlib
 import functools
-import http.server
-import shutil
-import threading
 
 import pytest
 
 from nst_export.formats.web import export_web
 from nst_export.runtime.stylizer import bundled
 from nst_tf.settings.checks import InputError
+from scripts.page import find_chromium, still
 from tests.nst_export.web.browser import DESKTOP, FLAGS, opened
 from tests.serving import encoded, serving
 
@@ -18,8 +15,7 @@ from tests.serving import encoded, serving
 @pytest.fixture(scope="module")
 def browsers():
     """Start Chromium with flags."""
-    names = ("chromium", "chromium-headless-shell", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
+    path = find_chromium()
     if path is None:
         pytest.skip("Chromium is not installed (apt-get install chromium)")
     from playwright.sync_api import sync_playwright
@@ -33,11 +29,6 @@ def chromium(browsers):
     browser = browsers(args=FLAGS)
     yield browser
     browser.close()
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -64,18 +55,6 @@ def address(request, chromium, tmp_path_factory):
         return
     with still(request.getfixturevalue("folder")) as where:
         yield where
-
-
-@contextlib.contextmanager
-def still(folder):
-    """Serve the files of a folder; yield the address."""
-    handler = functools.partial(Quiet, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="module", params=["server", "browser"])

@@ -15,6 +15,7 @@ from nst_export.runtime.mix import mix_weights
 from nst_tf.imaging.color import keep_colors
 from nst_tf.imaging.scene import landscape
 from nst_tf.imaging.write import encode_image, save_image
+from scripts.page import still
 from tests.helpers import scene
 from tests.nst_export.web.browser import (
     DESKTOP,
@@ -28,7 +29,6 @@ from tests.nst_export.web.browser import (
     slide,
     until,
 )
-from tests.nst_export.web.conftest import still
 from tests.serving import decoded, psnr, serving
 
 

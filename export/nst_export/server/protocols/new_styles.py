@@ -18,8 +18,6 @@ from nst_export.server.protocols.pictures import (
     refusing,
 )
 from nst_export.server.service import HttpError, Service, json_response
-from nst_tf.imaging.read import decode_image
-from nst_tf.imaging.seen import ENOUGH
 
 FIELDS = ("model", "name", "credit", "licence")
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
@@ -80,13 +78,8 @@ def _add(
 ) -> None:
     """Make a style of a painting, keep and serve it."""
     with refusing():
-        pixels, _ = decode_image(
-            painting,
-            least=ENOUGH,
-            max_pixels=service.settings.max_pixels,
-            name="the painting",
-        )
-        style = model.encoders[worker].style(pixels, fields["name"])
+        most = service.settings.max_pixels
+        style = model.style_of(painting, fields["name"], worker, most)
         credit, licence = (fields.get(key, "") for key in ("credit", "licence"))
         style = style._replace(credit=credit, licence=licence)
         try:
