@@ -205,14 +205,14 @@ def _for_any(
     from nst_tf.network.vectors import (
         by_vectors,
         kernels_hash,
+        own_and_styles,
         vector_encoder,
-        vectors_of,
     )
 
-    rows = vectors_of(network)
+    own, rows = own_and_styles(network)
     facts: dict[str, Any] = {"any": rows.shape[1], "network": kernels_hash(network)}
-    if network.settings.trained_strength:
-        facts["photograph"] = to_text(rows[0])
+    if len(own):
+        facts["photograph"] = to_text(own[0])
     trained = {**trained, **facts}
     given = [read_style(path, trained) for path in settings.vectors]
     trained["styles"] = [style.entry() for style in given]

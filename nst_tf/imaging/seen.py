@@ -5,7 +5,7 @@ import numpy as np
 from nst_tf.imaging.resize import resize
 from nst_tf.settings.checks import MIN_SIDE, InputError
 
-SIDE = 320
+SIDE = 304
 """Short side in pixels."""
 ENOUGH = 2 * SIDE
 """Short side that a painting needs in its file to be seen so; see `load_image`."""

@@ -59,6 +59,16 @@ def vectors_of(network: TransformNetwork) -> np.ndarray:
     return found
 
 
+def own_and_styles(network: TransformNetwork) -> tuple[np.ndarray, np.ndarray]:
+    """Return the photograph's own vector and those of the styles, `[1, S]`, `[N, S]`.
+
+    Where the strength is not trained there is no vector of the photograph: `[0, S]`.
+    """
+    found = vectors_of(network)
+    first = int(bool(network.settings.trained_strength))
+    return found[:first], found[first:]
+
+
 def put_vectors(network: TransformNetwork, vectors: np.ndarray) -> None:
     """Make vectors, `[N, S]`, a network's rows; the inverse of `vectors_of`."""
     for layer, place in _places(network):
@@ -84,7 +94,7 @@ def vector_encoder(encoder: StyleEncoder, network: TransformNetwork) -> keras.Mo
         A model from `{"painting": float32 [B, H, W, 3]}`, RGB 0..1, to
         `{"vector": float32 [B, S]}`.
     """
-    rows = vectors_of(network)[int(bool(network.settings.trained_strength)) :]
+    _, rows = own_and_styles(network)
     dense = keras.layers.Dense(
         rows.shape[1], use_bias=False, dtype="float32", name="rows"
     )

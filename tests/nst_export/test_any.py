@@ -139,6 +139,10 @@ def check_encoders(folder, encoder, network):
     found.append(saved.signatures["serving_default"](painting=view)["vector"])
     for each in found:
         np.testing.assert_allclose(each, vector, atol=1e-4 * np.abs(vector).max())
+    small = folder / "any-encoder-int8.tflite"
+    assert small.stat().st_size < 0.7 * (folder / "any-encoder.tflite").stat().st_size
+    found = PaintingEncoder(small)(art)
+    np.testing.assert_allclose(found, vector[0], atol=5e-2 * np.abs(vector).max())
 
 
 def test_named_styles_are_in_the_files_and_in_files_of_one_style(
@@ -147,7 +151,8 @@ def test_named_styles_are_in_the_files_and_in_files_of_one_style(
     network, encoder, _ = for_any
     path, vector = night
     trained = TRAINED | {"name": "any", "styles": [], "any": encoder.size}
-    settings = ExportSettings(formats=("litert", "onnx", "saved_model"), vectors=[path])
+    formats = ("litert", "litert-int8", "onnx", "saved_model")
+    settings = ExportSettings(formats=formats, vectors=[path])
     photo = scene(48, 40, seed=6)
     card = export_model(
         network, trained, tmp_path / "more", [photo], settings, encoder=encoder
@@ -161,8 +166,9 @@ def test_named_styles_are_in_the_files_and_in_files_of_one_style(
         got = stylizer(photo, [0.0, 1.0])
         np.testing.assert_allclose(got, wanted, atol=1e-3)
     assert card["styles"][0]["credit"] == "A. Painter"
-    encoders = ["any-encoder.tflite", "any-encoder.onnx", "saved_model/any-encoder"]
-    assert [file["file"] for file in card["files"][:3]] == encoders
+    encoders = ["any-encoder.tflite", "any-encoder-int8.tflite", "any-encoder.onnx"]
+    encoders += ["saved_model/any-encoder"]
+    assert [file["file"] for file in card["files"][:4]] == encoders
     check_encoders(tmp_path / "more", encoder, network)
     with pytest.raises(Exception, match="two styles night"):
         stylizer.with_styles([StyleVector("night", vector, "")])

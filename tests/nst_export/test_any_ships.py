@@ -20,7 +20,7 @@ from nst_tf.network.trained import load_encoder, load_model
 from nst_tf.network.vectors import by_vectors, kernels_hash
 from nst_tf.settings.loss import ExtractorSettings
 from nst_tf.shipped import shipped
-from nst_tf.style_file import read_style
+from nst_tf.style_file import StyleVector, read_style
 from tests.helpers import scene
 from tests.nst_export.trained import vector_of
 from tests.serving import psnr
@@ -42,15 +42,18 @@ def test_its_files_are_of_the_trained_model_that_ships(model, encoder):
     assert kernels_hash(network) == model.card["network"] == encoder.network
     art, photo = scene(260, 300, seed=1), scene(96, 128, seed=2)
     vector = vector_of(network, load_encoder(folder), art)
-    np.testing.assert_allclose(encoder(art), vector, atol=5e-3 * np.abs(vector).max())
+    np.testing.assert_allclose(encoder(art), vector, atol=5e-2 * np.abs(vector).max())
     style = np.append([0.0], vector)[None]
     given = {"image": photo[None], "style": style.astype("float32")}
     wanted = ops.convert_to_numpy(by_vectors(network)(given))[0]
-    style = encoder.style(art, "art")
+    own = StyleVector("own", vector, encoder.network)
     for name, least in (("any", 38), ("any-float16", 50)):
-        found = Stylizer.load(bundled(name)).with_styles([style])
-        weights = mix_weights(found.styles, {"art": 1.0})
-        assert psnr(found(photo, weights), wanted) > least
+        found = Stylizer.load(bundled(name)).with_styles(
+            [own, encoder.style(art, "art")]
+        )
+        for chosen, limit in (("own", least), ("art", 38)):  # The encoder is int8.
+            weights = mix_weights(found.styles, {chosen: 1.0})
+            assert psnr(found(photo, weights), wanted) > limit
 
 
 def test_a_painting_needs_no_model_to_be_named(model, encoder, tmp_path):

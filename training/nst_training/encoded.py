@@ -10,9 +10,9 @@ from nst_tf.imaging.read import load_image
 from nst_tf.imaging.seen import seen
 from nst_tf.network.trained import Model, load_encoder, load_model
 from nst_tf.network.vectors import (
+    own_and_styles,
     put_vectors,
     vector_encoder,
-    vectors_of,
     with_kernels,
 )
 from nst_tf.settings.checks import InputError
@@ -37,7 +37,7 @@ def with_paintings(
         ops.convert_to_numpy(encode({"painting": seen(art)})["vector"])
         for art in paintings.values()
     ]
-    own = vectors_of(network)[: int(bool(network.settings.trained_strength))]
+    own, _ = own_and_styles(network)
     named = with_kernels(network, styles=len(vectors))
     put_vectors(named, np.concatenate([own, *vectors]))
     styles = [{"name": name} for name in paintings]

@@ -67,7 +67,7 @@ class PaintingEncoder:
 
         Args:
             painting: float32 `[H, W, 3]`, RGB 0..1, or what `as_pixels` makes that of;
-                it is looked at with a short side of 320 pixels.
+                it is looked at with a short side of 304 pixels.
 
         Raises:
             InputError: It is none, or too small.

@@ -3,7 +3,7 @@
 
 const KEPT = 3; // Sizes whose compiled model is kept.
 const MULTIPLE = 4; // What both sides must be multiples of.
-const SEEN = 320, LONGEST = 1280; // Short side at which paintings are seen, longest side.
+const SEEN = 304, LONGEST = 1216; // Short side at which paintings are seen, longest side.
 const MEMORY = 0.5; // Seconds after which a frame's statistics count 1/e of what they did.
 const MOST_THREADS = 4; // Of a model; more gain little, and slow cores hold fast ones up.
 const compiled = new Map();
@@ -110,7 +110,7 @@ function sized({ bytes, sizes }, width, height) {
   return copy;
 }
 
-// The vector of a painting, which is seen with a short side of 320 pixels.
+// The vector of a painting, which is seen with a short side of 304 pixels.
 async function encode({ rgba, width, height }) {
   encoder ??= await loaded("encoder.tflite", "encoder-sizes.json");
   const scale = SEEN / Math.min(width, height) / MULTIPLE;
