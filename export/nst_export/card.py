@@ -16,6 +16,11 @@ KEY = "nst-tf"
 FILE = "card.json"
 """Name of the card beside the files."""
 
+_BUFFERS, _METADATA = 12, 16
+"""Places in the root table of a `.tflite`, by its schema; below those in the tables of
+an entry of the metadata and of a buffer."""
+_NAME, _BUFFER, _DATA = 4, 6, 4
+
 VECTOR_KEYS = ("any", "network", "photograph")
 """Of a model for any painting: numbers of a style's vector, hash of the network that
 vectors fit, the photograph's own vector. Styles have theirs beside their names."""
@@ -127,16 +132,32 @@ def embed(model: bytes, card: Mapping[str, Any]) -> bytes:
 
 def extract(model: bytes) -> Card | None:
     """Return the card inside a `.tflite`, None if there is none."""
-    from ai_edge_litert import schema_py_generated as schema
+    from flatbuffers.encode import Get
+    from flatbuffers.number_types import UOffsetTFlags
+    from flatbuffers.table import Table
 
-    root = schema.Model.GetRootAs(model, 0)
-    for index in range(root.MetadataLength()):
-        entry = root.Metadata(index)
-        if _text(entry.Name()) == KEY:
-            data = root.Buffers(entry.Buffer()).DataAsNumpy()
-            card: Card = json.loads(data.tobytes())
+    # Without the schema's own module, which takes longer to import than a small picture
+    # to decode.
+    root = Table(model, Get(UOffsetTFlags.packer_type, model, 0))
+    metadata = root.Offset(_METADATA)
+    for index in range(root.VectorLen(metadata) if metadata else 0):
+        entry = _element(root, _METADATA, index)
+        name = entry.Offset(_NAME)
+        if name and entry.String(entry.Pos + name) == KEY.encode():
+            number = entry.GetSlot(_BUFFER, 0, UOffsetTFlags)
+            buffer = _element(root, _BUFFERS, number)
+            data = buffer.Offset(_DATA)
+            first = buffer.Vector(data)
+            text = model[first : first + buffer.VectorLen(data)]
+            card: Card = json.loads(text)
             return card
     return None
+
+
+def _element(table: Any, slot: int, index: int) -> Any:
+    """Return an element of a table's vector of tables."""
+    place = table.Vector(table.Offset(slot)) + 4 * index
+    return type(table)(table.Bytes, table.Indirect(place))
 
 
 def _text(name: Any) -> str:

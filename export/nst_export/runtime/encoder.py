@@ -55,9 +55,9 @@ class PaintingEncoder:
             self._interpreter = Interpreter(
                 model_content=data, num_threads=threads or os.cpu_count() or 1
             )
-        except (ValueError, RuntimeError) as error:
+            card = extract(data) or {}
+        except Exception as error:  # A damaged file fails anywhere in the parser.
             raise InputError(f"{path} is damaged or no encoder") from error
-        card = extract(data) or {}
         self.network = str(card.get("network", ""))
         (self._input,) = self._interpreter.get_input_details()
         (self._output,) = self._interpreter.get_output_details()
