@@ -18,6 +18,7 @@ from nst_tf.imaging.read import load_image
 from nst_tf.imaging.seen import seen
 from nst_tf.imaging.write import save_image
 from nst_tf.network.vectors import by_vectors, kernels_hash, put_vectors, vectors_of
+from nst_tf.settings.checks import InputError
 from nst_tf.style_file import StyleVector, from_text, read_style
 from tests.helpers import scene
 from tests.nst_export.trained import TRAINED, expected, vector_of
@@ -217,6 +218,23 @@ def test_the_gallery_takes_neither(night, tmp_path, capsys):
         given = ("stylize", tmp_path / "photo.png", "--model", bundled(), *flags)
         assert main(words(*given, "-o", tmp_path / "o.png")) == 2
         assert "is not for any painting" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data[: len(data) // 2],
+        lambda data: b"no model",
+        lambda data: data.replace(b'{"program"', b'\xff"program"'),  # Its card.
+    ],
+)
+def test_a_damaged_encoder_is_named(for_any, tmp_path, change):
+    data = (for_any[2] / "any-encoder.tflite").read_bytes()
+    path = tmp_path / "encoder.tflite"
+    path.write_bytes(change(data))
+    assert path.read_bytes() != data
+    with pytest.raises(InputError, match=r"encoder.tflite is damaged or no encoder"):
+        PaintingEncoder(path)
 
 
 @pytest.mark.parametrize("even", [0.0, 0.5, 1.0])
