@@ -2,8 +2,8 @@
 
 The gallery paints them in one pass, and the model for any painting the first of them
 like a drawn piece of brushwork, or like the second file; it is optimised like that
-piece; and that becomes a style of the gallery's network, which is trained, exported,
-and paints from the file.
+piece; and the network for any painting is trained on to that, exported, and paints from
+the file.
 """
 
 import dataclasses
@@ -26,13 +26,14 @@ from nst_tf.imaging.brushwork import brushwork
 from nst_tf.imaging.contact_sheet import arrange, on_square
 from nst_tf.imaging.resize import reduce
 from nst_tf.imaging.scene import landscape, noise
+from nst_tf.loss.choice import with_last_network
 from nst_tf.network.trained import read_card
 from nst_training.commands import train
 from nst_training.settings import style_name, with_style
 
-OUT, GALLERY = Path("out"), Path("training/models/gallery")
+OUT, ANY = Path("out"), Path("training/models/any")
 STEPS = 80
-"""Of the training: enough to see the style."""
+"""Of the training: enough to see what it adds to the picture made at once."""
 SETTINGS = OptimizeSettings(size=320, steps=120, coarse_steps=100)
 SIDE, CELL, COLUMNS = 768, 256, 7
 """Long side in pixels of what the gallery paints, that of a cell of its sheet, and
@@ -100,7 +101,7 @@ def optimized(content: Path, style: Path) -> int:
 
 
 def trained(content: Path, style: Path, photos: list[Path]) -> int:
-    """Add a style to the gallery's network, export it, paint; return the exit code."""
+    """Tune the network for any painting, export it, paint; return the exit code."""
     folder, model, files = OUT / "photographs", OUT / "model", OUT / "files"
     for old in (folder, model, files):
         shutil.rmtree(old, ignore_errors=True)
@@ -110,12 +111,12 @@ def trained(content: Path, style: Path, photos: list[Path]) -> int:
     for path in photos:
         shutil.copy(path, folder / path.name)
     name = style_name(style.stem)
-    settings = with_style(read_card(GALLERY), name, style)
-    settings = dataclasses.replace(settings, steps=STEPS, size=192, warmup_steps=10)
+    settings = with_last_network(with_style(read_card(ANY), name, style))
+    settings = dataclasses.replace(settings, steps=STEPS, size=192)
     job = train.Job(
         photos=str(folder),
         output=model,
-        base=GALLERY,
+        base=ANY,
         add_style=f"{name}={style}",
         preview_every=0,
     )
@@ -168,8 +169,8 @@ def run(arguments: list[str]) -> int:
             lambda: optimized(content, style),
         )
         or step(
-            f"4. {style.name} as a style of the network: {STEPS} steps of training,"
-            " export, one pass with the file",
+            f"4. {style.name} as a style of its own: {STEPS} steps of training, export,"
+            " one pass with the file",
             lambda: trained(content, style, files),
         )
     )
