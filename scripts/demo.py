@@ -6,7 +6,6 @@ piece; and the network for any painting is trained on to that, exported, and pai
 the file.
 """
 
-import dataclasses
 import shutil
 import sys
 import time
@@ -26,12 +25,10 @@ from nst_tf.imaging.brushwork import brushwork
 from nst_tf.imaging.contact_sheet import arrange, on_square
 from nst_tf.imaging.resize import reduce
 from nst_tf.imaging.scene import landscape, noise
-from nst_tf.loss.choice import with_last_network
-from nst_tf.network.trained import read_card
 from nst_training.commands import train
-from nst_training.settings import style_name, with_style
+from nst_training.settings import style_name
 
-OUT, ANY = Path("out"), Path("training/models/any")
+OUT = Path("out")
 STEPS = 80
 """Of the training: enough to see what it adds to the picture made at once."""
 SETTINGS = OptimizeSettings(size=320, steps=120, coarse_steps=100)
@@ -111,16 +108,9 @@ def trained(content: Path, style: Path, photos: list[Path]) -> int:
     for path in photos:
         shutil.copy(path, folder / path.name)
     name = style_name(style.stem)
-    settings = with_last_network(with_style(read_card(ANY), name, style))
-    settings = dataclasses.replace(settings, steps=STEPS, size=192)
-    job = train.Job(
-        photos=str(folder),
-        output=model,
-        base=ANY,
-        add_style=f"{name}={style}",
-        preview_every=0,
-    )
-    if code := train.train(job, settings):
+    words = ["--add-style", f"{name}={style}", "--base", "any", "--photos", str(folder)]
+    words += ["--steps", str(STEPS), "--size", "192", "--preview-every", "0"]
+    if code := train.main([*words, "--output", str(model)]):
         return code
     chosen = ExportSettings(formats=("litert",))
     if code := export.export(
@@ -131,7 +121,7 @@ def trained(content: Path, style: Path, photos: list[Path]) -> int:
         stylize.Job(
             photos=(str(content),),
             output=str(OUT / f"{content.stem}-{name}-one-pass.png"),
-            model=files / f"{settings.name}.tflite",
+            model=files / f"{name}.tflite",
             style=name,
         )
     )
