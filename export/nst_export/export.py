@@ -13,6 +13,7 @@ import numpy as np
 
 from nst_export.card import FILE, Card, make_card, markdown
 from nst_export.formats.table import Source, check_formats, find_format
+from nst_export.half import fit_half, half_encoder, map_sizes
 from nst_export.runtime.vectors import more_rows, rows_of
 from nst_export.samples import Styles, paint_sample, sample_inputs
 from nst_export.settings import ExportSettings
@@ -106,6 +107,7 @@ def _write(
 ) -> Card:
     styles, made = Styles(len(trained["styles"])), None
     if encoder is not None:
+        encoder = half_encoder(encoder, [seen(photo) for photo in photos])
         network, trained, made = _for_any(network, trained, settings, encoder)
         styles = _with_guests(trained, made, photos)
     only = None
@@ -125,10 +127,20 @@ def _write(
     @functools.cache
     def copy(lowering: Lowering, tiles: bool = False) -> keras.Model:
         found = network.rebuilt(lowering=lowering, tiles=tiles, dtype="float32")
+        if lowering != "native":  # Files of TensorFlow are no phone's.
+            fit_half(found, sizes())
         return found if only is None else single_style(found, only)
 
     native = copy("native")
     samples = _samples(native, photos, styles, settings.pairs, loss)
+
+    @functools.cache
+    def sizes() -> dict[str, np.ndarray]:
+        plain = network.rebuilt(lowering="native", tiles=False, dtype="float32")
+        own = samples[None]
+        rows = [only or styles.row(sample.weights) for sample in own]
+        return map_sizes(plain, [sample.photo for sample in own], rows)
+
     if made is not None and only is None:
         from nst_export.formats.encoder import write_encoders
 

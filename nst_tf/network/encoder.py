@@ -156,15 +156,24 @@ def _dense(x: Tensor, units: int, name: str, *, gain: float) -> Tensor:
 
 @keras.saving.register_keras_serializable("nst_tf")
 class _Statistics(keras.layers.Layer):
-    """Logarithms of means and deviations over the positions of maps, `[B, S]`."""
+    """Logarithms of means and deviations over the positions of maps, `[B, S]`.
+
+    Attributes:
+        factors: What each map was divided by.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.factors = (1.0,) * len(SEEN)
 
     def call(self, maps: Sequence[Tensor]) -> Tensor:
         found = []
-        for each in maps:
+        for each, factor in zip(maps, self.factors, strict=True):
             wide = ops.cast(each, "float32")
             mean = ops.mean(wide, axis=(1, 2), keepdims=True)
             variance = ops.mean(ops.square(wide - mean), axis=(1, 2))
-            found += [mean[:, 0, 0], ops.sqrt(variance + 1e-6)]
+            deviation = ops.sqrt(variance + 1e-6 / factor**2)
+            found += [factor * mean[:, 0, 0], factor * deviation]
         return ops.log(1.0 + ops.concatenate(found, axis=-1)) - _USUAL
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -67,11 +67,16 @@ class InstanceNormalization(LoweredLayer):
         phases: Into how many pixels the channels of a position are parted: 4 for maps
             in blocks of 2x2 pixels, `[B, H / 2, W / 2, 4 C]`.
         **kwargs: Passed to `LoweredLayer`.
+
+    Attributes:
+        epsilon: What is added to the variance: a number, or one a channel, for maps
+            that were scaled.
     """
 
     def __init__(self, *, phases: int = 1, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         self.phases = phases
+        self.epsilon: Any = EPSILON
 
     def scales(self, style: Tensor, channels: int) -> tuple[Tensor, Tensor]:
         """Return scale and shift, `[B, 1, 1, C]`, of styles `[B, N]`."""
@@ -100,13 +105,17 @@ class InstanceNormalization(LoweredLayer):
             return self._fused(x, style)
         wide = ops.cast(x, "float32")
         mean = self._mean(wide)
-        variance = self._mean(ops.square(wide - self._each(mean)))
+        if self.lowering.squares:
+            power = self._mean(wide * wide)  # Not all GPUs have a square.
+            variance = ops.maximum(power - mean * mean, 0.0)
+        else:
+            variance = self._mean(ops.square(wide - self._each(mean)))
         if given is not None:
             own = ops.concatenate([mean, variance], axis=1)
             used = own + given[:, 2:] * (given[:, :2] - own)
             mean, variance = used[:, :1], used[:, 1:]
         gamma, beta = self.scales(style, channels)
-        scale = gamma * ops.rsqrt(variance + EPSILON)
+        scale = gamma * ops.rsqrt(variance + self.epsilon)
         # The map is read once more, and no centred one is written.
         shifted = wide * self._each(scale) + self._each(beta - mean * scale)
         picture = ops.cast(shifted, self.compute_dtype)

@@ -21,6 +21,8 @@ class Native:
     blocks = False
     """Whether maps of the full resolution are kept in blocks of 2x2 pixels: at half of
     it with four times the channels, which are rows, columns, channels."""
+    squares = False
+    """Whether variances are the mean of squares less the square of the mean."""
 
     def pad(self, x: Tensor, width: int) -> Tensor:
         """Mirror the border of `[B, H, W, C]`, without repeating the edge pixel."""
@@ -30,9 +32,9 @@ class Native:
         """Repeat the outermost pixels once on every side of `[B, H, W, C]`."""
         return mirrored(x, 1, repeat=True)
 
-    def cut(self, x: Tensor, rows: slice, columns: slice, channels: slice) -> Tensor:
-        """Return `x[:, rows, columns, channels]` of `[B, H, W, C]`."""
-        return slice_map(x, rows, columns, channels)
+    def without_border(self, x: Tensor) -> Tensor:
+        """Return `[B, H, W, C]` without its outermost pixels."""
+        return slice_map(x, slice(1, -1), slice(1, -1))
 
     def mix(self, style: Tensor, rows: Tensor) -> Tensor:
         """Mix rows `[N, C]` by weights `[B, N]` to `[B, 1, 1, C]`."""
@@ -70,6 +72,7 @@ class Slices(Native):
 
     name: Lowering = "slices"
     blocks = True
+    squares = True  # XNNPACK takes it in one read of the map, and writes none.
 
     def pad(self, x: Tensor, width: int) -> Tensor:
         """Mirror with slices and concatenations, which XNNPACK takes whole."""
@@ -81,9 +84,9 @@ class Slices(Native):
         rows = ops.concatenate([x[:, :1], x, x[:, -1:]], axis=1)
         return ops.concatenate([rows[:, :, :1], rows, rows[:, :, -1:]], axis=2)
 
-    def cut(self, x: Tensor, rows: slice, columns: slice, channels: slice) -> Tensor:
+    def without_border(self, x: Tensor) -> Tensor:
         """Cut by indexing, whose operation all GPUs have."""
-        return x[:, rows, columns, channels]
+        return x[:, 1:-1, 1:-1]
 
     def in_phases(self, like: Tensor) -> bool:
         """Always: the sides are even, known or not."""
@@ -94,19 +97,22 @@ LOWERINGS = {kind.name: kind() for kind in (Native, Multiples, Slices)}
 """The lowerings by the names that settings and saved layers have."""
 
 
-def pad_blocks(x: Tensor, width: int) -> Tensor:
-    """Mirror the border of a map in blocks of 2x2 pixels, with slices and joins.
+def ends_of_blocks(x: Tensor, width: int, axis: int) -> tuple[Tensor, Tensor | None]:
+    """Return what the mirrored border of a map in blocks adds along an axis.
+
+    Even pixels are mirrored about the first, odd ones about the edge.
 
     Args:
         x: `[B, H / 2, W / 2, 4 C]`.
-        width: Pixels on every side, even; or 1, which gives a block on the first sides
-            alone, of which a convolution with a stride of 2 sees the nearer pixels.
+        width: Pixels on every side, even; or 1, which gives a block before the first
+            and none after the last: a convolution with a stride of 2 sees no further.
+        axis: 1 for rows, 2 for columns.
+
+    Returns:
+        The blocks before the first, and those after the last.
     """
-    return _pad_blocks(_pad_blocks(x, width, axis=1), width, axis=2)
-
-
-def _pad_blocks(x: Tensor, width: int, *, axis: int) -> Tensor:
-    """Mirror along an axis: even pixels about the first, odd ones about the edge."""
+    if width == 1:
+        return _line(x, 0, axis), None
     count = x.shape[-1] // 4
     odd_ones = (False, False, True, True) if axis == 1 else (False, True, False, True)
 
@@ -118,12 +124,9 @@ def _pad_blocks(x: Tensor, width: int, *, axis: int) -> Tensor:
         ]
         return ops.concatenate(parts, axis=-1)
 
-    if width == 1:
-        return ops.concatenate([_line(x, 0, axis), x], axis=axis)
     before = [line(k, k - 1) for k in range(width // 2, 0, -1)]
     after = [line(-1 - k, -2 - k) for k in range(width // 2)]
-    parts = [ops.concatenate(before, axis=axis), x, ops.concatenate(after, axis=axis)]
-    return ops.concatenate(parts, axis=axis)
+    return ops.concatenate(before, axis=axis), ops.concatenate(after, axis=axis)
 
 
 def _line(x: Tensor, index: int, axis: int) -> Tensor:

@@ -81,9 +81,9 @@ def test_a_gzip_body_is_no_way_around_the_limit(http, path):
 
 
 def test_the_time_of_a_batch_ends_and_frees_its_worker(tmp_path):
-    # 2300 pictures of 16x16: more than a minute of the one worker.
+    # 2300 pictures of 48x48: some ten seconds of the one worker.
     count = 2300
-    element = encoded("PNG", 16, 16)
+    element = encoded("PNG", 48, 48)
     image = (len(element).to_bytes(4, "little") + element) * count
     style = np.tile(np.float32(GOOD), (count, 1)).tobytes()
     inputs = [
@@ -182,5 +182,5 @@ def test_an_answer_that_is_late_is_503(tmp_path):
     flags = ("--workers", "1", "--deadline", "0.2", "--threads", "1")
     with serving(tmp_path, *flags) as (_, where):
         with httpx.Client(base_url=where, timeout=60) as client:
-            answer = post(client, encoded("JPEG", 512, 512), style="udnie")
+            answer = post(client, encoded("JPEG", 1024, 768), style="udnie")
         refused(answer, 503, "no answer within 0.2 s")

@@ -1,5 +1,7 @@
 """The layers of the transform network: borders, upsampling, normalisation."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from nst_tf.network.layers import (
     ConditionalInstanceNormalization,
     ReflectionPadding,
 )
-from nst_tf.network.lowering import pad_blocks
+from nst_tf.network.lowering import ends_of_blocks
 from nst_tf.network.subpixel import BlockConv2D, PhasedConv2D, UpsamplingConv2D
 from tests.helpers import mixes, value
 
@@ -82,10 +84,13 @@ def blocks_of(x):
 
 def test_a_border_is_mirrored_in_blocks():
     x = RNG.standard_normal((2, 12, 16, 3)).astype("float32")
-    for width in (2, 4):
-        sides = ((0, 0), (width, width), (width, width), (0, 0))
+    for axis, width in itertools.product((1, 2), (2, 4)):
+        sides = [(width, width) if k == axis else (0, 0) for k in range(4)]
         expected = blocks_of(np.pad(x, sides, mode="reflect"))
-        np.testing.assert_array_equal(value(pad_blocks(blocks_of(x), width)), expected)
+        got = blocks_of(x)
+        before, after = ends_of_blocks(got, width, axis)
+        joined = np.concatenate([value(before), got, value(after)], axis=axis)
+        np.testing.assert_array_equal(joined, expected)
 
 
 @pytest.mark.parametrize(("side", "stride"), [(9, 1), (3, 2)])
