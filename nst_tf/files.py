@@ -1,7 +1,6 @@
 """Outputs that appear whole or not at all."""
 
 import contextlib
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -66,6 +65,8 @@ def sha256(path: Path) -> str:
         InputError: It can't be read.
     """
     try:
+        import hashlib  # With OpenSSL, which painting needs not.
+
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise InputError(f"can't read {path}: {error}") from error

@@ -1,7 +1,6 @@
 """What the programs share: a log, signals, a quiet start."""
 
 import contextlib
-import logging
 import os
 import signal
 import sys
@@ -23,6 +22,8 @@ def import_quietly() -> None:
 
     They come before its own log level is read.
     """
+    import logging
+
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # What it says of functions that are traced again is no concern of who paints.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -8,8 +8,8 @@ import tyro
 
 from nst_tf import __version__
 from nst_tf.commands import INTERRUPTED, PROGRAM, console
-from nst_tf.commands.flags import program
 from nst_tf.commands.pipes import piped
+from nst_tf.commands.program import program
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import StyleLoss
 from nst_tf.settings.optimize import OptimizeSettings

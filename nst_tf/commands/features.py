@@ -10,8 +10,8 @@ import tyro
 
 from nst_tf import __version__
 from nst_tf.commands import INTERRUPTED, PROGRAM, console
-from nst_tf.commands.flags import program
 from nst_tf.commands.pipes import is_stdout, piped
+from nst_tf.commands.program import program
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_dict
 from nst_tf.settings.loss import ExtractorSettings, Part

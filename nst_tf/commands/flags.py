@@ -32,24 +32,6 @@ ADDRESS: PrimitiveConstructorSpec[str | None] = PrimitiveConstructorSpec(
 """A flag with a word or none behind it; None where the flag is not given."""
 
 
-def program(
-    run: Callable[..., int], job: type[Any], **options: Any
-) -> Callable[[list[str]], int]:
-    """Return the `main` of a command: words in, exit code out.
-
-    Args:
-        run: Takes the job, and the settings where the command has any.
-        job: A dataclass: what the command reads, writes and shows.
-        **options: As `read_flags` takes them.
-    """
-
-    def main(arguments: list[str]) -> int:
-        given = read_flags(job, arguments, **options)
-        return run(*given) if isinstance(given, tuple) else run(given)
-
-    return main
-
-
 @overload
 def read_flags(
     job: type[Job], arguments: Sequence[str], *, command: str, description: str

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
-from PIL.TiffImagePlugin import TiffImageFile
 
 from nst_tf.imaging.formats import UnreadableError
 from nst_tf.imaging.tiff import Tiff
@@ -209,6 +208,8 @@ def _unpacked(data: bytes, compression: int, row: int, rows: int) -> bytes:
     head = struct.pack("<2sHL", b"II", 42, start)
     file = head + data.ljust(start - 8, b"\0")
     file += struct.pack("<H", len(tags)) + entries + bytes(4)
+    from PIL.TiffImagePlugin import TiffImageFile
+
     # Not by `Image.open`, which counts these bytes as pixels and may find too many.
     with TiffImageFile(io.BytesIO(file)) as image:
         image.load()

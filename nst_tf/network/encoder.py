@@ -171,9 +171,12 @@ class _Statistics(keras.layers.Layer):
         for each, factor in zip(maps, self.factors, strict=True):
             wide = ops.cast(each, "float32")
             mean = ops.mean(wide, axis=(1, 2), keepdims=True)
-            variance = ops.mean(ops.square(wide - mean), axis=(1, 2))
+            # Not of what is centred: nothing as large as the map is written.
+            power = ops.mean(wide * wide, axis=(1, 2))
+            mean = mean[:, 0, 0]
+            variance = ops.maximum(power - mean * mean, 0.0)
             deviation = ops.sqrt(variance + 1e-6 / factor**2)
-            found += [factor * mean[:, 0, 0], factor * deviation]
+            found += [factor * mean, factor * deviation]
         return ops.log(1.0 + ops.concatenate(found, axis=-1)) - _USUAL
 
     def compute_output_shape(self, input_shape: Any) -> Any:

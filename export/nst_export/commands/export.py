@@ -13,8 +13,8 @@ from nst_export.formats.table import check_formats
 from nst_export.hub import check_repository, push
 from nst_export.settings import ExportSettings
 from nst_tf.commands import PROGRAM, console
-from nst_tf.commands.flags import program
 from nst_tf.commands.needs import check_extra
+from nst_tf.commands.program import program
 from nst_tf.settings.checks import InputError
 from nst_tf.shipped import is_shipped, shipped
 

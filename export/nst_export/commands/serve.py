@@ -8,7 +8,7 @@ import tyro
 
 from nst_export.runtime.stylizer import bundled
 from nst_export.server.settings import ServeSettings
-from nst_tf.commands.flags import program
+from nst_tf.commands.program import program
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

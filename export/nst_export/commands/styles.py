@@ -6,7 +6,7 @@ from pathlib import Path
 from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf.commands import console
-from nst_tf.commands.flags import program
+from nst_tf.commands.program import program
 from nst_tf.places import check_places, held
 
 
@@ -56,6 +56,7 @@ def _sheet(path: Path, model: Stylizer) -> None:
 main = program(
     styles,
     Job,
+    plainly=True,
     command="styles",
     description="List the styles of an exported model.",
 )

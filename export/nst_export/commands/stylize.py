@@ -4,10 +4,9 @@ import dataclasses
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import tyro
 
 from nst_export.painting import Manner, painted
 from nst_export.runtime.engines.choose import Engine
@@ -15,26 +14,22 @@ from nst_export.runtime.guests import chosen_styles, usual_model
 from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer
 from nst_tf.commands import INTERRUPTED, PROGRAM, console
-from nst_tf.commands.flags import ADDRESS, program
 from nst_tf.commands.pipes import is_stdout, piped
+from nst_tf.commands.program import program
 from nst_tf.settings.checks import MIN_SIDE, InputError, at_least, reject
 
 if TYPE_CHECKING:
     from nst_export.pairs import Pair
-
-_PLACE = "PATH|URL"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Job:
     """What `nst stylize` reads, writes and shows."""
 
-    photos: tyro.conf.Positional[
-        Annotated[tuple[str, ...], tyro.conf.arg(metavar=f"[{_PLACE} [{_PLACE} ...]]")]
-    ]
+    photos: tuple[str, ...]
     """Photographs, or folders of them; - reads one from a pipe. URLs (s3://, gs://) are
     painted in bulk, see docs/scale.md."""
-    output: Annotated[str, tyro.conf.arg(aliases=["-o"], metavar=_PLACE)]
+    output: str
     """The result, or - for a pipe; for several photographs a folder, made if it is not
     there."""
     style: str | None = None
@@ -70,15 +65,15 @@ class Job:
     """Pass over photographs whose picture is there and newer."""
     overwrite: bool = False
     """Let a picture take the place of its photograph."""
-    manifest: Annotated[str | None, tyro.conf.arg(metavar=_PLACE)] = None
+    manifest: str | None = None
     """In bulk: a .csv or .parquet with columns path, style, strength."""
     workers: int | None = None
     """In bulk: processes, or actors with --ray; without it one a core, at most 4, with
     --ray one a core of the cluster."""
-    ray: Annotated[str | None, ADDRESS] = None
+    ray: str | None = None
     """In bulk: on a Ray cluster, HOST:PORT or auto; alone that of RAY_ADDRESS or one of
     this machine."""
-    report: Annotated[str | None, tyro.conf.arg(metavar=_PLACE)] = None
+    report: str | None = None
     """In bulk: a .jsonl or .parquet of what was left out; without it report.jsonl in
     the output."""
     quiet: bool = False
@@ -229,6 +224,8 @@ def _paint_all(job: Job, path: Path, pairs: "list[Pair]") -> int:
 main = program(
     stylize,
     Job,
+    plainly=True,
+    flags="nst_export.commands.stylize_flags:Flags",
     command="stylize",
     description="Paint photographs with an exported model, in one pass each.",
 )

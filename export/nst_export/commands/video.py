@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nst_export.commands.video_run import FilmJob, fingerprint, run_film
 from nst_tf.commands import console
-from nst_tf.commands.flags import program
+from nst_tf.commands.program import program
 from nst_tf.settings.checks import MIN_SIDE, InputError
 
 if TYPE_CHECKING:

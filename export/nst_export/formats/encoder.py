@@ -72,7 +72,8 @@ def _litert(
     path = encoder_beside(folder / "any", card)
     if kind != "float16":
         path = path.with_stem(f"{path.stem}-{kind}")
-    path.write_bytes(embed(to_litert(encoder, kind=kind), card))
+    # The styles and their vectors are in the network's file.
+    path.write_bytes(embed(to_litert(encoder, kind=kind), {**card, "styles": []}))
     return path, kind, PaintingEncoder(path).vector
 
 

@@ -81,7 +81,7 @@ def test_a_gzip_body_is_no_way_around_the_limit(http, path):
 
 
 def test_the_time_of_a_batch_ends_and_frees_its_worker(tmp_path):
-    # 2300 pictures of 48x48: some ten seconds of the one worker.
+    # 2300 pictures of 48x48: more than two seconds of painting alone.
     count = 2300
     element = encoded("PNG", 48, 48)
     image = (len(element).to_bytes(4, "little") + element) * count

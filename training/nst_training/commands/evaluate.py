@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from nst_tf.commands import PROGRAM, console
-from nst_tf.commands.flags import program
+from nst_tf.commands.program import program
 from nst_tf.settings.checks import InputError
 
 if TYPE_CHECKING:

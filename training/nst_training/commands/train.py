@@ -11,7 +11,8 @@ import tyro
 
 from nst_tf.commands import INTERRUPTED, PROGRAM, console
 from nst_tf.commands.console import resuming
-from nst_tf.commands.flags import ADDRESS, program
+from nst_tf.commands.flags import ADDRESS
+from nst_tf.commands.program import program
 from nst_tf.imaging.formats import SUFFIXES
 from nst_tf.places import check_places, held, inside
 from nst_tf.running.log import Log
