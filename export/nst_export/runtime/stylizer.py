@@ -207,8 +207,9 @@ def padded(photo: np.ndarray) -> np.ndarray:
     Mirrored where it grows, as the network does at its own borders.
     """
     pad = [(0, -side % MULTIPLE) for side in photo.shape[:2]]
-    larger = np.pad(photo, (*pad, (0, 0)), mode="reflect")
-    return np.ascontiguousarray(larger[None], "float32")
+    if pad != [(0, 0), (0, 0)]:
+        photo = np.pad(photo, (*pad, (0, 0)), mode="reflect")
+    return np.ascontiguousarray(photo[None], "float32")
 
 
 def bundled(name: str = "gallery") -> Path:
