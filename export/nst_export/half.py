@@ -99,7 +99,10 @@ def half_encoder(
     ]
     maps = {name: copy.get_layer(name).output for name in names}
     measured = keras.Model(copy.input, maps)
-    looked = [measured(view) for view in paintings[:_SAMPLES]]
+    looked = [
+        {name: np.asarray(found, "float32") for name, found in measured(view).items()}
+        for view in paintings[:_SAMPLES]
+    ]
     before, factors = 1.0, {}
     for name in names:
         size = max(float(np.sqrt(np.mean(np.square(found[name])))) for found in looked)

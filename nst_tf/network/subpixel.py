@@ -199,8 +199,8 @@ class UpsamplingConv2D(_Keeping):
 
     By phases nothing is upsampled: two rows of the kernel that see the same row of the
     input are added, and four 2x2 kernels remain of the 3x3, 16 products instead of 36.
-    They see two rows and columns; those of the phases are the odd pixels of one and the
-    even ones of the next.
+    A position of this convolution sees 2x2 pixels, and gives the four of the output
+    around the corner where they meet: with the edge repeated, a border too many.
 
     With `keep`, `like` is in blocks, too, and the kernels get a third row and column of
     zeros: 36 products, but no phase has to be moved to where the others are, which

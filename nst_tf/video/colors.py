@@ -4,6 +4,7 @@ A file that doesn't say how it stores colours is read as players do: BT.709 from
 lines or 1280 columns on, else BT.601, limited range. What is written says it.
 """
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ _SWS = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 BT.2020)."""
 _RANGE = {False: 1, True: 2}
 _RGB, _UNSAID = 0, 2
+_KEPT = threading.local()
 
 
 def colors_of(frame: "av.VideoFrame") -> Colors:
@@ -47,7 +49,8 @@ def to_pixels(frame: "av.VideoFrame", colors: Colors, *, deep: bool) -> np.ndarr
     if not _is_rgb(frame):
         frame.colorspace = colors.matrix
         frame.color_range = _RANGE[colors.full]
-    rgb = frame.reformat(
+    rgb = _reformatter().reformat(
+        frame,
         format="rgb48le" if deep else "rgb24",
         src_colorspace=None if _is_rgb(frame) else _SWS[colors.matrix],
         interpolation=_filter(),
@@ -72,7 +75,8 @@ def to_frame(
     kind, dtype = ("rgb48le", "uint16") if deep else ("rgb24", "uint8")
     rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(values, dtype), kind)
     rgb.color_range = 2
-    found = rgb.reformat(
+    found = _reformatter().reformat(
+        rgb,
         format=pixel_format,
         dst_colorspace=_SWS[colors.matrix],
         interpolation=_filter(),
@@ -99,6 +103,18 @@ def _deep_white(colors: Colors) -> float:
 
 def _is_rgb(frame: "av.VideoFrame") -> bool:
     return frame.format.is_rgb
+
+
+def _reformatter() -> Any:
+    """Return this thread's own, which keeps its tables from one frame to the next.
+
+    Making them takes as long as converting a frame of 640x360.
+    """
+    from av.video.reformatter import VideoReformatter
+
+    if not hasattr(_KEPT, "reformatter"):
+        _KEPT.reformatter = VideoReformatter()
+    return _KEPT.reformatter
 
 
 def _filter() -> Any:
