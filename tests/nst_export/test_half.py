@@ -93,12 +93,14 @@ def test_maps_and_their_squares_stay_far_below_the_largest_number(lowering):
     rows = np.eye(13, dtype="float32")[1:4]
     photos = [photo(), scene(SIDE, SIDE, seed=3), scene(SIDE, SIDE, seed=4)]
     fit_half(fitting, map_sizes(native, photos, rows))
-    for image, row in zip((photo(), scene(SIDE, SIDE, seed=6)), rows[1:], strict=True):
+    dull = (0.4 + 0.2 * photo()).astype("float32")
+    images = photo(), scene(SIDE, SIDE, seed=6), dull
+    for image, row in zip(images, rows, strict=True):
         inputs = {"image": image[None], "style": row[None]}
         picture, expected = (np.asarray(net(inputs)) for net in (fitting, native))
         np.testing.assert_allclose(picture, expected, atol=1e-3)
     assert largest(native, photo(), rows[0]) ** 2 > 65504
-    assert largest(fitting, photo(), rows[0]) ** 2 < 65504 / 16
+    assert largest(fitting, photo(), rows[0]) ** 2 < 65504 / 10
 
 
 def test_an_encoder_that_fits_says_the_same_and_the_other_stays_as_it_is():
