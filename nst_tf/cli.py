@@ -1,15 +1,15 @@
 """The command `nst`: a table of commands, each loaded when it is called."""
 
-import importlib
 import io
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 from nst_tf import __version__
 from nst_tf.commands import INTERRUPTED, PROGRAM, REFUSED
+from nst_tf.commands.program import load
 from nst_tf.settings.checks import InputError
 
 
@@ -129,14 +129,8 @@ def _dispatch(arguments: list[str]) -> int:
         from nst_tf.commands.needs import check_extra
 
         check_extra(command.needs, command=name)
-    code: int = _load(command.target)(rest)
+    code: int = load(command.target)(rest)
     return code
-
-
-def _load(target: str) -> Callable[..., Any]:
-    module, _, function = target.partition(":")
-    loaded: Callable[..., Any] = getattr(importlib.import_module(module), function)
-    return loaded
 
 
 def _refuse(name: str) -> NoReturn:

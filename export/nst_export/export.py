@@ -106,10 +106,12 @@ def _write(
     observer: Observer | None,
 ) -> Card:
     styles, made = Styles(len(trained["styles"])), None
+    views: list[np.ndarray] = []
     if encoder is not None:
-        encoder = half_encoder(encoder, [seen(photo) for photo in photos])
+        views = [seen(photo) for photo in photos]
+        encoder = half_encoder(encoder, views)
         network, trained, made = _for_any(network, trained, settings, encoder)
-        styles = _with_guests(trained, made, photos)
+        styles = _with_guests(trained, made, views)
     only = None
     if settings.style is not None:
         index = style_index(
@@ -125,26 +127,28 @@ def _write(
     (folder / FILE).write_text(json.dumps(card, ensure_ascii=False), "utf-8")
 
     @functools.cache
+    def rebuilt(lowering: Lowering, tiles: bool = False) -> TransformNetwork:
+        return network.rebuilt(lowering=lowering, tiles=tiles, dtype="float32")
+
+    @functools.cache
+    def sizes() -> dict[str, np.ndarray]:
+        own = samples[None]
+        rows = [only or styles.row(sample.weights) for sample in own]
+        return map_sizes(rebuilt("native"), [sample.photo for sample in own], rows)
+
+    @functools.cache
     def copy(lowering: Lowering, tiles: bool = False) -> keras.Model:
-        found = network.rebuilt(lowering=lowering, tiles=tiles, dtype="float32")
+        found = rebuilt(lowering, tiles)
         if lowering != "native":  # Files of TensorFlow are no phone's.
             fit_half(found, sizes())
         return found if only is None else single_style(found, only)
 
     native = copy("native")
     samples = _samples(native, photos, styles, settings.pairs, loss)
-
-    @functools.cache
-    def sizes() -> dict[str, np.ndarray]:
-        plain = network.rebuilt(lowering="native", tiles=False, dtype="float32")
-        own = samples[None]
-        rows = [only or styles.row(sample.weights) for sample in own]
-        return map_sizes(plain, [sample.photo for sample in own], rows)
-
     if made is not None and only is None:
         from nst_export.formats.encoder import write_encoders
 
-        for entry in write_encoders(folder, made, bare, photos, settings.formats):
+        for entry in write_encoders(folder, made, bare, views, settings.formats):
             card["files"].append(entry)
             if observer is not None:
                 observer(entry)
@@ -232,13 +236,12 @@ def _for_any(
 
 
 def _with_guests(
-    trained: Mapping[str, Any], encoder: keras.Model, photos: Sequence[np.ndarray]
+    trained: Mapping[str, Any], encoder: keras.Model, views: Sequence[np.ndarray]
 ) -> Styles:
     """Return a model's styles, and photographs as paintings of their own."""
     guests = []
-    for index, photo in enumerate(photos):
-        view = {"painting": seen(photo)}
-        vector = keras.ops.convert_to_numpy(encoder(view)["vector"])[0]
+    for index, view in enumerate(views):
+        vector = keras.ops.convert_to_numpy(encoder({"painting": view})["vector"])[0]
         guests.append(StyleVector(f"guest {index}", vector, trained["network"]))
     known = typing.cast(np.ndarray, rows_of(trained))
     rows = more_rows(known, [guest.vector for guest in guests])

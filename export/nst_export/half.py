@@ -74,8 +74,7 @@ def fit_half(network: TransformNetwork, sizes: Mapping[str, np.ndarray]) -> None
         sizes: Of its maps, from `map_sizes`.
     """
     for name, size in sizes.items():
-        # Powers of two: no digit of a kernel changes.
-        factor = 2.0 ** np.round(np.log2(np.maximum(size, 1e-6) / SIZE))
+        factor = _power_of_two(size / SIZE)
         layer = network.get_layer(name)
         (kernel,) = layer.get_weights()
         layer.set_weights([(kernel / factor).astype("float32")])
@@ -102,17 +101,20 @@ def half_encoder(
     ]
     maps = {name: copy.get_layer(name).output for name in names}
     measured = keras.Model(copy.input, maps)
-    looked = [
-        {name: np.asarray(found, "float32") for name, found in measured(view).items()}
-        for view in paintings[:_SAMPLES]
-    ]
+    looked = [measured(view) for view in paintings[:_SAMPLES]]
     before, factors = 1.0, {}
     for name in names:
-        size = max(float(np.sqrt(np.mean(np.square(found[name])))) for found in looked)
-        factor = 2.0 ** round(np.log2(max(size, 1e-6)))
+        seen = (np.asarray(found[name], "float32") for found in looked)
+        size = max(np.sqrt(np.mean(np.square(each))) for each in seen)
+        factor = float(_power_of_two(size))
         kernel, *bias = copy.get_layer(name).get_weights()
         scaled = [kernel * (before / factor), *(values / factor for values in bias)]
         copy.get_layer(name).set_weights(scaled)
         before = factors[name] = factor
     copy.get_layer("statistics").factors = tuple(factors[name] for name in SEEN)
     return copy
+
+
+def _power_of_two(size: np.ndarray) -> np.ndarray:
+    """Return the nearest powers of two: by them no digit of a kernel changes."""
+    return 2.0 ** np.round(np.log2(np.maximum(size, 1e-6)))

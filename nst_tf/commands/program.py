@@ -5,6 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 
+def load(target: str) -> Any:
+    """Return what `module:name` names."""
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
 def program(
     run: Callable[..., int],
     job: type[Any],
@@ -34,11 +40,7 @@ def program(
                 return run(plain)
         from nst_tf.commands.flags import read_flags
 
-        asked = job
-        if flags:
-            module, _, name = flags.partition(":")
-            asked = getattr(importlib.import_module(module), name)
-        given = read_flags(asked, arguments, **options)
+        given = read_flags(load(flags) if flags else job, arguments, **options)
         return run(*given) if isinstance(given, tuple) else run(given)
 
     return main

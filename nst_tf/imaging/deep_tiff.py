@@ -201,6 +201,8 @@ def find_deep(tiff: Tiff) -> DeepTiff | None:
 
 def _unpacked(data: bytes, compression: int, row: int, rows: int) -> bytes:
     """Have Pillow unpack a strip, as if it were a grey picture of bytes."""
+    from PIL.TiffImagePlugin import TiffImageFile
+
     tags = {256: row, 257: rows, 258: 8, 259: compression, 262: 1, 273: 8, 277: 1}
     tags |= {278: rows, 279: len(data)}
     start = 8 + len(data) + len(data) % 2
@@ -208,8 +210,6 @@ def _unpacked(data: bytes, compression: int, row: int, rows: int) -> bytes:
     head = struct.pack("<2sHL", b"II", 42, start)
     file = head + data.ljust(start - 8, b"\0")
     file += struct.pack("<H", len(tags)) + entries + bytes(4)
-    from PIL.TiffImagePlugin import TiffImageFile
-
     # Not by `Image.open`, which counts these bytes as pixels and may find too many.
     with TiffImageFile(io.BytesIO(file)) as image:
         image.load()

@@ -12,7 +12,6 @@ from nst_export.card import Card, embed
 from nst_export.formats.litert import Kind, to_litert
 from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
 from nst_export.verify import file_facts
-from nst_tf.imaging.seen import seen
 from nst_tf.settings.checks import InputError
 
 Written = tuple[Path, str, Callable[[np.ndarray], np.ndarray]]
@@ -27,7 +26,7 @@ def write_encoders(
     folder: Path,
     encoder: keras.Model,
     card: Card,
-    paintings: Sequence[np.ndarray],
+    views: Sequence[np.ndarray],
     formats: Sequence[str],
 ) -> list[dict[str, Any]]:
     """Write the encoder, and return the entries of its files in the card.
@@ -39,13 +38,12 @@ def write_encoders(
         folder: Of the export.
         encoder: From `nst_tf.network.vectors.vector_encoder`, float32.
         card: The model's card, to be kept inside the files.
-        paintings: Pictures on which files and network are compared.
+        views: What `seen` made of pictures on which files and network are compared.
         formats: Names of the formats of the network.
 
     Raises:
         InputError: A file differs by too much.
     """
-    views = [seen(painting) for painting in paintings]
     expected = [np.asarray(encoder({"painting": view})["vector"])[0] for view in views]
     found = []
     for needed, write in _FORMS.items():
