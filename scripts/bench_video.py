@@ -20,6 +20,8 @@ def main() -> None:
     parser.add_argument("--parts", default="speed,memory")
     parser.add_argument("--sizes", default="1280x720,640x360")
     parser.add_argument("--frames", type=int, default=72)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--film", type=Path, help="a real one, reduced to each size")
     parser.add_argument("--lengths", default="100,2000", help="frames, for the memory")
     parser.add_argument("--flags", default="", help="more flags of nst video")
     given = parser.parse_args()
@@ -29,8 +31,7 @@ def main() -> None:
         folder = Path(name)
         if "speed" in parts:
             for size in given.sizes.split(","):
-                width, height = map(int, size.split("x"))
-                speed(folder, width, height, given.frames, given.flags.split())
+                speed(folder, size, given)
         if "memory" in parts:
             memory(folder, [int(x) for x in given.lengths.split(",")])
 
@@ -54,7 +55,7 @@ def write(path: Path, width: int, height: int, count: int) -> None:
         out.mux(stream.encode(None))
 
 
-def speed(folder: Path, width: int, height: int, count: int, flags: list[str]) -> None:
+def speed(folder: Path, size: str, given: argparse.Namespace) -> None:
     """Compare a whole run, but for its start, with the network's passes alone."""
     from nst_export.runtime import Stylizer, bundled, mix_weights
     from nst_export.runtime.clip import ClipStylizer
@@ -63,35 +64,43 @@ def speed(folder: Path, width: int, height: int, count: int, flags: list[str]) -
     from nst_tf.video.run import paint_film
     from nst_tf.video.stabilize import Stabilized
 
-    write(folder / PLAIN, width, height, count)
+    width, height = map(int, size.split("x"))
+    if given.film is None:
+        write(folder / PLAIN, width, height, given.frames)
+    source = FilmSource(given.film or folder / PLAIN, size=width)
+    film = source.film
     stylizer = Stylizer.load(bundled())
     weights = mix_weights(stylizer.styles, {stylizer.styles[0]: 1.0})
-    source = FilmSource(folder / PLAIN)
     clip = ClipStylizer(stylizer, weights)
     frame = next(source.frames()).pixels
     for _ in range(2):
         clip(frame, 0.0)
     session, style = clip.session, np.asarray([weights], "float32")
     assert session is not None
-    given = np.zeros((1, 3, 1, session.channels), "float32")
+    statistics = np.zeros((1, 3, 1, session.channels), "float32")
 
     def passes(number: int) -> float:
         start = time.perf_counter()
         for _ in range(number):
-            session(frame[None], style, given)
+            session(frame[None], style, statistics)
         return time.perf_counter() - start
 
-    # Half before and half after: the clock of a shared machine drifts.
-    alone = passes(count // 2)
-    output = choose_output(folder / "out.mp4", source.film, copied=True)
-    painter = Stabilized(clip) if "--stabilize" in flags else clip
-    ended = paint_film(source, painter, output)
-    alone += passes(count - count // 2)
-    print(
-        f"{width}x{height}, {count} frames: {ended.took:.1f} s end to end, the network"
-        f" {alone:.1f} s; {ended.took / alone:.2f} (<= 1.15),"
-        f" {count / ended.took:.2f} frames a second"
-    )
+    ratios = []
+    for _ in range(given.rounds):
+        # Half before and half after: the clock of a shared machine drifts.
+        alone = passes(film.frames // 2)
+        output = choose_output(folder / "out.mp4", film, copied=True)
+        painter = Stabilized(clip) if "--stabilize" in given.flags.split() else clip
+        ended = paint_film(source, painter, output)
+        alone += passes(film.frames - film.frames // 2)
+        ratios.append(ended.took / alone)
+        print(
+            f"{film.width}x{film.height}, {film.frames} frames: {ended.took:.1f} s end"
+            f" to end, the network {alone:.1f} s; {ratios[-1]:.2f},"
+            f" {film.frames / ended.took:.2f} frames a second",
+            flush=True,
+        )
+    print(f"median {np.median(ratios):.2f} (<= 1.15)")
 
 
 def memory(folder: Path, lengths: list[int]) -> None:

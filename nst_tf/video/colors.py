@@ -44,16 +44,33 @@ def is_deep(frame: "av.VideoFrame") -> bool:
     return any(part.bits > 8 for part in frame.format.components)
 
 
-def to_pixels(frame: "av.VideoFrame", colors: Colors, *, deep: bool) -> np.ndarray:
-    """Return a decoded frame as float32 `[H, W, 3]`, RGB 0..1."""
+def to_pixels(
+    frame: "av.VideoFrame",
+    colors: Colors,
+    *,
+    deep: bool,
+    size: tuple[int, int] | None = None,
+) -> np.ndarray:
+    """Return a decoded frame as float32 `[H, W, 3]`, RGB 0..1.
+
+    Args:
+        frame: As it was decoded.
+        colors: How it stores them.
+        deep: Whether to keep more than 8 bits.
+        size: Width and height to bring it to; None leaves it as large as it is.
+    """
+    width, height = size or (frame.width, frame.height)
+    resized = (width, height) != (frame.width, frame.height)
     if not _is_rgb(frame):
         frame.colorspace = colors.matrix
         frame.color_range = _RANGE[colors.full]
     rgb = _reformatter().reformat(
         frame,
+        width=width,
+        height=height,
         format="rgb48le" if deep else "rgb24",
         src_colorspace=None if _is_rgb(frame) else _SWS[colors.matrix],
-        interpolation=_filter(),
+        interpolation=_filter("LANCZOS" if resized else "BICUBIC"),
         dst_color_range=2,
     )
     white = _deep_white(colors) if deep else 255.0
@@ -117,11 +134,11 @@ def _reformatter() -> Any:
     return _KEPT.reformatter
 
 
-def _filter() -> Any:
+def _filter(name: str = "BICUBIC") -> Any:
     from av.video.reformatter import Interpolation
 
     return (
-        Interpolation.BICUBIC
+        Interpolation[name]
         | Interpolation.ACCURATE_RND
         | Interpolation.FULL_CHR_H_INT
         | Interpolation.FULL_CHR_H_INP

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nst_tf.imaging.open import check_file
-from nst_tf.imaging.resize import resize
 from nst_tf.settings.checks import InputError
 from nst_tf.video.colors import colors_of, is_deep, to_pixels
 from nst_tf.video.film import Film, Frame, reduced_size
@@ -128,12 +127,11 @@ class FilmSource:
         return (pts - self.origin) * self.time_base >= self.end - 1e-6
 
     def _pixels(self, frame: "av.VideoFrame") -> np.ndarray:
-        pixels = to_pixels(frame, self.colors, deep=self.deep)
+        size = self.film.width, self.film.height
+        stored = size[::-1] if self.turns % 2 else size
+        pixels = to_pixels(frame, self.colors, deep=self.deep, size=stored)
         if self.turns:
             pixels = np.ascontiguousarray(np.rot90(pixels, self.turns))
-        if self.size is not None:
-            height, width = pixels.shape[:2]
-            pixels = resize(pixels, *reduced_size(width, height, self.size))
         return pixels
 
     def _count(self) -> int:

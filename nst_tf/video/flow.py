@@ -34,10 +34,10 @@ def find_motion(before: np.ndarray, after: np.ndarray) -> Motion:
     dark, light = _grey(before), _grey(after)
     back, forth = _dis(light, dark), _dis(dark, light)
     there = warp(forth, back)
-    gap = np.square(back + there).sum(axis=-1)
-    length = np.square(back).sum(axis=-1) + np.square(there).sum(axis=-1)
+    gap = channel_sum(back + there, np.square)
+    length = channel_sum(back, np.square) + channel_sum(there, np.square)
     trust = (gap < 0.01 * length + 0.5).astype("float32") * inside(back)
-    changed = np.abs(warp(before, back) - after).mean(axis=-1)
+    changed = channel_sum(warp(before, back) - after, np.abs) / np.float32(3)
     trust *= np.clip(2.0 - changed / _CHANGED, 0.0, 1.0)
     return Motion(back, _shrunk(trust))
 
@@ -51,16 +51,9 @@ def warp(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """
     import cv2
 
-    height, width = flow.shape[:2]
-    x, y = np.meshgrid(
-        np.arange(width, dtype="float32"), np.arange(height, dtype="float32")
-    )
+    x, y = _moved(flow)
     found: np.ndarray = cv2.remap(
-        picture,
-        x + flow[..., 0],
-        y + flow[..., 1],
-        cv2.INTER_CUBIC,
-        borderMode=cv2.BORDER_REPLICATE,
+        picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
     return found
 
@@ -68,11 +61,37 @@ def warp(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
 def inside(flow: np.ndarray) -> np.ndarray:
     """Return 1 where pixels were inside the picture, else 0, float32 `[H, W]`."""
     height, width = flow.shape[:2]
-    y, x = np.mgrid[0:height, 0:width].astype("float32")
-    x, y = x + flow[..., 0], y + flow[..., 1]
+    x, y = _moved(flow)
     kept = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
     found: np.ndarray = kept.astype("float32")
     return found
+
+
+def channel_sum(values: np.ndarray, of: np.ufunc = np.positive) -> np.ndarray:
+    """Return the sum over the last axis, a short one: ten times as fast as numpy's.
+
+    Args:
+        values: float32 `[H, W, C]`.
+        of: What is summed of each value, as `np.square`.
+    """
+    import cv2
+
+    first, *others = cv2.split(values)
+    of(first, out=first)
+    for plane in others:
+        first += of(plane, out=plane)
+    return first
+
+
+def _moved(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where pixels were, columns and rows, float32 `[H, W]` each."""
+    import cv2
+
+    height, width = flow.shape[:2]
+    x, y = cv2.split(flow)
+    x += np.arange(width, dtype="float32")
+    y += np.arange(height, dtype="float32")[:, None]
+    return x, y
 
 
 def _grey(frame: np.ndarray) -> np.ndarray:
@@ -95,9 +114,9 @@ def _dis(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     half = (width // 2, height // 2)
     pair = [cv2.resize(x, half, interpolation=cv2.INTER_AREA) for x in (first, second)]
     found = cv2.resize(dis.calc(*pair, None), (width, height))
-    factors = np.asarray((width / half[0], height / half[1]), "float32")
-    scaled: np.ndarray = found * factors
-    return scaled
+    for axis, factor in enumerate((width / half[0], height / half[1])):
+        found[..., axis] *= np.float32(factor)
+    return found
 
 
 def _shrunk(trust: np.ndarray) -> np.ndarray:

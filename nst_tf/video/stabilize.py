@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nst_tf.video.cuts import CutDetector
-from nst_tf.video.flow import find_motion, warp
+from nst_tf.video.flow import channel_sum, find_motion, warp
 
 if TYPE_CHECKING:
     from nst_tf.video.run import Painter
@@ -49,8 +49,11 @@ class Stabilized:
             motion = find_motion(self.last[0], pixels)
             held = warp(self.last[1], motion.flow)
             trust = motion.trust[..., None]
-            mixed = picture + self.share * trust * (held - picture)
-            picture = np.clip(_with_contrast(mixed, picture, trust), 0.0, 1.0)
+            held -= picture
+            held *= self.share * trust
+            held += picture
+            picture = _with_contrast(held, picture, trust)
+            np.clip(picture, 0.0, 1.0, out=picture)
         self.last = pixels, picture
         return picture
 
@@ -83,11 +86,18 @@ def _with_contrast(
         picture: float32 `[H, W, 3]`.
         where: float32 `[H, W, 1]`, 0..1: how much of it.
     """
-    low = _near(mixed)
-    wanted = _near(np.square(picture - _near(picture)).mean(axis=-1))
-    found = _near(np.square(mixed - low).mean(axis=-1))
+    off = mixed - _near(mixed)
+    wanted = _near(_power(picture - _near(picture)))
+    found = _near(_power(off))
     gain = np.clip(np.sqrt((wanted + 1e-5) / (found + 1e-5)), 1.0, _MOST)
-    return mixed + where * (gain[..., None] - 1.0) * (mixed - low)
+    off *= where * (gain - 1.0)[..., None]
+    off += mixed
+    return off
+
+
+def _power(values: np.ndarray) -> np.ndarray:
+    """Return the mean square of the channels."""
+    return channel_sum(values, np.square) / np.float32(values.shape[-1])
 
 
 def _near(values: np.ndarray) -> np.ndarray:

@@ -2,12 +2,16 @@
 
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
+from nst_tf.imaging.resize import resize
+from nst_tf.imaging.scene import landscape
 from nst_tf.settings.checks import InputError
 from nst_tf.video.decode import FilmSource
 from tests.films import BASE, TICK, moving, write_film
+from tests.serving import psnr
 
 
 def test_times_are_the_files_own_with_a_variable_rate(tmp_path):
@@ -75,6 +79,55 @@ def test_a_reduced_film_has_even_sides(tmp_path):
     source = FilmSource(write_film(tmp_path / "film.mp4"), size=35)
     assert (source.film.width, source.film.height) == (34, 26)
     assert next(source.frames()).pixels.shape == (26, 34, 3)
+
+
+@pytest.mark.parametrize(
+    ("rotation", "pixel_format"), [(0, "yuv420p"), (90, "yuv444p")]
+)
+def test_a_reduced_film_is_the_whole_one_made_smaller(tmp_path, rotation, pixel_format):
+    frame = landscape(240, 320)
+    path = write_film(
+        tmp_path / "film.mkv",
+        [frame],
+        codec="ffv1",
+        pixel_format=pixel_format,
+        rotation=rotation,
+    )
+    whole = next(FilmSource(path).frames()).pixels
+    source = FilmSource(path, size=96)
+    found = next(source.frames()).pixels
+    wanted = resize(whole, source.film.width, source.film.height)
+    assert found.shape == wanted.shape
+    assert found.shape[:2] == ((96, 72) if rotation else (72, 96))
+    assert psnr(found, wanted) > 50  # Within half a step of 8 bits.
+
+
+def test_a_film_that_changes_its_size_on_the_way_keeps_the_first(tmp_path):
+    path = tmp_path / "film.ts"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        for index, (height, width) in enumerate([(96, 160)] * 5 + [(48, 80)] * 5):
+            if index == 5:
+                out.mux(stream.encode(None))
+                second = av.CodecContext.create("libx264", "w")
+                second.width, second.height, second.pix_fmt = 80, 48, "yuv420p"
+                second.time_base, second.framerate = stream.time_base, 25
+            values = (255 * landscape(height, width)).astype("uint8")
+            frame = av.VideoFrame.from_ndarray(values, "rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            if index < 5:
+                out.mux(stream.encode(frame))
+            else:
+                packets = second.encode(frame)
+                if index == 9:
+                    packets += second.encode(None)
+                for packet in packets:
+                    packet.stream = stream
+                    out.mux(packet)
+    frames = [frame.pixels for frame in FilmSource(path).frames()]
+    assert [frame.shape for frame in frames] == [(96, 160, 3)] * 10
+    assert psnr(frames[-1], frames[0]) > 20
 
 
 def cut_off(path, share):
