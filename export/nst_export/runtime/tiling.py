@@ -131,7 +131,8 @@ def paint(
         ]
         target = picture[y.start : y.stop, x.start : x.stop]
         # The last tiles reach beyond the picture, to a multiple of 4.
-        target[:] = np.clip(inside[: target.shape[0], : target.shape[1]], 0.0, 1.0)
+        inside = inside[: target.shape[0], : target.shape[1]]
+        np.clip(inside, 0.0, 1.0, out=target)
     return picture
 
 

@@ -19,6 +19,8 @@ from nst_tf.settings.checks import InputError
 from nst_tf.style_file import SUFFIX, StyleVector, read_style
 
 LOG = logging.getLogger("nst.serve")
+LATEST = "0"
+"""Version that is the newest, as clients of OpenVINO Model Server ask for it."""
 PAINTING = "painting"
 """The style of the painting that comes with a request."""
 _KEPT = 64

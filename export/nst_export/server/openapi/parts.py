@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from nst_export.server.models import LATEST
 from nst_export.server.service import Service
 
 Schema = dict[str, Any]
@@ -38,9 +39,8 @@ def model_and_version(service: Service, path: str) -> list[Schema]:
     models = list(service.models)
     found = [path_parameter("name", [model.name for model in models])]
     if "{version}" in path:
-        found.append(
-            path_parameter("version", [str(model.version) for model in models])
-        )
+        versions = [LATEST, *(str(model.version) for model in models)]
+        found.append(path_parameter("version", versions))
     return found
 
 

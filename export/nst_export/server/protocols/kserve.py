@@ -15,14 +15,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from nst_export.server.models import Served
+from nst_export.server.models import LATEST, Served
 from nst_export.server.protocols.tensors import paint, to_array
 from nst_export.server.service import HttpError, Service, json_response, read_json
 from nst_tf import __version__
 
 HEADER = "Inference-Header-Content-Length"
-LATEST = "0"
-"""Version that is the newest, as clients of OpenVINO Model Server ask for it."""
 _MOST_SIDES = 8
 """More dimensions than any tensor has."""
 _LEAST_FILE = 16

@@ -14,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from nst_export.server.models import Served
+from nst_export.server.models import LATEST, Served
 from nst_export.server.protocols.tensors import SIGNATURES, Signature, paint, to_array
 from nst_export.server.service import HttpError, Service, json_response, read_json
 
 _ADDRESS = re.compile(
-    r"(?P<name>[^/:]+)(/versions/(?P<version>\d{1,18}))?(?P<verb>:[a-z]+|/metadata)?"
+    r"(?P<name>[^/:]+)(/versions/(?P<version>0|[1-9][0-9]*))?(?P<verb>:[a-z]+|/metadata)?"
 )
 _DTYPES = {"float32": "DT_FLOAT", "uint8": "DT_UINT8", "bytes": "DT_STRING"}
 
@@ -157,7 +157,7 @@ def _find(service: Service, name: str, version: str | None) -> Served:
         raise HttpError(
             404, f"Servable not found for request: {wanted}; there are {known}"
         ) from None
-    if version is not None and int(version) not in (0, model.version):  # 0: the newest.
+    if version is not None and version not in (LATEST, str(model.version)):
         raise HttpError(
             404,
             f"Servable not found for request: Specific({name}, {version}); version"

@@ -142,6 +142,9 @@ def test_unknown_models_and_versions_are_told_as_tensorflow_serving_does(http):
     answer = http.post("/v1/models/gallery/versions/7:predict", json=predict)
     refused(answer, 404, "Specific(gallery, 7)")
     refused(http.get("/v1/models/gallery/versions/7"), 404, "Specific(gallery, 7)")
+    assert http.get("/v1/models/gallery/versions/0").status_code == 200  # The newest.
+    for other in ("01", "00", "1" * 5000, "%D9%A1", "1 ", "-1"):
+        refused(http.get(f"/v1/models/gallery/versions/{other}"), 404)
     refused(http.post("/v1/models/gallery:nothing"), 404, "Malformed request: POST")
     refused(http.post("/v1/models/gallery:classify"), 400, "predict only")
     refused(http.get("/v1/models/gallery:predict"), 405)
