@@ -9,6 +9,7 @@ from nst_tf.imaging.formats import UnreadableError
 from nst_tf.imaging.open import Opened
 from nst_tf.imaging.picture import Picture
 from nst_tf.imaging.profile import profile_of
+from nst_tf.imaging.resize import fit_within
 
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -23,8 +24,13 @@ _UPRIGHT = {
 """What turns `[H, W, ...]` upright, by EXIF orientation."""
 
 
-def decode(file: Opened) -> Picture:
+def decode(file: Opened, size: int | None = None) -> Picture:
     """Return what a file shows, composed on white where it is transparent.
+
+    Args:
+        file: As it was opened.
+        size: Reduce to this long side, in 8 bits before they become floats, where
+            that can be done: no alpha and no more bits.
 
     Raises:
         UnreadableError: It is of a kind that can't be read right.
@@ -32,8 +38,9 @@ def decode(file: Opened) -> Picture:
     """
     if isinstance(file, DeepTiff) or is_deep(file):
         return _decode_deep(file)
-    image, mask = decode_bytes(file)
-    pixels = np.asarray(image.convert("RGB"), "float32") / 255.0
+    image, mask = decode_bytes(file, size)
+    pixels = np.array(image if image.mode == "RGB" else image.convert("RGB"), "float32")
+    pixels /= 255.0
     alpha = None if mask is None else np.asarray(mask, "float32") / 255.0
     return _composed(pixels, alpha)
 
@@ -45,14 +52,23 @@ def is_deep(file: Opened) -> bool:
     return file.mode.startswith("I;16") or _is_deep_png(file)
 
 
-def decode_bytes(file: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+def decode_bytes(
+    file: Image.Image, size: int | None = None
+) -> tuple[Image.Image, Image.Image | None]:
     """Return colours, RGB or L in sRGB, and alpha of a file with 8 bits a channel.
+
+    Args:
+        file: As it was opened.
+        size: As `decode` takes it.
 
     Raises:
         UnreadableError: Its colours can't be shown.
     """
+    file.load()
     exif = file.getexif()
-    image: Image.Image = ImageOps.exif_transpose(file)
+    image = file
+    if exif.get(_ORIENTATION, 1) in _UPRIGHT:
+        image = ImageOps.exif_transpose(file)
     grey = image.mode in ("1", "L", "LA", "La")
     mask = None
     if image.has_transparency_data:
@@ -63,6 +79,8 @@ def decode_bytes(file: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     image = image_to_srgb(image, profile)
     if image.mode not in ("L", "RGB"):
         image = image.convert("RGB")
+    if size is not None and mask is None:
+        image = image.resize(fit_within(*image.size, size), Image.Resampling.LANCZOS)
     return image, mask
 
 

@@ -123,9 +123,9 @@ def _read(file: Opened, size: int | None, least: int | None = None) -> Picture:
         or size is None
         or is_deep(file)
     ):
-        picture = decode(file)
+        picture = decode(file, size)
     else:
-        picture = decode(_halved(file, size))
+        picture = decode(_halved(file, size), size)
     return picture if size is None else reduced(picture, size)
 
 

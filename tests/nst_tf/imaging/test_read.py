@@ -9,6 +9,8 @@ from PIL import Image
 from nst_tf.imaging.formats import FormatError, SizeError
 from nst_tf.imaging.read import decode_image
 from nst_tf.imaging.resize import resize
+from nst_tf.imaging.scene import landscape
+from nst_tf.imaging.write import to_bytes
 from tests.image_files import HEIGHT, WIDTH, noise, noise_file
 
 
@@ -27,6 +29,23 @@ def test_a_large_picture_is_reduced_with_its_alpha():
     np.testing.assert_allclose(found.pixels, resize(shown, 16, 10), atol=1e-6)
     expected = resize(np.ascontiguousarray(alpha[..., 0]), 16, 10)
     np.testing.assert_allclose(found.alpha, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("PNG", "RGB"), ("PNG", "L"), ("TIFF", "CMYK")]
+)
+def test_without_alpha_it_is_reduced_in_bytes_which_can_hardly_be_told(kind, mode):
+    stream = io.BytesIO()
+    photo = Image.fromarray(to_bytes(landscape(240, 320))).convert(mode)
+    photo.save(stream, kind)
+    found = decode_image(stream.getvalue(), size=80).pixels
+    expected = resize(decode_image(stream.getvalue()).pixels, 80, 60)
+    assert found.shape == expected.shape
+    gaps = 255 * abs(found - expected)
+    # More at edges alone, where what overshoots is cut off between the two axes.
+    assert np.percentile(gaps, 99.9) <= 1
+    assert gaps.max() < 5
+    assert gaps.mean() < 0.4
 
 
 @pytest.mark.parametrize("size", [None, WIDTH, 1000])
