@@ -1,5 +1,6 @@
 """Training on from a trained model, with its styles or with more."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ class Base:
             began = with_paintings(folder, self.model, art)
             self.model = Model(began.network, self.model.card)
         known = len(self.model.styles)
-        self.added = len(names) - known
+        self.added, self.more = len(names) - known, settings.styles[known:]
         if names[:known] != self.model.styles:
             raise InputError(
                 f"{folder} has the styles {', '.join(self.model.styles)}, the settings"
@@ -101,7 +102,14 @@ class Base:
             return None
         if self.begun:
             return [float(np.mean(factors))] * self.added
-        return [*factors, *[1.0] * self.added]
+        return [*factors, *(1.0 if k is None else factors[k] for k in self.begins)]
+
+    @functools.cached_property
+    def begins(self) -> list[int | None]:
+        """Where each added style begins: at a style of the same painting, if any is."""
+        known = [style.get("sha256") for style in self.model.card["styles"]]
+        found = (sha256(style.image) for style in self.more)
+        return [known.index(one) if one in known else None for one in found]
 
     def start(self, network: keras.Model) -> None:
         """Put the model's weights into a network; freeze what is not to change."""
@@ -139,7 +147,8 @@ class Base:
     def _more(self, rows: np.ndarray, count: int) -> np.ndarray:
         """Return so many rows; those of new styles start as the mean of all there are.
 
-        So does that of the photograph, if the strength is to be trained from now on.
+        So does that of the photograph, if the strength is to be trained from now on. A
+        new style of a painting that the model has starts as the style that it has.
         """
         mean = rows.mean(axis=0, keepdims=True)
         if self.begun:
@@ -147,7 +156,9 @@ class Base:
         if self.spread:
             return _spread(rows, count, self.model.network.settings.trained_strength)
         first = count - self.added - len(rows)
-        return np.concatenate([*[mean] * first, rows, *[mean] * self.added])
+        own = len(rows) - len(self.model.styles)
+        added = [mean if k is None else rows[own + k][None] for k in self.begins]
+        return np.concatenate([*[mean] * first, rows, *added])
 
 
 def _spread(rows: np.ndarray, count: int, photograph: bool | None) -> np.ndarray:

@@ -12,11 +12,15 @@ import keras
 import numpy as np
 import pytest
 
+from nst_tf import build_network
 from nst_tf.cli import main
 from nst_tf.commands.flags import read_flags
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
+from nst_tf.network.vectors import own_and_styles, vectors_of
+from nst_tf.settings.train import with_style
 from nst_training.commands.train import FLAGS, Job
+from nst_training.growing import Base
 from tests.helpers import RECIPE, ROOT, scene, write_recipe
 
 pytestmark = pytest.mark.usefixtures("random_vgg")
@@ -151,6 +155,17 @@ def test_a_style_is_added_from_the_command_line(recipe, tmp_path, capsys):
     assert main([*command, "--add-style", f"dots={tmp_path / 'dots.png'}"]) == 0
     card = json.loads((tmp_path / "more" / "model.json").read_text())
     assert [style["name"] for style in card["styles"]] == ["night", "dots"]
+    # Of a painting that is there already, it begins at the style that it has.
+    for name, begins in (("night", 0), ("dots", None)):
+        settings = with_style(card, "again", tmp_path / f"{name}.png")
+        if begins is None:
+            save_image(tmp_path / f"{name}.png", scene(40, 44, seed=13))
+        base = Base(tmp_path / "more", settings, kept=True)
+        network = build_network(settings.network(**base.form))
+        base.start(network)
+        rows = own_and_styles(network)[1]
+        expected = rows[0] if begins == 0 else vectors_of(base.model.network).mean(0)
+        np.testing.assert_allclose(rows[2], expected, atol=1e-6)
     for wrong, message in (
         (["--add-style", "dots"], "takes NAME=IMAGE"),
         (["--add-style", f"night={tmp_path / 'dots.png'}"], "two styles have one name"),
