@@ -8,6 +8,10 @@ from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf.commands import console
 from nst_tf.commands.program import program
 from nst_tf.places import check_places, held
+from nst_tf.settings.checks import InputError
+
+_SIDE = 540
+"""Long side in pixels of a photograph on the sheet."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -19,32 +23,38 @@ class Job:
     names: bool = False
     """Print bare names, one a line."""
     sheet: Path | None = None
-    """Write a contact sheet too: each style on a drawn scene."""
+    """Write a contact sheet too: each style on a drawn scene, in the printed order."""
+    photo: Path | None = None
+    """A photograph of your own for the sheet, instead of the drawn scene."""
 
 
 def styles(job: Job) -> int:
     """Run `nst styles`; return the exit code."""
+    if job.photo is not None and job.sheet is None:
+        raise InputError("--photo is for --sheet: say where the sheet is to go")
     path = job.model or bundled()
     with console.silence():
         model = Stylizer.load(path)
     if job.sheet is not None:
-        check_places([job.sheet], inputs=[path])
+        inputs = [path] if job.photo is None else [path, job.photo]
+        check_places([job.sheet], inputs=inputs)
         with held(job.sheet):
-            _sheet(job.sheet, model)
+            _sheet(job.sheet, model, job.photo)
     for style in model.card["styles"]:
         credit = "" if job.names else style.get("credit", "")
         print(f"{style['name']:24} {credit}".rstrip())
     return 0
 
 
-def _sheet(path: Path, model: Stylizer) -> None:
-    """Write the drawn scene and what each style makes of it, four in a row."""
+def _sheet(path: Path, model: Stylizer, photo: Path | None) -> None:
+    """Write a photograph and what each style makes of it, four in a row."""
     from nst_tf.imaging.contact_sheet import arrange
+    from nst_tf.imaging.read import load_image
     from nst_tf.imaging.scene import landscape
     from nst_tf.imaging.write import check_output, save_image
 
     check_output(path)
-    scene = landscape()
+    scene = landscape() if photo is None else load_image(photo, size=_SIDE).pixels
     with console.silence():
         cells = [scene] + [
             model(scene, mix_weights(model.styles, {name: 1.0}))

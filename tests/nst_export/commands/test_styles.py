@@ -7,6 +7,7 @@ from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf.cli import main
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.scene import landscape
+from nst_tf.imaging.write import save_image
 
 
 def test_the_sheet_has_the_scene_and_every_style_four_in_a_row(tmp_path, capsys):
@@ -23,3 +24,30 @@ def test_the_sheet_has_the_scene_and_every_style_four_in_a_row(tmp_path, capsys)
     for index, expected in shown.items():
         pixels = cells[index].reshape(height, width, 3)
         np.testing.assert_allclose(pixels - expected, 0, atol=1e-3 + 0.5 / 255)
+
+
+def test_the_sheet_is_of_a_photograph_of_ones_own(tmp_path, capsys):
+    photo, path = tmp_path / "photo.png", tmp_path / "sheet.png"
+    save_image(photo, landscape(500, 1080))
+    command = ["styles", "--sheet", str(path), "--photo"]
+    assert main([*command, str(photo)]) == 0
+    small, sheet = load_image(photo, size=540).pixels, load_image(path).pixels
+    height, width = small.shape[:2]
+    assert (height, width) == (250, 540)
+    assert sheet.shape == (4 * height, 4 * width, 3)
+    stylizer = Stylizer.load(bundled())
+    weights = mix_weights(stylizer.styles, {stylizer.styles[0]: 1.0})
+    np.testing.assert_allclose(sheet[:height, :width], small, atol=0.6 / 255)
+    second = sheet[:height, width : 2 * width]
+    np.testing.assert_allclose(second, stylizer(small, weights), atol=0.6 / 255)
+    before = path.read_bytes()
+    (tmp_path / "text.jpg").write_text("no photograph")
+    for wrong, said in (
+        ([*command, str(tmp_path / "no.jpg")], "there is no file"),
+        ([*command, str(tmp_path / "text.jpg")], "is not an image"),
+        (["styles", "--photo", str(photo)], "--photo is for --sheet"),
+        (["styles", "--sheet", str(photo), "--photo", str(photo)], "photo.png"),
+    ):
+        assert main(wrong) == 2
+        assert said in capsys.readouterr().err
+    assert path.read_bytes() == before
