@@ -21,6 +21,7 @@ class LiteRT:
         details = self.interpreter.get_input_details()
         self.inputs = {short_name(detail["name"]): detail for detail in details}
         check_inputs(path, self.inputs, self.expected)
+        self.outputs = [x["index"] for x in self.interpreter.get_output_details()]
         self.takes_style = "style" in self.inputs
         self.shape: tuple[int, ...] = ()
 
@@ -44,8 +45,7 @@ class LiteRT:
             value = image if name == "image" else others[name]
             self.interpreter.set_tensor(detail["index"], value)
         self.interpreter.invoke()
-        outputs = self.interpreter.get_output_details()
-        found = [self.interpreter.get_tensor(detail["index"]) for detail in outputs]
+        found = [self.interpreter.get_tensor(index) for index in self.outputs]
         return {value.shape[-1]: value for value in found}
 
     def __call__(self, image: np.ndarray, style: np.ndarray) -> np.ndarray:
