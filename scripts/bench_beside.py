@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from scripts.bench_peer import Peer
+from scripts.peak import peak_of
 
 HERE = Path(__file__).resolve().parent
 PAUSE = 0.2
@@ -74,16 +75,6 @@ def beside(model: Path, folder: Path, rounds: int) -> None:
                 print(f"    peak memory {run.peak():.0f} MiB: {run.program}")
 
 
-_WATCH = """
-import os, sys
-nowhere = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
-pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=nowhere)
-print(os.wait4(pid, 0)[2].ru_maxrss)
-"""
-"""Runs a program and prints its peak memory in KiB. What a parent holds when it starts
-the program counts as the program's: so the parent must be a small one."""
-
-
 class Process:
     """A program from start to end, as the shell sees it.
 
@@ -112,11 +103,7 @@ class Process:
 
     def peak(self) -> float:
         """Run it once; return its largest resident memory, MiB."""
-        watched = [sys.executable, "-S", "-c", _WATCH, *self.command]
-        found = subprocess.run(
-            watched, check=True, stdout=subprocess.PIPE, env=self.environment
-        )
-        return int(found.stdout) / 2**10
+        return peak_of(self.command, self.environment)
 
 
 def in_turn(runs: list[Run], rounds: int) -> list[list[float]]:

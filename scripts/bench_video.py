@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -10,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from peak import peak_of
 
 PLAIN = "film.mp4"
 
@@ -108,16 +108,9 @@ def memory(folder: Path, lengths: list[int]) -> None:
     peaks = []
     for count in lengths:
         write(folder / PLAIN, 64, 48, count)
-        words = ["video", str(folder / PLAIN), "--style", "udnie", "--quiet", "-o"]
-        program = (
-            "import sys; sys.path.append(sys.argv.pop(1));"
-            "from nst_tf.cli import main; from peak import peak_memory;"
-            "code = main(sys.argv[1:]); print(peak_memory()); sys.exit(code)"
-        )
-        here = str(Path(__file__).resolve().parent)
-        command = [sys.executable, "-c", program, here, *words, str(folder / "out.mp4")]
-        found = subprocess.run(command, check=True, capture_output=True, text=True)
-        peaks.append(int(found.stdout.split()[-1]) / 2**10)
+        words = ["video", str(folder / PLAIN), "--style", "udnie", "--quiet"]
+        program = [sys.executable, "-m", "nst_tf.cli", *words]
+        peaks.append(peak_of([*program, "-o", str(folder / "out.mp4")]))
         print(f"64x48, {count} frames: peak {peaks[-1]:.0f} MiB")
     print(f"last over first: {peaks[-1] / peaks[0]:.3f} (<= 1.05)")
 

@@ -118,14 +118,13 @@ def _read(file: Opened, size: int | None, least: int | None = None) -> Picture:
     if least is not None and not isinstance(file, DeepTiff):
         file.draft(None, (least, least))
     if (
-        file.size[0] * file.size[1] <= MAX_PIXELS
-        or isinstance(file, DeepTiff)
-        or size is None
-        or is_deep(file)
+        size is not None
+        and file.size[0] * file.size[1] > MAX_PIXELS
+        and not isinstance(file, DeepTiff)
+        and not is_deep(file)
     ):
-        picture = decode(file, size)
-    else:
-        picture = decode(_halved(file, size), size)
+        file = _halved(file, size)
+    picture = decode(file, size)
     return picture if size is None else reduced(picture, size)
 
 

@@ -49,10 +49,15 @@ _SENT: dict[str, dict[str, Any]] = {
 
 def to_bytes(pixels: np.ndarray) -> np.ndarray:
     """Round 0..1 to the uint8 values that a file stores; clip what lies outside."""
+    return to_integers(pixels, 255.0, "uint8")
+
+
+def to_integers(pixels: np.ndarray, white: float, dtype: str) -> np.ndarray:
+    """Round 0..1 to integers of which `white` is 1; clip what lies outside."""
     values: np.ndarray = np.clip(pixels, 0.0, 1.0)
-    values *= 255.0  # In place: memory that is new takes longer than the numbers.
+    values *= white  # In place: memory that is new takes longer than the numbers.
     np.rint(values, out=values)
-    return values.astype("uint8")
+    return values.astype(dtype)
 
 
 def to_jpeg(pixels: np.ndarray) -> bytes:
@@ -222,7 +227,7 @@ def _values(
         pixels = np.concatenate([pixels, alpha[..., None]], axis=-1)
     if depth == 8:
         return to_bytes(pixels)
-    return np.rint(np.clip(pixels, 0.0, 1.0) * 65535.0).astype("uint16")
+    return to_integers(pixels, 65535.0, "uint16")
 
 
 def _image(pixels: np.ndarray, alpha: np.ndarray | None, kind: str) -> Image.Image:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nst_tf.video.flow import Motion, channel_sum, warp
+from nst_tf.video.flow import Motion, channel_mean, warp
 
 MotionOf = Callable[[int, int], Motion]
 """Of two indices, the earlier first: how the later frame's pixels moved."""
@@ -22,7 +22,7 @@ def warping_error(before: np.ndarray, after: np.ndarray, motion: Motion) -> floa
         after: The later picture.
         motion: Of the frames, not of the pictures; only what it trusts counts.
     """
-    gap = channel_sum(after - warp(before, motion.flow), np.square) / 3
+    gap = channel_mean(after - warp(before, motion.flow), np.square)
     total = float(motion.trust.sum())
     return float(np.sqrt((motion.trust * gap).sum() / total)) if total else 0.0
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nst_tf.imaging.write import to_integers
 from nst_tf.video.film import Colors
 
 if TYPE_CHECKING:
@@ -86,11 +87,10 @@ def to_frame(
     import av
 
     white = _deep_white(colors) if deep else 255.0
-    values = np.clip(pixels, 0.0, 1.0)
-    values *= np.float32(white)
-    np.rint(values, out=values)
     kind, dtype = ("rgb48le", "uint16") if deep else ("rgb24", "uint8")
-    rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(values, dtype), kind)
+    rgb = av.VideoFrame.from_ndarray(
+        np.ascontiguousarray(to_integers(pixels, white, dtype)), kind
+    )
     rgb.color_range = 2
     found = _reformatter().reformat(
         rgb,

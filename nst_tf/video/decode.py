@@ -47,7 +47,7 @@ class FilmSource:
     ) -> None:
         check_file(path)
         self.path, self.end = path, math.inf if end is None else end
-        self.start, self.size = start, size
+        self.start = start
         with worded("can't read", path), _opened(path) as container:
             stream = _video(container, path)
             self.time_base = stream.time_base or Fraction(1, 90000)

@@ -37,7 +37,7 @@ def find_motion(before: np.ndarray, after: np.ndarray) -> Motion:
     gap = channel_sum(back + there, np.square)
     length = channel_sum(back, np.square) + channel_sum(there, np.square)
     trust = (gap < 0.01 * length + 0.5).astype("float32") * inside(back)
-    changed = channel_sum(warp(before, back) - after, np.abs) / np.float32(3)
+    changed = channel_mean(warp(before, back) - after, np.abs)
     trust *= np.clip(2.0 - changed / _CHANGED, 0.0, 1.0)
     return Motion(back, _shrunk(trust))
 
@@ -67,8 +67,8 @@ def inside(flow: np.ndarray) -> np.ndarray:
     return found
 
 
-def channel_sum(values: np.ndarray, of: np.ufunc = np.positive) -> np.ndarray:
-    """Return the sum over the last axis, a short one: ten times as fast as numpy's.
+def channel_sum(values: np.ndarray, of: np.ufunc) -> np.ndarray:
+    """Return a sum over the last axis, a short one: ten times as fast as numpy's.
 
     Args:
         values: float32 `[H, W, C]`.
@@ -81,6 +81,11 @@ def channel_sum(values: np.ndarray, of: np.ufunc = np.positive) -> np.ndarray:
     for plane in others:
         first += of(plane, out=plane)
     return first
+
+
+def channel_mean(values: np.ndarray, of: np.ufunc) -> np.ndarray:
+    """Return the mean over the last axis, see `channel_sum`."""
+    return channel_sum(values, of) / np.float32(values.shape[-1])
 
 
 def _moved(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

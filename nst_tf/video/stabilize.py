@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nst_tf.video.cuts import CutDetector
-from nst_tf.video.flow import channel_sum, find_motion, warp
+from nst_tf.video.flow import channel_mean, find_motion, warp
 
 if TYPE_CHECKING:
     from nst_tf.video.run import Painter
@@ -87,17 +87,12 @@ def _with_contrast(
         where: float32 `[H, W, 1]`, 0..1: how much of it.
     """
     off = mixed - _near(mixed)
-    wanted = _near(_power(picture - _near(picture)))
-    found = _near(_power(off))
+    wanted = _near(channel_mean(picture - _near(picture), np.square))
+    found = _near(channel_mean(off, np.square))
     gain = np.clip(np.sqrt((wanted + 1e-5) / (found + 1e-5)), 1.0, _MOST)
     off *= where * (gain - 1.0)[..., None]
     off += mixed
     return off
-
-
-def _power(values: np.ndarray) -> np.ndarray:
-    """Return the mean square of the channels."""
-    return channel_sum(values, np.square) / np.float32(values.shape[-1])
 
 
 def _near(values: np.ndarray) -> np.ndarray:

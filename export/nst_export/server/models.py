@@ -60,6 +60,10 @@ class Served:
         self.thumbnails: dict[str, bytes] = {}
         """JPEG of the scene in each style, as far as they were asked for."""
 
+    def is_version(self, version: str) -> bool:
+        """Tell whether it is the version that a client names."""
+        return version in (LATEST, str(self.version))
+
     def style_of(
         self, painting: bytes, name: str, worker: int, most: int
     ) -> StyleVector:

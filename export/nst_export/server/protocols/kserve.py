@@ -41,7 +41,7 @@ def routes(service: Service) -> list[Route]:
                 404, f"there is no model {name}; there are {known}"
             ) from None
         version = request.path_params.get("version", LATEST)
-        if version not in (LATEST, str(model.version)):
+        if not model.is_version(version):
             raise HttpError(
                 404, f"{name} has no version {version}; {model.version} is served"
             )

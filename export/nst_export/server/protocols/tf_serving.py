@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from nst_export.server.models import LATEST, Served
+from nst_export.server.models import Served
 from nst_export.server.protocols.tensors import SIGNATURES, Signature, paint, to_array
 from nst_export.server.service import HttpError, Service, json_response, read_json
 
@@ -157,7 +157,7 @@ def _find(service: Service, name: str, version: str | None) -> Served:
         raise HttpError(
             404, f"Servable not found for request: {wanted}; there are {known}"
         ) from None
-    if version is not None and version not in (LATEST, str(model.version)):
+    if version is not None and not model.is_version(version):
         raise HttpError(
             404,
             f"Servable not found for request: Specific({name}, {version}); version"
