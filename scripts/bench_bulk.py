@@ -110,7 +110,7 @@ def one_core(path: Path, rounds: int = 15) -> None:
 
 def run(folder: Path, name: str, flags: tuple[str, ...]) -> Took:
     """Paint all pictures into a folder of their own."""
-    words = [sys.executable, "-m", "nst_tf.cli", "stylize", str(folder / "in"), *flags]
+    words = [sys.executable, "-m", "nst_tf", "stylize", str(folder / "in"), *flags]
     words += ["-o", str(folder / name), "--style", "udnie", "--quiet"]
     begun = time.monotonic()
     process = subprocess.Popen(

@@ -48,7 +48,7 @@ def main() -> None:
 @contextlib.contextmanager
 def serving(*flags: str) -> Iterator[tuple[int, str]]:
     """Run a server; yield process number and address."""
-    command = [sys.executable, "-m", "nst_tf.cli", "serve", "--port", "0", *flags]
+    command = [sys.executable, "-m", "nst_tf", "serve", "--port", "0", *flags]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:

@@ -69,7 +69,7 @@ def process(model: Path, rounds: int = 7) -> None:
     with tempfile.TemporaryDirectory() as folder:
         photo = Path(folder) / "photo.jpg"
         save_image(photo, photograph(768, 512))
-        nst = [sys.executable, "-m", "nst_tf.cli"]
+        nst = [sys.executable, "-m", "nst_tf"]
         stylize = [*nst, "stylize", str(photo), "--model", str(model), "--quiet"]
         stylize += ["--style", style, "-o", str(Path(folder) / "out.jpg")]
         for name, command, limit in (

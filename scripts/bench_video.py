@@ -109,7 +109,7 @@ def memory(folder: Path, lengths: list[int]) -> None:
     for count in lengths:
         write(folder / PLAIN, 64, 48, count)
         words = ["video", str(folder / PLAIN), "--style", "udnie", "--quiet"]
-        program = [sys.executable, "-m", "nst_tf.cli", *words]
+        program = [sys.executable, "-m", "nst_tf", *words]
         peaks.append(peak_of([*program, "-o", str(folder / "out.mp4")]))
         print(f"64x48, {count} frames: peak {peaks[-1]:.0f} MiB")
     print(f"last over first: {peaks[-1] / peaks[0]:.3f} (<= 1.05)")

@@ -77,7 +77,7 @@ def write(folder: Path, count: int, side: int) -> set[str]:
 
 def command(*words: object) -> list[str]:
     """Return the words of `nst stylize`."""
-    return [sys.executable, "-m", "nst_tf.cli", "stylize", *map(str, words), *SIZE]
+    return [sys.executable, "-m", "nst_tf", "stylize", *map(str, words), *SIZE]
 
 
 def paint(source: Path, output: Path) -> None:

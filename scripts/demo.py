@@ -19,6 +19,7 @@ from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_export.settings import ExportSettings
 from nst_tf import InputError, OptimizeSettings, load_image, save_image
+from nst_tf.commands import console
 from nst_tf.commands.optimize import Job
 from nst_tf.commands.optimize_run import optimize
 from nst_tf.imaging.brushwork import brushwork
@@ -50,8 +51,10 @@ def gallery(photos: list[Path]) -> None:
         photo = reduce(load_image(path).pixels, SIDE)
         cells.append(photo)
         for name in stylizer.styles:
+            weights = mix_weights(stylizer.styles, {name: 1.0})
             start = time.perf_counter()
-            cells.append(stylizer(photo, mix_weights(stylizer.styles, {name: 1.0})))
+            with console.silence():
+                cells.append(stylizer(photo, weights))
             seconds += time.perf_counter() - start
         cells += [np.ones_like(photo)] * (-len(cells) % COLUMNS)
     sheet = OUT / "gallery.png"

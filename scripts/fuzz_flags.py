@@ -143,7 +143,7 @@ def flags_of(command: str) -> list[Flag]:
     found: dict[str, Flag] = {}
     for columns in ("100", "400"):  # Narrow lines are cut, wide ones stand abreast.
         said = subprocess.run(
-            [sys.executable, "-m", "nst_tf.cli", command, "--help"],
+            [sys.executable, "-m", "nst_tf", command, "--help"],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": PYTHONPATH, "COLUMNS": columns},
             capture_output=True,
@@ -212,7 +212,7 @@ def prepare(folder: Path) -> None:
     write_film(folder / "film.mkv", moving(4), codec="ffv1")
     words = ["train", "recipe.toml", "--photos", "photos", "-o", "model", "--quiet"]
     done = subprocess.run(
-        [sys.executable, "-m", "nst_tf.cli", *words],
+        [sys.executable, "-m", "nst_tf", *words],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": PYTHONPATH},
         stdin=subprocess.DEVNULL,

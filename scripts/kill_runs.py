@@ -92,7 +92,7 @@ def prepare(folder: Path, *, photos: int = 8) -> None:
 def start(words: list[str]) -> subprocess.Popen[bytes]:
     """Start `nst` with these words."""
     return subprocess.Popen(
-        [sys.executable, "-m", "nst_tf.cli", *words],
+        [sys.executable, "-m", "nst_tf", *words],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": PYTHONPATH},
         stdout=subprocess.DEVNULL,

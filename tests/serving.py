@@ -29,7 +29,7 @@ def serving(folder, *flags):
     work.mkdir()
     log = (folder / "log.txt").open("w")
     process = subprocess.Popen(
-        [sys.executable, "-m", "nst_tf.cli", "serve", "--port", "0", *map(str, flags)],
+        [sys.executable, "-m", "nst_tf", "serve", "--port", "0", *map(str, flags)],
         cwd=work,
         env={**os.environ, "PYTHONPATH": PYTHONPATH, "TMPDIR": str(work)},
         stdout=subprocess.PIPE,

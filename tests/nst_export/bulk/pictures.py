@@ -52,7 +52,7 @@ def painted_plainly(folder, output):
 def start(*words):
     """Start `nst stylize` in a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "nst_tf.cli", "stylize", *map(str, words)],
+        [sys.executable, "-m", "nst_tf", "stylize", *map(str, words)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": PYTHONPATH},
         stdin=subprocess.DEVNULL,

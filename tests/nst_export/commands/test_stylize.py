@@ -182,7 +182,7 @@ def test_an_unknown_ending_is_refused_and_no_folder_is_made(tmp_path, capsys, na
 
 def on_pipes(*words, data):
     return subprocess.run(
-        [sys.executable, "-m", "nst_tf.cli", "stylize", *words, "--style", "udnie"],
+        [sys.executable, "-m", "nst_tf", "stylize", *words, "--style", "udnie"],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": PYTHONPATH, "PYTHONIOENCODING": "ascii"},
         input=data,

@@ -34,7 +34,7 @@ def run(*arguments):
 
 def program(*arguments):
     """Return the words and the environment of a process of its own."""
-    words = [sys.executable, "-m", "nst_tf.cli", "video", *map(str, arguments)]
+    words = [sys.executable, "-m", "nst_tf", "video", *map(str, arguments)]
     return words, {**os.environ, "PYTHONPATH": PYTHONPATH}
 
 

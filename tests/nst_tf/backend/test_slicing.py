@@ -14,7 +14,7 @@ RNG = np.random.default_rng(3)
 @pytest.mark.parametrize("batch", [2, None])
 def test_a_window_is_what_indexing_gives(batch):
     x = RNG.standard_normal((2, 6, 7, 3)).astype("float32")
-    sides = slice(1, -2), slice(None, -1), slice(1, 3)
+    sides = slice(1, -2), slice(None, -1)
     inputs = keras.Input((6, 7, 3), batch_size=batch)
     model = keras.Model(inputs, Window(*sides)(inputs))
     np.testing.assert_array_equal(value(model(x)), x[:, *sides])

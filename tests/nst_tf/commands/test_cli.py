@@ -143,3 +143,11 @@ def test_what_is_not_missing_is_no_error(monkeypatch):
     with pytest.raises(KeyError):
         needs.check_extra("nothing", command="optimize")
     assert issubclass(InputError, ValueError)
+
+
+def test_the_package_is_the_command_too():
+    """`python -m nst_tf`, where `nst` is not on the path."""
+    command = [sys.executable, "-m", "nst_tf", "optimise"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("nst: error: there is no command optimise")

@@ -144,7 +144,7 @@ def test_a_loss_that_is_not_finite_is_said_and_the_picture_kept(pair, tmp_path, 
 
 
 def start(pair, output, *flags):
-    command = [sys.executable, "-m", "nst_tf.cli", "optimize", *map(str, pair)]
+    command = [sys.executable, "-m", "nst_tf", "optimize", *map(str, pair)]
     command += ["-o", str(output), *FLAGS, "--checkpoint-every", "5", *flags]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(

@@ -22,7 +22,7 @@ def program(*arguments):
 
 def test_the_program_itself_ends_with_2_and_one_line(tmp_path, pair):
     write_cut(tmp_path / "cut.jpg")
-    command = ("-m", "nst_tf.cli", "optimize", tmp_path / "cut.jpg", pair[1])
+    command = ("-m", "nst_tf", "optimize", tmp_path / "cut.jpg", pair[1])
     # The network by its name: of auto's choice a line would be said.
     ended = program(*command, "--network", "lite", "-o", tmp_path / "out.png")
     assert ended.returncode == 2
@@ -33,7 +33,7 @@ def test_the_program_itself_ends_with_2_and_one_line(tmp_path, pair):
 
 
 def test_the_program_itself_ends_with_2_on_a_bad_flag(tmp_path, pair):
-    command = ("-m", "nst_tf.cli", "optimize", *pair, "-o", tmp_path / "out.png")
+    command = ("-m", "nst_tf", "optimize", *pair, "-o", tmp_path / "out.png")
     ended = program(*command, "--style-weight", "-1")
     assert ended.returncode == 2
     assert "style_weight must be at least 0" in plain(ended.stderr)

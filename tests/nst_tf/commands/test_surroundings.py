@@ -21,7 +21,7 @@ OPTIMIZE += LAYERS
 def nst(*words, **environment):
     """Run `nst` in a process of its own; return it when it has ended well."""
     done = subprocess.run(
-        [sys.executable, "-m", "nst_tf.cli", *map(str, words)],
+        [sys.executable, "-m", "nst_tf", *map(str, words)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": PYTHONPATH, **environment},
         capture_output=True,

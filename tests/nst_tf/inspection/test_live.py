@@ -189,7 +189,7 @@ def test_a_pause_ends_with_the_run_and_when_nobody_looks(view, monkeypatch):
 
 def test_a_live_run_is_steered_over_http_and_like_repeats_it(pair, tmp_path):
     out = tmp_path / "out.png"
-    command = [sys.executable, "-m", "nst_tf.cli", "optimize", *map(str, pair)]
+    command = [sys.executable, "-m", "nst_tf", "optimize", *map(str, pair)]
     command += ["-o", str(out), *FLAGS, "--steps", "400", "--live", "--quiet"]
     command += ["--network", "lite"]
     process = subprocess.Popen(

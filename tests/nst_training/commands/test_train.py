@@ -122,7 +122,7 @@ def test_kill_and_resume_give_the_bits_of_an_unbroken_run(recipe, tmp_path):
     assert main(arguments(recipe, tmp_path / "whole", "--preview-every", "0")) == 0
     out = tmp_path / "killed"
     flags = ("--preview-every", "0", "--checkpoint-every", "2")
-    command = [sys.executable, "-m", "nst_tf.cli", *arguments(recipe, out, *flags)]
+    command = [sys.executable, "-m", "nst_tf", *arguments(recipe, out, *flags)]
     process = subprocess.Popen(
         [*command, "--log-every", "1"],
         cwd=ROOT,

@@ -45,7 +45,7 @@ def start(folder, out, environment, *flags):
     words = [str(folder / "tiny.toml"), "--photos", str(folder / "photos"), "-o"]
     words += [str(folder / out), "--preview-every", "0", "--log-every", "1", *flags]
     return subprocess.Popen(
-        [sys.executable, "-m", "nst_tf.cli", "train", *words],
+        [sys.executable, "-m", "nst_tf", "train", *words],
         cwd=ROOT,
         env=environment,
         stdin=subprocess.DEVNULL,
