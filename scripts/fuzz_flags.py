@@ -112,7 +112,10 @@ BASES: dict[str, tuple[str, ...]] = {
         *("missing.h5", "--photos", "photos", "--paintings", "photos", "-o", "out.npz"),
         *("--numbers", "100", "--crops", "1", "--steps", "1"),
     ),
-    "export": ("model", "--photos", "photos", "-o", "out", "--formats", "web"),
+    "export": (
+        *("model", "--photos", "photos", "-o", "out", "--formats"),
+        "web" if shutil.which("npm") else "litert",  # It fetches the page's runtime.
+    ),
     "stylize": ("photo.png", "-o", "out.png", "--style", "udnie", "--quiet"),
     "video": ("film.mkv", "-o", "out.mkv", "--style", "udnie", "--quiet"),
     "styles": (),

@@ -5,8 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from nst_tf.backend.precision import cpu_has_amx, has_gpu
+from nst_tf.backend.precision import has_gpu
 from nst_tf.backend.slicing import slice_map
+from nst_tf.machine import cpu_has_amx
 
 Tensor = Any
 _STEP = 16

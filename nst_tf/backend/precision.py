@@ -1,14 +1,9 @@
 """Which arithmetic the extractor runs in, and how it is compiled."""
 
-from pathlib import Path
-
 import keras
 
+from nst_tf.machine import cpu_has_bfloat16
 from nst_tf.settings.optimize import Precision
-
-_AMX = "amx_bf16"
-_BFLOAT16_FLAGS = {_AMX, "avx512_bf16"}
-CPUINFO = Path("/proc/cpuinfo")
 
 
 def resolve_precision(precision: Precision) -> str:
@@ -24,25 +19,6 @@ def resolve_precision(precision: Precision) -> str:
         return "bfloat16"
     native = keras.backend.backend() == "tensorflow" and cpu_has_bfloat16()
     return "bfloat16" if native else "float32"
-
-
-def cpu_has_bfloat16(cpuinfo: Path = CPUINFO) -> bool:
-    """Tell whether the processor multiplies bfloat16 itself (Linux; else False)."""
-    return bool(_BFLOAT16_FLAGS & _cpu_flags(cpuinfo))
-
-
-def cpu_has_amx(cpuinfo: Path = CPUINFO) -> bool:
-    """Tell whether it does so in AMX's tiles (Linux; else False)."""
-    return _AMX in _cpu_flags(cpuinfo)
-
-
-def _cpu_flags(cpuinfo: Path) -> frozenset[str]:
-    try:
-        lines = cpuinfo.read_text().splitlines()
-    except OSError:
-        return frozenset()
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    return frozenset(flags.split())
 
 
 def has_gpu() -> bool:

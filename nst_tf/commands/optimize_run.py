@@ -12,6 +12,7 @@ from nst_tf import __version__
 from nst_tf.commands import INTERRUPTED, console
 from nst_tf.commands.console import resuming
 from nst_tf.commands.regions import read_regions
+from nst_tf.commands.within import within_memory
 from nst_tf.places import check_places, held, same_file
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
@@ -89,16 +90,19 @@ def _optimize(job: "Job", settings: OptimizeSettings) -> int:
     content = photo.picture
     checkpoint = job.checkpoint_path
     resume = resuming(checkpoint, wanted=job.resume, quiet=job.quiet)
+    from nst_tf.painting.schedule import plan_passes
+
+    size, *sizes = [(x.shape[1], x.shape[0]) for x in (content.pixels, *styles)]
+    passes = plan_passes(size, sizes, settings)
+    state = checkpoint if resume else None
+    settings = within_memory(settings, passes, regions, state=state, quiet=job.quiet)
     if settings.memory is not None:
         # TensorFlow's own allocator keeps what is freed, in pieces: twice as much and
         # more. Without it a step takes 3 % longer. It is read when TensorFlow starts.
         os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
     console.import_quietly()
     from nst_tf.painting.run import optimize_image
-    from nst_tf.painting.schedule import plan_passes
 
-    size, *sizes = [(x.shape[1], x.shape[0]) for x in (content.pixels, *styles)]
-    passes = plan_passes(size, sizes, settings)
     if settings.memory is not None:
         _announce(passes, settings, regions, quiet=job.quiet)
     done = 0

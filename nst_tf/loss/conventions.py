@@ -30,13 +30,9 @@ References:
     Gatys' notebook, https://github.com/leongatys/PytorchNeuralStyleTransfer
 """
 
-from typing import Any, NamedTuple
-
-from keras import ops
+from typing import NamedTuple
 
 from nst_tf.settings.loss import Convention, LossSettings
-
-Tensor = Any
 
 
 class Rule(NamedTuple):
@@ -87,19 +83,3 @@ def layer_weights(settings: LossSettings) -> tuple[float, ...]:
 
 LEAST = 1e-20
 """Energy below which a target counts as nothing to compare with."""
-
-
-def mean_of(total: Tensor, weight: Tensor) -> Tensor:
-    """Return a sum over positions `[B, R, C]` divided by their weight `[B, R]`."""
-    return total / ops.maximum(weight, LEAST)[..., None]
-
-
-def energy_of(target: Tensor, convention: Convention) -> Tensor:
-    """Return what a style loss of moments is divided by, `[...]` float32.
-
-    Args:
-        target: float32 `[..., C]`, mean squares of the style's features.
-        convention: The relative one divides by their mean, the others by nothing.
-    """
-    energy = ops.maximum(ops.mean(target, axis=-1), LEAST)
-    return energy if RULES[convention].relative else ops.ones_like(energy)

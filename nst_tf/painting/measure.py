@@ -13,7 +13,13 @@ from nst_tf.imaging.guides import Regions
 from nst_tf.loss.parts import LossParts
 from nst_tf.loss.tiled import TiledObjective, tiled
 from nst_tf.painting.inputs import build_objective, graph_of, prepare
-from nst_tf.painting.memory import MemoryPlan, Need, measuring_tile, plan_memory
+from nst_tf.painting.memory import (
+    MemoryPlan,
+    Need,
+    measuring_tile,
+    need_of,
+    plan_memory,
+)
 from nst_tf.painting.schedule import Pass, plan_passes
 from nst_tf.settings.optimize import OptimizeSettings
 from nst_tf.settings.weight_changes import records
@@ -84,12 +90,6 @@ def memory_plan(
     """
     needs = [need_of(stage, regions) for stage in stages]
     return plan_memory(needs, settings, resolve_precision(settings.precision))
-
-
-def need_of(stage: Pass, regions: Regions) -> Need:
-    """Return what the planner must know of a stage."""
-    count = 0 if regions.masks is None else regions.masks.shape[-1]
-    return Need(stage.picture, stage.styles, stage.loss, count)
 
 
 def step_seconds(settings: OptimizeSettings, seed: int = 0) -> float:

@@ -6,13 +6,16 @@ many pictures of state, and twice the activations of what is worked on at a time
 is the picture or the crop of one tile.
 """
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from nst_tf.imaging.guides import Regions
 from nst_tf.loss.choice import geometry_of
 from nst_tf.loss.geometry import Geometry
 from nst_tf.loss.tiles import split
+from nst_tf.painting.schedule import Pass
 from nst_tf.settings.checks import InputError, parse_memory
 from nst_tf.settings.loss import LossSettings
 from nst_tf.settings.optimize import OptimizeSettings
@@ -100,6 +103,12 @@ class Need(NamedTuple):
     regions: int = 0
 
 
+def need_of(stage: Pass, regions: Regions) -> Need:
+    """Return what the planner must know of a stage."""
+    count = 0 if regions.masks is None else regions.masks.shape[-1]
+    return Need(stage.picture, stage.styles, stage.loss, count)
+
+
 def plan_memory(
     needs: Sequence[Need], settings: OptimizeSettings, dtype: str
 ) -> MemoryPlan:
@@ -129,14 +138,28 @@ def plan_memory(
             fitting.append(plan)
     if fitting:
         return max(fitting, key=lambda plan: min(s.tile or 0 for s in plan.stages))
-    history, kind, _ = choices[-1]
-    model = _Model(settings, dtype, _state(settings, history, kind))
-    least = max(model.stage(need, _LEAST_TILE).peak for need in needs)
     size = max((need.size for need in needs), key=math.prod)
+    least = math.ceil(least_memory(needs, settings, dtype) / 1e8) / 10
     raise InputError(
         f"{settings.memory} of memory is too little for {size[0]}x{size[1]}; the least"
-        f" that works is {_round_up(least)}"
+        f" that works is {least:g}GB"
     )
+
+
+def least_memory(
+    needs: Sequence[Need], settings: OptimizeSettings, dtype: str
+) -> float:
+    """Return the bytes that a run takes in the smallest tiles.
+
+    Args:
+        needs: One entry a stage.
+        settings: Of the run; what limit they name does not matter.
+        dtype: Of the extractor.
+    """
+    limited = dataclasses.replace(settings, memory="1GB")  # Any: it shortens histories.
+    history, kind, _ = _choices(limited)[-1]
+    model = _Model(settings, dtype, _state(settings, history, kind))
+    return max(model.stage(need, _LEAST_TILE).peak for need in needs)
 
 
 def measuring_tile(need: Need, settings: OptimizeSettings, dtype: str) -> int | None:
@@ -202,10 +225,6 @@ def _state(
     if settings.optimizer == "lbfgs":
         return 2 + metric + 2 * (history + 1) * (0.5 if kind == "bfloat16" else 1.0)
     return 3.0 + 4.0  # Moments and average; what Adam's step makes.
-
-
-def _round_up(size: float) -> str:
-    return f"{math.ceil(size / 1e8) / 10:g}GB"
 
 
 class _Model:

@@ -1,18 +1,23 @@
-"""The state of a run in one file: what a resumed run needs for equal bits."""
+"""The state of a run in one file: what a resumed run needs for equal bits.
+
+Read without Keras: what a state says may decide how a backend starts.
+"""
 
 import contextlib
 import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import keras
 import numpy as np
 
 from nst_tf.files import replacing
 from nst_tf.running.identity import RunIdentity
 from nst_tf.settings.checks import InputError
+
+if TYPE_CHECKING:
+    import keras
 
 _META = "meta"
 
@@ -41,7 +46,7 @@ class StateFile:
         self.path, self.identity = path, identity
 
     def save(
-        self, facts: Mapping[str, Any], variables: Mapping[str, keras.Variable]
+        self, facts: Mapping[str, Any], variables: "Mapping[str, keras.Variable]"
     ) -> None:
         """Write the state whole or not at all.
 
@@ -69,7 +74,7 @@ class StateFile:
         return state
 
     def restore(
-        self, state: Checkpoint, variables: Mapping[str, keras.Variable]
+        self, state: Checkpoint, variables: "Mapping[str, keras.Variable]"
     ) -> None:
         """Put the values of a state into the variables of the same names.
 
@@ -87,13 +92,13 @@ class StateFile:
 
 
 def named_variables(
-    **owners: keras.layers.Layer | keras.optimizers.Optimizer,
-) -> dict[str, keras.Variable]:
+    **owners: "keras.layers.Layer | keras.optimizers.Optimizer",
+) -> "dict[str, keras.Variable]":
     """Return the variables of layers and optimizers by owner and Keras path.
 
     The holder's own name is left out: Keras numbers those of one program.
     """
-    found: dict[str, keras.Variable] = {}
+    found: dict[str, Any] = {}
     for owner, holder in owners.items():
         for variable in holder.variables:
             name = f"{owner}/{variable.path.removeprefix(holder.name + '/')}"
@@ -103,9 +108,9 @@ def named_variables(
     return found
 
 
-def _value(variable: keras.Variable) -> np.ndarray:
+def _value(variable: "keras.Variable") -> np.ndarray:
     """Return the value in a dtype that every NumPy reads."""
-    half = keras.backend.standardize_dtype(variable.dtype) == "bfloat16"
+    half = variable.dtype == "bfloat16"
     return np.asarray(variable, "float32" if half else None)
 
 

@@ -104,7 +104,7 @@ class OptimizeSettings:
     memory: str | None = None
     """Most memory that the program may take, such as 4GB or 800MB: larger pictures are
     worked on in tiles, with the same result, and L-BFGS keeps fewer pairs, or does
-    without its metric."""
+    without its metric. nst optimize sets it where a picture would not fit otherwise."""
     loss: LossSettings = dataclasses.field(default_factory=LossSettings)
     """The loss."""
     extractor: ExtractorSettings = dataclasses.field(default_factory=ExtractorSettings)

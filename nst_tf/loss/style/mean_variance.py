@@ -4,9 +4,8 @@ from typing import Any
 
 from keras import ops
 
-from nst_tf.loss.conventions import energy_of
 from nst_tf.loss.statistics import feature_sum, square_sum
-from nst_tf.loss.style.statistic import StyleStatistic
+from nst_tf.loss.style.statistic import StyleStatistic, energy_of
 
 Tensor = Any
 

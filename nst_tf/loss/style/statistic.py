@@ -3,7 +3,9 @@
 import abc
 from typing import Any, ClassVar
 
-from nst_tf.loss.conventions import mean_of
+from keras import ops
+
+from nst_tf.loss.conventions import LEAST, RULES
 from nst_tf.settings.loss import Convention
 
 Tensor = Any
@@ -55,3 +57,19 @@ class StyleStatistic(abc.ABC):
             moments: Those of a picture.
             style: Those of the style, with what is `derived` of them.
         """
+
+
+def mean_of(total: Tensor, weight: Tensor) -> Tensor:
+    """Return a sum over positions `[B, R, C]` divided by their weight `[B, R]`."""
+    return total / ops.maximum(weight, LEAST)[..., None]
+
+
+def energy_of(target: Tensor, convention: Convention) -> Tensor:
+    """Return what a style loss of moments is divided by, `[...]` float32.
+
+    Args:
+        target: float32 `[..., C]`, mean squares of the style's features.
+        convention: The relative one divides by their mean, the others by nothing.
+    """
+    energy = ops.maximum(ops.mean(target, axis=-1), LEAST)
+    return energy if RULES[convention].relative else ops.ones_like(energy)

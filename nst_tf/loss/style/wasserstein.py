@@ -4,11 +4,11 @@ from typing import Any
 
 from keras import ops
 
-from nst_tf.loss.conventions import LEAST, energy_of, mean_of
+from nst_tf.loss.conventions import LEAST
 from nst_tf.loss.statistics import feature_sum, product_sum
 from nst_tf.loss.style.gram import gram_of
 from nst_tf.loss.style.matrix_sqrt import FLOOR, square_root, trace_of_root
-from nst_tf.loss.style.statistic import StyleStatistic
+from nst_tf.loss.style.statistic import StyleStatistic, energy_of, mean_of
 
 Tensor = Any
 

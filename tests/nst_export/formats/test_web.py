@@ -44,6 +44,16 @@ def test_the_page_is_written_with_a_file_that_was_compared(network, tmp_path):
     np.testing.assert_allclose(found, expected(network, photo, weights), atol=0.02)
 
 
+@pytest.fixture
+def npm(tmp_path_factory, monkeypatch):
+    """Put an npm that does nothing on the path: it is asked for before all else."""
+    folder = tmp_path_factory.mktemp("bin")
+    (folder / "npm").write_text("#!/bin/sh\nexit 1\n")
+    (folder / "npm").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+
+
+@pytest.mark.usefixtures("npm")
 def test_a_folder_with_other_things_is_left_alone(tmp_path, capsys):
     (tmp_path / "own.txt").write_text("mine")
     command = ["export", "gallery", "--formats", "web", "-o", str(tmp_path)]
@@ -52,6 +62,7 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["own.txt"]
 
 
+@pytest.mark.usefixtures("npm")
 def test_the_folder_that_one_is_in_is_not_replaced(tmp_path, capsys, monkeypatch):
     (tmp_path / "in").mkdir()
     monkeypatch.chdir(tmp_path / "in")

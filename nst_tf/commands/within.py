@@ -1,0 +1,80 @@
+"""Keeping a run to the memory that is there."""
+
+import dataclasses
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nst_tf.commands.needs import keras_backend
+from nst_tf.machine import cpu_has_bfloat16, free_memory, has_gpu_driver
+from nst_tf.settings.optimize import OptimizeSettings
+
+if TYPE_CHECKING:
+    from nst_tf.imaging.guides import Regions
+    from nst_tf.painting.schedule import Pass
+
+_SHARE = 0.9
+"""Of what is free that a run may take: other programs grow, too."""
+
+
+def within_memory(
+    settings: OptimizeSettings,
+    passes: "Sequence[Pass]",
+    regions: "Regions",
+    *,
+    state: Path | None,
+    quiet: bool,
+) -> OptimizeSettings:
+    """Return settings with a limit where a run would not fit without one.
+
+    A system that has no memory left ends the program, and says nothing. Neither Keras
+    nor its backend is loaded: TensorFlow's allocator is chosen before.
+
+    Args:
+        settings: Of the run; a limit that they name is kept to.
+        passes: All of the run.
+        regions: Its regions.
+        state: The state that it goes on from, whose limit it shares.
+        quiet: Do not say what is done.
+
+    Raises:
+        InputError: The state can't be read.
+    """
+    from nst_tf.painting.memory import least_memory, need_of, plan_memory
+    from nst_tf.running.checkpoint import read_meta
+
+    if settings.memory is not None:
+        return settings
+    if state is not None:
+        theirs = read_meta(state).get("identity", {}).get("settings", {})
+        return dataclasses.replace(settings, memory=theirs.get("memory"))
+    if has_gpu_driver():  # Whose memory is another.
+        return settings
+    half = keras_backend() == "tensorflow" and cpu_has_bfloat16()
+    dtype = settings.precision
+    if dtype == "auto":
+        dtype = "bfloat16" if half else "float32"
+    needs = [need_of(stage, regions) for stage in passes]
+    largest = max(plan_memory(needs, settings, dtype).stages, key=lambda one: one.peak)
+    free = free_memory()
+    if largest.peak <= free:
+        return settings
+    least = math.ceil(least_memory(needs, settings, dtype) / 1e8)
+    limit = max(math.floor(_SHARE * free / 1e8), least)
+    memory = f"{limit / 10:g}GB"
+    if not quiet:
+        width, height = largest.size
+        text = (
+            f"{width}x{height} as a whole would take about {largest.peak / 1e9:.1f} GB"
+            f" of memory, and {free / 1e9:.1f} GB are free: working with --memory"
+            f" {memory}"
+        )
+        if limit * 1e8 > free:
+            text += (
+                ", the least that it can; if the system ends it for want of memory,"
+                " choose a smaller --size"
+            )
+        print(text, file=sys.stderr, flush=True)
+    return dataclasses.replace(settings, memory=memory)

@@ -1,0 +1,86 @@
+"""What this machine has: the processor's arithmetic, memory, a driver of a GPU.
+
+Loads neither Keras nor a backend.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path("/")
+_AMX = "amx_bf16"
+_BFLOAT16_FLAGS = {_AMX, "avx512_bf16"}
+_DRIVERS = ("dev/nvidiactl", "dev/kfd")
+_GROUPS = {
+    False: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    True: ("memory.max", "memory.current", "inactive_file"),
+}
+"""Files of a control group, and what of its memory the system takes back by itself, by
+whether it is of version 2."""
+
+
+def cpu_has_bfloat16(root: Path = ROOT) -> bool:
+    """Tell whether the processor multiplies bfloat16 itself (Linux; else False)."""
+    return bool(_BFLOAT16_FLAGS & _cpu_flags(root))
+
+
+def cpu_has_amx(root: Path = ROOT) -> bool:
+    """Tell whether it does so in AMX's tiles (Linux; else False)."""
+    return _AMX in _cpu_flags(root)
+
+
+def _cpu_flags(root: Path) -> frozenset[str]:
+    try:
+        lines = (root / "proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return frozenset()
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return frozenset(flags.split())
+
+
+def has_gpu_driver(root: Path = ROOT) -> bool:
+    """Tell whether NVIDIA's or AMD's driver runs (Linux; else False)."""
+    return any((root / place).exists() for place in _DRIVERS)
+
+
+def free_memory(root: Path = ROOT) -> int:
+    """Return the bytes that a program may still take without being ended for them.
+
+    Those that are free, with what is free to swap to, but no more than what is left in
+    the control groups (of containers) that this process is in.
+
+    Args:
+        root: Where proc and sys are.
+    """
+    import psutil
+
+    free = psutil.virtual_memory().available + psutil.swap_memory().free
+    return int(min([free, *_left(root)]))
+
+
+def _left(root: Path) -> Iterator[int]:
+    """Yield what is left in each control group that limits this process."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        unified = not controllers
+        if not unified and "memory" not in controllers.split(","):
+            continue
+        base = root / "sys/fs/cgroup" / ("" if unified else "memory")
+        place = base / path.lstrip("/")
+        # In a container the path may be the host's: then there is only the base.
+        for folder in (place, *place.parents):
+            if folder.is_relative_to(base):
+                yield from _left_of(folder, *_GROUPS[unified])
+
+
+def _left_of(folder: Path, limit: str, usage: str, idle: str) -> Iterator[int]:
+    try:
+        most, taken = (int((folder / name).read_text()) for name in (limit, usage))
+        lines = (folder / "memory.stat").read_text().splitlines()
+    except (OSError, ValueError):  # Without a limit it says "max".
+        return
+    spare = sum(int(line.split()[1]) for line in lines if line.split()[0] == idle)
+    yield max(0, most - taken + spare)
