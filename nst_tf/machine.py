@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path("/")
 _AMX = "amx_bf16"
 _BFLOAT16_FLAGS = {_AMX, "avx512_bf16"}
+_FREE = ("MemAvailable", "SwapFree")
 _DRIVERS = ("dev/nvidiactl", "dev/kfd")
 _GROUPS = {
     False: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
@@ -42,19 +43,25 @@ def has_gpu_driver(root: Path = ROOT) -> bool:
     return any((root / place).exists() for place in _DRIVERS)
 
 
-def free_memory(root: Path = ROOT) -> int:
+def free_memory(root: Path = ROOT) -> int | None:
     """Return the bytes that a program may still take without being ended for them.
 
     Those that are free, with what is free to swap to, but no more than what is left in
-    the control groups (of containers) that this process is in.
+    the control groups (of containers) that this process is in. None where there is no
+    /proc to tell (Linux has one).
 
     Args:
         root: Where proc and sys are.
     """
-    import psutil
-
-    free = psutil.virtual_memory().available + psutil.swap_memory().free
-    return int(min([free, *_left(root)]))
+    try:
+        lines = (root / "proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    sizes = {name: value for name, _, value in (line.partition(":") for line in lines)}
+    found = [sizes[name].split()[0] for name in _FREE if name in sizes]
+    if not found:
+        return None
+    return min([sum(1024 * int(kilobytes) for kilobytes in found), *_left(root)])
 
 
 def _left(root: Path) -> Iterator[int]:

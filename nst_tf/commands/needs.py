@@ -12,7 +12,7 @@ from nst_tf.settings.checks import InputError
 
 _PACKAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "tf": ("keras", "h5py", "psutil"),
+        "tf": ("keras", "h5py"),
         "serve": (
             *("httptools", "orjson", "prometheus_client", "python_multipart"),
             *("starlette", "uvicorn"),

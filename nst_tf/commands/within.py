@@ -59,7 +59,7 @@ def within_memory(
     needs = [need_of(stage, regions) for stage in passes]
     largest = max(plan_memory(needs, settings, dtype).stages, key=lambda one: one.peak)
     free = free_memory()
-    if largest.peak <= free:
+    if free is None or largest.peak <= free:
         return settings
     least = math.ceil(least_memory(needs, settings, dtype) / 1e8)
     limit = max(math.floor(_SHARE * free / 1e8), least)

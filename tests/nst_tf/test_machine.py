@@ -1,11 +1,13 @@
 """What is read of a machine, from files laid out as Linux has them."""
 
-import psutil
+import os
+
 import pytest
 
 from nst_tf.machine import cpu_has_amx, cpu_has_bfloat16, free_memory, has_gpu_driver
 
 GB = 10**9
+MUCH = "MemAvailable: 99000000 kB\n"
 
 
 def lay(root, **files):
@@ -32,11 +34,18 @@ def test_the_processors_arithmetic(tmp_path, flags, expected):
 def test_another_system_has_neither_flags_nor_drivers_nor_groups(tmp_path):
     assert not cpu_has_bfloat16(tmp_path)
     assert not has_gpu_driver(tmp_path)
-    assert 0 < free_memory(tmp_path) <= total()
+    assert free_memory(tmp_path) is None
 
 
-def total():
-    return psutil.virtual_memory().total + psutil.swap_memory().total
+def test_what_is_free_here():
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert 0 < free_memory() <= 4 * total  # With what there is to swap to.
+
+
+def test_what_is_free_to_swap_to_counts(tmp_path):
+    lines = "MemTotal: 9 kB", "MemAvailable:   3000 kB", "SwapFree:  500 kB", "X: 0"
+    lay(tmp_path, proc__meminfo="\n".join(lines))
+    assert free_memory(tmp_path) == 3500 * 1024
 
 
 def test_a_driver_is_seen(tmp_path):
@@ -47,6 +56,7 @@ def test_a_driver_is_seen(tmp_path):
 def test_what_is_left_in_a_container_counts(tmp_path):
     lay(
         tmp_path,
+        proc__meminfo=MUCH,
         proc__self__cgroup="0::/box/job\n",
         sys__fs__cgroup__box__memory_dot_max=f"{GB}\n",
         sys__fs__cgroup__box__memory_dot_current=f"{GB * 7 // 10}\n",
@@ -61,6 +71,7 @@ def test_what_is_left_in_a_container_counts(tmp_path):
 def test_groups_of_version_1_whose_path_is_the_hosts(tmp_path):
     base = "sys__fs__cgroup__memory__memory_dot_"
     files = {
+        "proc__meminfo": MUCH,
         f"{base}limit_in_bytes": f"{GB}\n",
         f"{base}usage_in_bytes": f"{2 * GB}\n",
         f"{base}stat": "total_inactive_file 0\n",

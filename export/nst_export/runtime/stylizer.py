@@ -5,6 +5,7 @@ Neither TensorFlow nor Keras is imported, except by the SavedModel engine.
 
 import copy
 import functools
+import math
 import os
 from collections.abc import Callable, Sequence
 from os import PathLike
@@ -26,12 +27,17 @@ from nst_export.runtime.engines.litert import LiteRTTiles
 from nst_export.runtime.engines.session import MULTIPLE, Session
 from nst_export.runtime.vectors import more_rows, rows_of
 from nst_tf.imaging.arrays import PictureLike, as_pixels
+from nst_tf.machine import free_memory
 from nst_tf.settings.checks import MIN_SIDE, InputError
 from nst_tf.style_file import StyleVector
 
 ONE_PASS = 3 * 2**20
 """Pixels up to which a picture is painted in one pass; larger ones go in tiles. The
-width of the gallery, 0.5, takes 0.6 GiB for 2**20 pixels."""
+width of the gallery, 0.5, takes 0.5 GiB for 2**20 pixels."""
+_SHARE = 0.75
+"""Of the memory that is free for a pass on all cores."""
+_SMALL = 2**18
+"""Pixels up to which nothing is asked: some 100 MB."""
 
 
 class Stylizer:
@@ -44,6 +50,8 @@ class Stylizer:
         tile_session: Makes the session for pictures that are too large for one pass;
             without it they take the memory that they take.
         one_pass: Pixels up to which a picture is painted in one pass.
+        share: Of the memory that is free (Linux), what a pass may take: less of the
+            pixels are painted at a time where there is little.
 
     Attributes:
         styles: Names of the styles.
@@ -64,9 +72,10 @@ class Stylizer:
         *,
         tile_session: Callable[[], tiling.TileSession] | None = None,
         one_pass: int = ONE_PASS,
+        share: float = _SHARE,
     ) -> None:
         self.session, self.card, self.engine = session, card, engine
-        self.tile_session, self.one_pass = tile_session, one_pass
+        self.tile_session, self.one_pass, self.share = tile_session, one_pass, share
         self.styles, self.rows = style_names(card), rows_of(card)
 
     @classmethod
@@ -101,7 +110,9 @@ class Stylizer:
         large = None
         if path.is_file() and beside.is_file() and installed("litert"):
             large = functools.partial(opened, LiteRTTiles, beside, count, "litert")
-        return cls(session, card, engine, tile_session=large)
+        # Those that paint beside it on the other cores take memory, too.
+        share = _SHARE * min(1.0, count / (os.cpu_count() or 1))
+        return cls(session, card, engine, tile_session=large, share=share)
 
     def __call__(self, photo: PictureLike, weights: Sequence[float]) -> np.ndarray:
         """Stylise a picture of any size from 16 pixels.
@@ -128,13 +139,31 @@ class Stylizer:
             raise InputError(
                 f"the picture has {width}x{height} pixels; each side needs {MIN_SIDE}"
             )
-        if self.tile_session is not None and height * width > self.one_pass:
-            return tiling.paint(self.tile_session(), photo, style)
+        area = height * width
+        large = area > self.one_pass or self._scarce(area)
+        if self.tile_session is not None and large:
+            session = self.tile_session()
+            most = self._most(area, session.channels)
+            if area > min(self.one_pass, most):
+                return tiling.paint(session, photo, style, most=most)
         picture = self.session(padded(photo), np.asarray([style], "float32"))
         picture = picture[0, :height, :width]
         if not self.session.takes_style:
             picture = picture + style[0] * (photo - picture)
         return np.clip(picture, 0.0, 1.0)
+
+    def _most(self, area: int, channels: int) -> float:
+        """Return the pixels of a pass that free memory holds; of a picture's area."""
+        free = free_memory()
+        if free is None:
+            return math.inf
+        # What the session holds since the last picture is used again.
+        held = math.prod(getattr(self.session, "shape", (0, 0, 0))[1:3])
+        return held + tiling.affordable(area, channels, self.share * free)
+
+    def _scarce(self, area: int) -> bool:
+        """Tell whether a pass of so many pixels might not fit into free memory."""
+        return area > _SMALL and self._most(area, tiling.WIDEST) < area
 
     def with_styles(self, styles: Sequence[StyleVector]) -> "Stylizer":
         """Return the same model with more styles, after those it has.

@@ -8,6 +8,7 @@ All tiles share them. The estimate is what differs from an untiled pass.
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
@@ -22,6 +23,25 @@ PATCH = 128
 """Side in pixels of the patches that statistics are taken from."""
 SAMPLE = 192
 """Number of these patches: together as large as the largest untiled picture."""
+BYTES = 0.54
+"""Memory that a pass takes for a pixel and a channel of the normalisations, S: 430
+bytes a pixel at width 0.5, of 0.4 to 3 megapixels."""
+WIDEST = 4000
+"""Channels of no network: what has memory for so many has it for all."""
+_PIXEL = 12
+"""Bytes of a pixel of the result."""
+_LEAST_SIDE, _LEAST_SAMPLE = 128, 12
+
+
+def affordable(area: int, channels: int, free: float) -> float:
+    """Return the pixels of a pass that so much free memory holds.
+
+    Args:
+        area: Pixels of the whole picture, whose result takes memory, too.
+        channels: Of all normalisations together, S.
+        free: Bytes.
+    """
+    return max(0.0, free - _PIXEL * area) / (BYTES * channels)
 
 
 class TileSession(Protocol):
@@ -100,6 +120,7 @@ def paint(
     *,
     side: int = SIDE,
     found: np.ndarray | None = None,
+    most: float = math.inf,
 ) -> np.ndarray:
     """Stylise a picture in tiles.
 
@@ -110,13 +131,17 @@ def paint(
         side: Most pixels of a tile along an axis, a multiple of 4.
         found: Statistics of the whole picture, float32 `[1, 2, 1, S]`, if they are
             known; else from `estimate`.
+        most: Pixels that memory holds a pass of; tiles are smaller and patches fewer
+            where it must be, down to a least of 256x256.
 
     Returns:
         float32 `[H, W, 3]`, RGB 0..1.
     """
     style = np.asarray([weights], "float32")
     if found is None:
-        found = estimate(session, photo, weights)
+        found = estimate(session, photo, weights, most=most)
+    if most < (side + 2 * HALO) ** 2:
+        side = max(_LEAST_SIDE, (int(most**0.5) - 2 * HALO) // 4 * 4)
     shared = np.ones((1, 3, 1, session.channels), "float32")
     shared[:, :2] = found
     height, width = photo.shape[:2]
@@ -137,12 +162,52 @@ def paint(
 
 
 def estimate(
-    session: TileSession, photo: np.ndarray, weights: Sequence[float]
+    session: TileSession,
+    photo: np.ndarray,
+    weights: Sequence[float],
+    *,
+    most: float = math.inf,
 ) -> np.ndarray:
-    """Return a picture's statistics, float32 `[1, 2, 1, S]`, from patches of it."""
+    """Return a picture's statistics, float32 `[1, 2, 1, S]`, from patches of it.
+
+    Args:
+        session: The model.
+        photo: float32 `[H, W, 3]`.
+        weights: What the network takes.
+        most: Pixels that a pass may have. If the patches have more, some from all over
+            the picture are painted at a time, and what they have is put together.
+    """
     style = np.asarray([weights], "float32")
     none = np.zeros((1, 3, 1, session.channels), "float32")
-    return session(_batch(sample(photo)), style, none)[1]
+    seen = sample(photo)
+    found = [
+        session(_batch(part), style, none)[1]
+        for part in ([seen] if _area(seen) <= most else _parts(seen, most))
+    ]
+    means, variances = np.stack(found)[:, :, 0], np.stack(found)[:, :, 1]
+    whole = means.mean(axis=0), variances.mean(axis=0) + means.var(axis=0)
+    return np.stack(whole, axis=1) if len(found) > 1 else found[0]
+
+
+def _parts(seen: np.ndarray, most: float) -> Iterator[np.ndarray]:
+    """Yield the patches that `sample` laid, in random order, so many at a time."""
+    side = min(PATCH, *seen.shape[:2])
+    rows, columns = (length // side for length in seen.shape[:2])
+    patches = seen.reshape(rows, side, columns, side, 3).swapaxes(1, 2)
+    patches = patches.reshape(-1, side, side, 3)
+    patches = np.random.default_rng(1).permutation(patches)
+    count = math.ceil(len(patches) / max(_LEAST_SAMPLE, int(most / side**2)))
+    size = len(patches) // count
+    tall = math.isqrt(size)
+    wide = size // tall
+    for index in range(count):
+        part = patches[index * size :][: tall * wide]
+        part = part.reshape(tall, wide, side, side, 3).swapaxes(1, 2)
+        yield part.reshape(tall * side, wide * side, 3)
+
+
+def _area(image: np.ndarray) -> int:
+    return math.prod(image.shape[:2])
 
 
 def _tiles(

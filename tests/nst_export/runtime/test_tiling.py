@@ -1,11 +1,14 @@
 """Huge pictures in tiles: their geometry, their statistics, no seam."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
 
 from nst_export.card import embed, make_card
 from nst_export.formats.litert import to_litert
+from nst_export.runtime import stylizer as runtime
 from nst_export.runtime import tiling
 from nst_export.runtime.engines.litert import LiteRTTiles
 from nst_export.runtime.stylizer import Stylizer, tiles_beside
@@ -93,7 +96,8 @@ def test_large_pictures_go_in_tiles_of_any_size_without_a_seam(folder, monkeypat
     whole = stylizer(photo, WEIGHTS)
     stylizer.one_pass = 200 * 200
     monkeypatch.setattr(tiling, "PATCH", 64)
-    monkeypatch.setattr(tiling.paint, "__kwdefaults__", {"side": 160, "found": None})
+    small = {"side": 160, "found": None, "most": math.inf}
+    monkeypatch.setattr(tiling.paint, "__kwdefaults__", small)
     got = stylizer(photo, WEIGHTS)
     assert got.shape == photo.shape
     gap = np.abs(got - whole)
@@ -126,3 +130,63 @@ def test_the_statistics_are_those_of_the_activations(folder):
         mean, variance = found[0, :, 0, place]
         np.testing.assert_allclose(mean, values.mean((0, 1)), rtol=1e-3, atol=1e-4)
         np.testing.assert_allclose(variance, values.var((0, 1)), rtol=1e-3, atol=1e-4)
+
+
+class Counted:
+    """A session that keeps how many pixels it was given."""
+
+    def __init__(self, session):
+        self.session, self.channels, self.seen = session, session.channels, []
+
+    def __call__(self, image, style, statistics):
+        self.seen.append(image.shape[1] * image.shape[2])
+        return self.session(image, style, statistics)
+
+
+def test_where_memory_is_scarce_less_is_painted_at_a_time(folder, monkeypatch):
+    photo = scene(600, 700, seed=3)
+    stylizer = Stylizer.load(folder / "pair.tflite")
+    whole = stylizer(photo, WEIGHTS)
+    tiles = Counted(LiteRTTiles(folder / "pair-tiles.tflite", 2))
+    stylizer.tile_session = lambda: tiles
+    stylizer.session.shape = ()  # As if nothing had been painted yet.
+    for most in (400 * 400, 300 * 300, 10):
+        free = tiling.BYTES * tiles.channels * most + 12 * 600 * 700
+        monkeypatch.setattr(runtime, "free_memory", lambda free=free: free / 0.75)
+        got = stylizer(photo, WEIGHTS)
+        least = 12 * 128 * 128
+        assert max(tiles.seen) <= max(most, least)
+        assert np.abs(got - whole).mean() < 0.03
+        tiles.seen.clear()
+    for free in (None, 10**11):
+        monkeypatch.setattr(runtime, "free_memory", lambda free=free: free)
+        np.testing.assert_array_equal(stylizer(photo, WEIGHTS), whole)
+    assert not tiles.seen
+
+
+def test_what_is_laid_out_already_is_used_again(folder, monkeypatch):
+    photo = scene(600, 700, seed=3)
+    stylizer = Stylizer.load(folder / "pair.tflite")
+    whole = stylizer(photo, WEIGHTS)
+    monkeypatch.setattr(runtime, "free_memory", lambda: 0)
+    np.testing.assert_array_equal(stylizer(photo, WEIGHTS), whole)
+
+
+def test_parts_of_a_sample_hold_its_patches():
+    seen = tiling.sample(scene(1500, 2100, seed=3))
+    parts = list(tiling._parts(seen, 600_000))
+    assert len({part.shape for part in parts}) == 1
+    assert all(part.shape[0] * part.shape[1] <= 600_000 for part in parts)
+    patches = {patch.tobytes() for part in parts for patch in cut(part)}
+    assert patches <= {patch.tobytes() for patch in cut(seen)}
+    assert len(patches) > 0.9 * len(cut(seen))
+
+
+def cut(laid):
+    """Return the patches of 128 pixels that were laid side by side."""
+    rows, columns = (length // 128 for length in laid.shape[:2])
+    return [
+        laid[128 * row : 128 * (row + 1), 128 * column : 128 * (column + 1)]
+        for row in range(rows)
+        for column in range(columns)
+    ]
