@@ -52,6 +52,15 @@ def test_what_does_not_is_kept_to_what_is_free(free, capsys):
     assert said.endswith("8.0 GB are free: working with --memory 7.2GB\n")
 
 
+def test_what_nearly_fits_is_worked_on_as_a_whole(free):
+    """Small tiles take 20 times as long, and the model is careful."""
+    peak = max(stage.peak for stage in plan(LARGE).stages)
+    free(int(0.91 * peak))
+    assert kept_within(LARGE) == LARGE
+    free(int(0.89 * peak))
+    assert kept_within(LARGE).memory is not None
+
+
 def test_a_limit_that_is_given_is_kept_to(free):
     free(GB)
     given = dataclasses.replace(LARGE, memory="6GB")
