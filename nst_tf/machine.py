@@ -19,6 +19,14 @@ _GROUPS = {
 whether it is of version 2."""
 
 
+def cpu_precision(precision: str, backend: str, root: Path = ROOT) -> str:
+    """Return the dtype that a precision means on the processor, with Keras' backend."""
+    if precision != "auto":
+        return precision
+    half = backend == "tensorflow" and cpu_has_bfloat16(root)
+    return "bfloat16" if half else "float32"
+
+
 def cpu_has_bfloat16(root: Path = ROOT) -> bool:
     """Tell whether the processor multiplies bfloat16 itself (Linux; else False)."""
     return bool(_BFLOAT16_FLAGS & _cpu_flags(root))

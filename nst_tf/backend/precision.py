@@ -2,7 +2,7 @@
 
 import keras
 
-from nst_tf.machine import cpu_has_bfloat16
+from nst_tf.machine import cpu_precision
 from nst_tf.settings.optimize import Precision
 
 
@@ -13,12 +13,9 @@ def resolve_precision(precision: Precision) -> str:
     AVX512-BF16) under TensorFlow; elsewhere bfloat16 would be emulated, so float32.
     bfloat16 has the range of float32: nothing overflows, no loss scaling is needed.
     """
-    if precision != "auto":
-        return precision
-    if has_gpu():
+    if precision == "auto" and has_gpu():
         return "bfloat16"
-    native = keras.backend.backend() == "tensorflow" and cpu_has_bfloat16()
-    return "bfloat16" if native else "float32"
+    return cpu_precision(precision, keras.backend.backend())
 
 
 def has_gpu() -> bool:

@@ -1,14 +1,13 @@
 """Keeping a run to the memory that is there."""
 
 import dataclasses
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nst_tf.commands.needs import keras_backend
-from nst_tf.machine import cpu_has_bfloat16, free_memory, has_gpu_driver
+from nst_tf.machine import cpu_precision, free_memory, has_gpu_driver
 from nst_tf.settings.optimize import OptimizeSettings
 
 if TYPE_CHECKING:
@@ -55,18 +54,14 @@ def within_memory(
         return dataclasses.replace(settings, memory=theirs.get("memory"))
     if has_gpu_driver():  # Whose memory is another.
         return settings
-    half = keras_backend() == "tensorflow" and cpu_has_bfloat16()
-    dtype = settings.precision
-    if dtype == "auto":
-        dtype = "bfloat16" if half else "float32"
+    dtype = cpu_precision(settings.precision, keras_backend())
     needs = [need_of(stage, regions) for stage in passes]
     largest = max(plan_memory(needs, settings, dtype).stages, key=lambda one: one.peak)
     free = free_memory()
     if free is None or _SURE * largest.peak <= free:
         return settings
-    least = math.ceil(least_memory(needs, settings, dtype) / 1e8)
-    limit = max(math.floor(_SHARE * free / 1e8), least)
-    memory = f"{limit / 10:g}GB"
+    limit = max(_SHARE * free // 1e8 * 1e8, least_memory(needs, settings, dtype))
+    memory = f"{limit / 1e9:g}GB"
     if not quiet:
         width, height = largest.size
         text = (
@@ -74,7 +69,7 @@ def within_memory(
             f" of memory, and {free / 1e9:.1f} GB are free: working with --memory"
             f" {memory}"
         )
-        if limit * 1e8 > free:
+        if limit > free:
             text += (
                 ", the least that it can; if the system ends it for want of memory,"
                 " choose a smaller --size"

@@ -139,17 +139,17 @@ def plan_memory(
     if fitting:
         return max(fitting, key=lambda plan: min(s.tile or 0 for s in plan.stages))
     size = max((need.size for need in needs), key=math.prod)
-    least = math.ceil(least_memory(needs, settings, dtype) / 1e8) / 10
+    least = least_memory(needs, settings, dtype)
     raise InputError(
         f"{settings.memory} of memory is too little for {size[0]}x{size[1]}; the least"
-        f" that works is {least:g}GB"
+        f" that works is {least / 1e9:g}GB"
     )
 
 
 def least_memory(
     needs: Sequence[Need], settings: OptimizeSettings, dtype: str
 ) -> float:
-    """Return the bytes that a run takes in the smallest tiles.
+    """Return the bytes that a run takes in the smallest tiles, to the next 0.1 GB.
 
     Args:
         needs: One entry a stage.
@@ -159,7 +159,8 @@ def least_memory(
     limited = dataclasses.replace(settings, memory="1GB")  # Any: it shortens histories.
     history, kind, _ = _choices(limited)[-1]
     model = _Model(settings, dtype, _state(settings, history, kind))
-    return max(model.stage(need, _LEAST_TILE).peak for need in needs)
+    least = max(model.stage(need, _LEAST_TILE).peak for need in needs)
+    return math.ceil(least / 1e8) * 1e8
 
 
 def measuring_tile(need: Need, settings: OptimizeSettings, dtype: str) -> int | None:

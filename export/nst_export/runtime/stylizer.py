@@ -140,8 +140,7 @@ class Stylizer:
                 f"the picture has {width}x{height} pixels; each side needs {MIN_SIDE}"
             )
         area = height * width
-        large = area > self.one_pass or self._scarce(area)
-        if self.tile_session is not None and large:
+        if self.tile_session is not None and self._large(area):
             session = self.tile_session()
             most = self._most(area, session.channels)
             if area > min(self.one_pass, most):
@@ -161,8 +160,10 @@ class Stylizer:
         held = math.prod(getattr(self.session, "shape", (0, 0, 0))[1:3])
         return held + tiling.affordable(area, channels, self.share * free)
 
-    def _scarce(self, area: int) -> bool:
-        """Tell whether a pass of so many pixels might not fit into free memory."""
+    def _large(self, area: int) -> bool:
+        """Tell whether so many pixels might be too many for one pass."""
+        if area > self.one_pass:
+            return True
         return area > _SMALL and self._most(area, tiling.WIDEST) < area
 
     def with_styles(self, styles: Sequence[StyleVector]) -> "Stylizer":

@@ -131,8 +131,8 @@ def paint(
         side: Most pixels of a tile along an axis, a multiple of 4.
         found: Statistics of the whole picture, float32 `[1, 2, 1, S]`, if they are
             known; else from `estimate`.
-        most: Pixels that memory holds a pass of; tiles are smaller and patches fewer
-            where it must be, down to a least of 256x256.
+        most: Pixels that memory holds a pass of; tiles are smaller and the patches
+            painted in parts where it must be, down to tiles of 256x256 with halos.
 
     Returns:
         float32 `[H, W, 3]`, RGB 0..1.
@@ -180,13 +180,11 @@ def estimate(
     style = np.asarray([weights], "float32")
     none = np.zeros((1, 3, 1, session.channels), "float32")
     seen = sample(photo)
-    found = [
-        session(_batch(part), style, none)[1]
-        for part in ([seen] if _area(seen) <= most else _parts(seen, most))
-    ]
-    means, variances = np.stack(found)[:, :, 0], np.stack(found)[:, :, 1]
+    parts = [seen] if math.prod(seen.shape[:2]) <= most else _parts(seen, most)
+    found = np.stack([session(_batch(part), style, none)[1] for part in parts])
+    means, variances = found[:, :, 0], found[:, :, 1]
     whole = means.mean(axis=0), variances.mean(axis=0) + means.var(axis=0)
-    return np.stack(whole, axis=1) if len(found) > 1 else found[0]
+    return np.stack(whole, axis=1)
 
 
 def _parts(seen: np.ndarray, most: float) -> Iterator[np.ndarray]:
@@ -204,10 +202,6 @@ def _parts(seen: np.ndarray, most: float) -> Iterator[np.ndarray]:
         part = patches[index * size :][: tall * wide]
         part = part.reshape(tall, wide, side, side, 3).swapaxes(1, 2)
         yield part.reshape(tall * side, wide * side, 3)
-
-
-def _area(image: np.ndarray) -> int:
-    return math.prod(image.shape[:2])
 
 
 def _tiles(

@@ -84,8 +84,8 @@ def plan(settings):
 
     passes = plan_passes((1600, 1200), [(800, 600)], settings)
     needs = [need_of(stage, everywhere(1, (1.0,))) for stage in passes]
-    half = within.keras_backend() == "tensorflow" and within.cpu_has_bfloat16()
-    return plan_memory(needs, settings, "bfloat16" if half else "float32")
+    dtype = within.cpu_precision("auto", within.keras_backend())
+    return plan_memory(needs, settings, dtype)
 
 
 def test_a_gpus_memory_is_not_known(free, monkeypatch):
