@@ -133,8 +133,8 @@ GROUPS = {
     "color": ("linear_light",),
     "loss": (
         *("convention", *(f"{name}_weight" for name in TERMS if name != "style")),
-        *("style_loss", "content_layers", "style_layers", "style_layer_weights"),
-        *("style_layer_ratio", "border"),
+        *("style_loss", "palette", "content_layers", "style_layers"),
+        *("style_layer_weights", "style_layer_ratio", "border"),
     ),
     "loss network": (
         *("network", "pooling", "padding", "vgg_weights", "lite_weights"),

@@ -161,6 +161,7 @@ def reconstruction(
         content_weight=float(part == "content"),
         style_weight=float(part == "style"),
         tv_weight=1e-6,
+        palette=0.0,
     )
     return OptimizeSettings(
         size=size,

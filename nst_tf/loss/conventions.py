@@ -30,9 +30,10 @@ References:
     Gatys' notebook, https://github.com/leongatys/PytorchNeuralStyleTransfer
 """
 
+import dataclasses
 from typing import NamedTuple
 
-from nst_tf.settings.loss import Convention, LossSettings
+from nst_tf.settings.loss import PALETTE, Convention, LossSettings
 
 
 class Rule(NamedTuple):
@@ -81,5 +82,15 @@ def layer_weights(settings: LossSettings) -> tuple[float, ...]:
     return tuple(x * total / max(sum(bent), LEAST) for x in bent)
 
 
+def with_palette(settings: LossSettings) -> LossSettings:
+    """Return a loss for the optimisation of a picture, with what counts by default."""
+    if settings.palette is not None or not settings.style_layers:
+        return settings
+    relative = RULES[convention_of(settings)].relative
+    return dataclasses.replace(settings, palette=PALETTE if relative else 0.0)
+
+
+HARMONICS = 8
+"""Cosines whose means tell a palette: apart what is 1/16 of the range away."""
 LEAST = 1e-20
 """Energy below which a target counts as nothing to compare with."""

@@ -11,6 +11,7 @@ from nst_tf.backend.slicing import slice_map
 from nst_tf.loss.content import Content
 from nst_tf.loss.extractor import Extractor
 from nst_tf.loss.parts import LossParts
+from nst_tf.loss.style.palette import PIXELS
 from nst_tf.loss.style.term import Style
 from nst_tf.loss.term import Seen, Sums, Targets
 from nst_tf.loss.terms import build_terms
@@ -46,7 +47,11 @@ class Objective(keras.layers.Layer):
 
     def features(self, image: Tensor) -> dict[str, Tensor]:
         """Return what is compared of `image`, float32 `[B, H, W, 3]`, RGB 0..1."""
-        return self.inner(self.extractor(image))
+        return self.inner(self.extractor(image)) | self.pixels(image)
+
+    def pixels(self, image: Tensor) -> dict[str, Tensor]:
+        """Return the pixels as one more map, if their palette counts."""
+        return {PIXELS: image} if self.settings.palette else {}
 
     def inner(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
         """Cut the border off the maps of style layers, if the settings say so."""
@@ -114,7 +119,10 @@ class Objective(keras.layers.Layer):
             float32 `dict[layer, [B, h, w, R]]`.
         """
         geometry = self.extractor.geometry
-        levels = {name: geometry[name].level for name in self.settings.style_layers}
+        levels = {
+            name: 0 if name == PIXELS else geometry[name].level
+            for name in self.style.layers
+        }
         pooled = [ops.convert_to_tensor(masks, "float32")]
         for _ in range(max(levels.values(), default=0)):
             pooled.append(ops.average_pool(pooled[-1], 2, 2, padding="valid"))

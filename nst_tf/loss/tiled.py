@@ -1,6 +1,6 @@
 """The objective in exact tiles: the same loss and gradient in a stated memory."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from nst_tf.backend.compile import compiled, gradient, untaped
 from nst_tf.loss.extractor import Extractor
 from nst_tf.loss.objective import Objective
 from nst_tf.loss.parts import LossParts
+from nst_tf.loss.style.palette import PIXELS
 from nst_tf.loss.term import Seen, Sums, Targets
 from nst_tf.loss.tiles import Part, Tile, cut, split
 from nst_tf.settings.loss import LossSettings
@@ -127,7 +128,8 @@ class TiledObjective(Objective):
 
     def _parts(self, tile: Tile, layers: Iterable[str]) -> dict[str, Part]:
         geometry, rings = self.extractor.geometry, self.rings
-        return {k: tile.part(geometry[k].level, rings.get(k, 0)) for k in layers}
+        levels = {k: 0 if k == PIXELS else geometry[k].level for k in layers}
+        return {k: tile.part(level, rings.get(k, 0)) for k, level in levels.items()}
 
     def content_targets(self, photo: Tensor) -> dict[str, Tensor]:
         """Return what of `photo`, float32 `[B, H, W, 3]`, is to be kept."""
@@ -150,11 +152,16 @@ class TiledObjective(Objective):
         parts = self._parts(tile, layers)
         key = ("features", tile.kind, tuple(part.here for part in parts.values()))
         if key not in self._programs:
-            self._programs[key] = compiled(
-                lambda crop: self.extractor.tile_features(crop, tile, parts)
-            )
+            self._programs[key] = compiled(lambda crop: self._seen(crop, tile, parts))
         found: dict[str, Tensor] = self._programs[key](tile.crop(image))
         return found
+
+    def _seen(
+        self, crop: Tensor, tile: Tile, parts: Mapping[str, Part]
+    ) -> dict[str, Tensor]:
+        """Return what a tile owns of what is compared."""
+        features = self.extractor.tile_features(crop, tile, parts)
+        return features | self.pixels(tile.own(crop))
 
     def _program(self, name: str, tile: Tile) -> Callable[..., Any]:
         """Return the compiled function of a kind of tile."""
@@ -164,8 +171,9 @@ class TiledObjective(Objective):
             return self._programs[key]
 
         def forward(crop: Tensor, targets: Targets) -> Sums:
-            features = self.extractor.tile_features(crop, tile, parts)
-            return self.statistics(Seen(crop, features, tile), targets)
+            return self.statistics(
+                Seen(crop, self._seen(crop, tile, parts), tile), targets
+            )
 
         def backward(crop: Tensor, targets: Targets, slopes: Sums) -> Tensor:
             def product(crop: Tensor) -> Tensor:

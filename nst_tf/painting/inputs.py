@@ -13,6 +13,7 @@ from nst_tf.imaging.arrays import PictureLike, as_pixels
 from nst_tf.imaging.guides import Regions, everywhere
 from nst_tf.imaging.picture import Picture
 from nst_tf.imaging.resize import resize
+from nst_tf.loss.conventions import with_palette
 from nst_tf.loss.extractor import build_extractor
 from nst_tf.loss.objective import Objective
 from nst_tf.loss.term import Targets
@@ -148,6 +149,7 @@ def build_objective(
 
 def changeable(loss: LossSettings, settings: OptimizeSettings) -> LossSettings:
     """Return a loss all of whose terms are computed if they may get weight."""
+    loss = with_palette(loss)
     idle = [name for name, weight in loss.term_weights.items() if not weight]
     if not (settings.weight_changes or settings.searches) or not idle:
         return loss

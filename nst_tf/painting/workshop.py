@@ -52,4 +52,4 @@ def _key(
     held = inputs.regions.masks is not None or settings.color == "luminance"
     if held or settings.optimizer != "lbfgs" or settings.memory is not None:
         return None
-    return settings, stage.picture, index
+    return settings, stage.picture, index, inputs.is_grey

@@ -186,6 +186,9 @@ def _brought_up(values: Any) -> Any:
             # A strength's tv_weight was in another unit.
             loss = {**loss, "tv_weight": LossSettings.tv_weight}
             kept["loss"] = loss
+    if "history" in kept and isinstance(loss, Mapping) and "palette" not in loss:
+        loss = {**loss, "palette": 0.0}
+        kept["loss"] = loss
     if isinstance(changes, list) and isinstance(loss, Mapping):
         terms = [name for name in TERMS if f"{name}_weight" in loss]
         if len(terms) < len(TERMS):

@@ -42,7 +42,7 @@ def evaluations_to_match(
         scales=1,
         schedule="whole",
         steps=limit,
-        loss=LossSettings(strength=strength_of(errors.content)),
+        loss=LossSettings(strength=strength_of(errors.content), palette=0.0),
     )
     reached: list[int] = []
 

@@ -10,6 +10,7 @@ from nst_tf.loss.conventions import convention_of, layer_weights
 from nst_tf.loss.statistics import weight_sum
 from nst_tf.loss.style.gram import Gram
 from nst_tf.loss.style.mean_variance import MeanVariance
+from nst_tf.loss.style.palette import PIXELS, Palette
 from nst_tf.loss.style.statistic import StyleStatistic
 from nst_tf.loss.style.wasserstein import Wasserstein
 from nst_tf.loss.term import Seen, Sums, Targets, Term
@@ -26,17 +27,23 @@ STATISTICS: dict[StyleLoss, type[StyleStatistic]] = {
 class Style(Term):
     """The distance of every style layer's statistics, weighed by its lambda.
 
-    Sums, moments and targets are named `layer/kind`, where the kinds are those of the
-    style loss; the number of positions is `layer/weight` `[B, R]`.
+    The palette, if it counts, is one more layer: the picture itself, with a statistic
+    of its own. Sums, moments and targets are named `layer/kind`, where the kinds are
+    those of the statistic; the number of positions is `layer/weight` `[B, R]`.
     """
 
     name = "style"
 
     def __init__(self, settings: LossSettings) -> None:
         super().__init__(settings)
-        self.layers = settings.style_layers
-        self.lambdas = layer_weights(settings)
-        self.statistic = STATISTICS[settings.style_loss](convention_of(settings))
+        self.layers, self.lambdas = settings.style_layers, layer_weights(settings)
+        convention = convention_of(settings)
+        statistic = STATISTICS[settings.style_loss](convention)
+        self.statistics_of = dict.fromkeys(self.layers, statistic)
+        if settings.palette:
+            self.layers = (*self.layers, PIXELS)
+            self.lambdas = (*self.lambdas, settings.palette)
+            self.statistics_of[PIXELS] = Palette(convention)
 
     def statistics(self, seen: Seen, targets: Targets) -> Sums:
         """Return the sums of the style layers."""
@@ -55,7 +62,7 @@ class Style(Term):
         for name in self.layers:
             maps, mask = features[name], masks[name] if masks is not None else None
             sums[f"{name}/weight"] = weight_sum(maps, mask)
-            sums |= _of(name, self.statistic.sums(maps, mask))
+            sums |= _of(name, self.statistics_of[name].sums(maps, mask))
         return sums
 
     def moments(self, sums: Sums) -> dict[str, Tensor]:
@@ -65,16 +72,17 @@ class Style(Term):
         """
         moments: dict[str, Tensor] = {}
         for name in self.layers:
-            mine = {kind: sums[f"{name}/{kind}"] for kind in self.statistic.kinds}
-            weight = sums[f"{name}/weight"]
-            moments |= _of(name, self.statistic.moments(mine, weight))
+            statistic, weight = self.statistics_of[name], sums[f"{name}/weight"]
+            mine = {kind: sums[f"{name}/{kind}"] for kind in statistic.kinds}
+            moments |= _of(name, statistic.moments(mine, weight))
         return moments
 
     def targets(self, moments: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return what pictures must match: `moments`, and what is derived of them."""
         targets = dict(moments)
         for name in self.layers:
-            targets |= _of(name, self.statistic.derived(_at(name, moments)))
+            statistic = self.statistics_of[name]
+            targets |= _of(name, statistic.derived(_at(name, moments)))
         return targets
 
     def errors(self, sums: Sums, targets: Targets) -> Tensor:
@@ -99,7 +107,7 @@ class Style(Term):
 
     def _gap(self, name: str, moments: dict[str, Tensor], targets: Targets) -> Tensor:
         """Return the distance of one layer, `[B]`."""
-        gap = self.statistic.gap(_at(name, moments), _at(name, targets.style))
+        gap = self.statistics_of[name].gap(_at(name, moments), _at(name, targets.style))
         if targets.strength is not None:  # gap: [B, R]
             gap = ops.reshape(targets.strength, (-1, gap.shape[1])) * gap
         return ops.sum(gap, axis=1)

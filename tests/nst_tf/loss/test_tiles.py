@@ -134,6 +134,7 @@ def test_loss_and_gradient_equal_the_untiled_ones(random_vgg, border):
         {"style_loss": "mean-variance"},
         {"style_loss": "wasserstein"},
         {"strength": 0.6},
+        {"strength": 0.6, "palette": 2.0},
     ],
 )
 @pytest.mark.parametrize("masks", [False, True])
