@@ -34,7 +34,8 @@ class GreyRange(keras.constraints.Constraint):
     def __call__(self, w: Tensor) -> Tensor:
         """Return `w` with its three channels averaged and clipped."""
         plane = ops.mean(w, axis=-1, keepdims=True)
-        return ops.repeat(ops.clip(plane, self.low, self.high), 3, axis=-1)
+        low, high = (ops.convert_to_tensor(limit) for limit in self.limits)
+        return ops.repeat(ops.clip(plane, low, high), 3, axis=-1)
 
 
 class PixelImage(keras.layers.Layer):
@@ -62,10 +63,9 @@ class PixelImage(keras.layers.Layer):
         start = np.clip(image, 0.0, 1.0) if constrained else image
         constraint: Any = UnitRange() if constrained else None
         if greys is not None:
-            low, high = greys
+            # No weights of the layer: on JAX a step's constraint does not see them.
             constraint = GreyRange(
-                self._constant(low[None, ..., None], "low"),
-                self._constant(high[None, ..., None], "high"),
+                *(keras.Variable(x[None, ..., None], trainable=False) for x in greys)
             )
             start = np.asarray(constraint(start[None]))[0]
         self.constrained = constrained

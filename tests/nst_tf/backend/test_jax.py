@@ -116,8 +116,14 @@ def test_regions_and_style_losses_on_jax_follow_tensorflow(random_vgg, style_los
     assert found["jax"][-1] < 0.99 * found["jax"][2]
 
 
+def test_grey_pictures_pass_their_tests_on_jax():
+    assert "passed" in suite_on_jax("painting/test_grey.py")
+
+
 def test_losses_pass_their_tests_on_jax():
     assert "passed" in suite_on_jax("loss/test_terms.py")
+    names = "sums or energy or gradient or one_colour"
+    assert "passed" in suite_on_jax("loss/style/test_palette.py", "-k", names)
     names = "scipys or agree or finite or matched or deviations"
     out = suite_on_jax("loss/style/test_style_losses.py", "-k", names)
     assert "passed" in out
