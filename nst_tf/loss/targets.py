@@ -49,9 +49,9 @@ class FixedTargets(keras.layers.Layer):
             held = getattr(self._held, name)
             if isinstance(held, dict):
                 for key, variable in held.items():
-                    variable.assign(value[key])
+                    _put(variable, value[key])
             elif held is not None:
-                held.assign(value)
+                _put(held, value)
 
     def _hold(self, value: Any, name: str) -> Any:
         if value is None:
@@ -68,12 +68,21 @@ class FixedTargets(keras.layers.Layer):
             autocast=False,
             name=name.replace("/", "_"),
         )
-        weight.assign(value)
+        _put(weight, value)
         return weight
 
     def call(self, inputs: Tensor) -> Targets:
         """Return the targets, whatever the inputs."""
         return Targets(*(_read(value) for value in self._held))
+
+
+def _put(variable: keras.Variable, value: Tensor) -> None:
+    """Give a variable a copy of a value, which others may hold too.
+
+    JAX would keep the value itself, and give its memory away with the variable's at
+    the next step.
+    """
+    variable.assign(ops.copy(value) if ops.is_tensor(value) else value)
 
 
 def _read(value: Any) -> Any:

@@ -126,6 +126,14 @@ class PixelImage(keras.layers.Layer):
             return ops.copy(self.image)
         return self.cover * self.image + self.behind
 
+    def own(self) -> None:
+        """Hold the picture in memory of its own.
+
+        At the end of a fit Keras puts Adam's average into the picture. On JAX both are
+        one array then, which another fit would give away twice.
+        """
+        self.image.assign(ops.copy(self.image))
+
     def remember(self, image: Tensor, loss: Tensor) -> None:
         """Keep `image` as the last good one if its `loss` is finite."""
         finite = ops.isfinite(loss)

@@ -199,6 +199,7 @@ class _Run:
             if stage.joined and self.progress.reason == "finished":
                 if isinstance(optimizer, LBFGS):
                     optimizer.forget_last()
+                generator.own()
                 gc.collect()
                 continue
             failed = self.progress.failed

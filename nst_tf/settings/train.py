@@ -33,6 +33,7 @@ LOSS = LossSettings(
     convention="relative",
     border="inner",
     style_weight=6.0,
+    palette=0.0,
     style_layer_ratio=1.25,
     tv_weight=1e-5,
 )
