@@ -1,7 +1,6 @@
 """Training on from a trained model, with its styles or with more."""
 
 import functools
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from nst_tf.network.encoder import FAR
 from nst_tf.network.layers import ConditionalInstanceNormalization
 from nst_tf.network.trained import ENCODER, MODEL, Model, load_encoder, load_model
 from nst_tf.settings.checks import InputError
-from nst_tf.settings.train import StyleSettings
 from nst_training.encoded import with_paintings
 from nst_training.painted import Painter
 from nst_training.settings import TrainSettings
@@ -25,8 +23,7 @@ class Base:
 
     Args:
         folder: What an earlier training wrote.
-        settings: Of the training. Their styles that the model has, by name or as the
-            same painting, begin as they are there, others as the mean of the model's.
+        settings: Of the training; their styles begin with the model's.
         kept: Whether the model's weights keep their bits, and only the rows of styles
             that are added are trained.
 
@@ -58,14 +55,14 @@ class Base:
             art = {x.name: load_image(x.image).pixels for x in settings.styles}
             began = with_paintings(folder, self.model, art)
             self.model = Model(began.network, self.model.card)
-        known = self.model.styles
-        self.styles = settings.styles
-        if kept and names[: len(known)] != known:
+        known = len(self.model.styles)
+        self.added, self.more = len(names) - known, settings.styles[known:]
+        if names[:known] != self.model.styles:
             raise InputError(
-                f"{folder} has the styles {', '.join(known)}, the settings"
-                f" {', '.join(names)}; a style is added after those of the model"
+                f"{folder} has the styles {', '.join(self.model.styles)}, the settings"
+                f" {', '.join(names)}; they may have the same, and more after them"
             )
-        if kept and names == known:
+        if kept and not self.added:
             raise InputError(f"no style is added to those of {folder}")
         theirs, mine = self.model.network.settings, settings.network()
         if (mine.architecture, mine.width) != (theirs.architecture, theirs.width):
@@ -104,15 +101,15 @@ class Base:
         if not factors or self.spread:
             return None
         if self.begun:
-            return [float(np.mean(factors))] * len(self.styles)
-        return [1.0 if k is None else factors[k] for k in self.origins]
+            return [float(np.mean(factors))] * self.added
+        return [*factors, *(1.0 if k is None else factors[k] for k in self.begins)]
 
     @functools.cached_property
-    def origins(self) -> list[int | None]:
-        """Which of the model's styles each style begins as."""
-        if self.to_any:
-            return list(range(len(self.model.styles)))
-        return origins(self.model.card, self.styles)
+    def begins(self) -> list[int | None]:
+        """Where each added style begins: at a style of the same painting, if any is."""
+        known = [style.get("sha256") for style in self.model.card["styles"]]
+        found = (sha256(style.image) for style in self.more)
+        return [known.index(one) if one in known else None for one in found]
 
     def start(self, network: keras.Model) -> None:
         """Put the model's weights into a network; freeze what is not to change."""
@@ -123,7 +120,7 @@ class Base:
         for layer in network.layers:
             weights = self.model.network.get_layer(layer.name).get_weights()
             if isinstance(layer, ConditionalInstanceNormalization):
-                weights = [self._rows(rows, layer.styles) for rows in weights]
+                weights = [self._more(rows, layer.styles) for rows in weights]
             elif self.kept:
                 layer.trainable = False
             layer.set_weights(weights)
@@ -147,45 +144,21 @@ class Base:
                     ]
                 )
 
-    def _rows(self, rows: np.ndarray, count: int) -> np.ndarray:
-        """Return so many rows: those that the styles begin as.
+    def _more(self, rows: np.ndarray, count: int) -> np.ndarray:
+        """Return so many rows; those of new styles start as the mean of all there are.
 
-        The mean of all there are is where new styles begin, and the photograph's, if
-        the strength is to be trained from now on.
+        So does that of the photograph, if the strength is to be trained from now on. A
+        new style of a painting that the model has starts as the style that it has.
         """
+        mean = rows.mean(axis=0, keepdims=True)
         if self.begun:
             return rows
         if self.spread:
             return _spread(rows, count, self.model.network.settings.trained_strength)
-        mean = rows.mean(axis=0)
+        first = count - self.added - len(rows)
         own = len(rows) - len(self.model.styles)
-        styles = [mean if k is None else rows[own + k] for k in self.origins]
-        first = [*rows[:own], *[mean] * (count - own - len(styles))]
-        return np.stack([*first, *styles])
-
-
-def origins(
-    card: Mapping[str, Any], styles: Sequence[StyleSettings]
-) -> list[int | None]:
-    """Return which of a model's styles each of a training's begins as.
-
-    Args:
-        card: Of the model.
-        styles: Those that are trained.
-
-    Returns:
-        For each its place among the model's: that of the same name, else of the same
-        painting. None: it begins as the mean of them all.
-    """
-    names = [style["name"] for style in card["styles"]]
-    paintings = [style.get("sha256") for style in card["styles"]]
-    found: list[int | None] = []
-    for style in styles:
-        known, what = names, style.name
-        if what not in known:
-            known, what = paintings, sha256(style.image)
-        found.append(known.index(what) if what in known else None)
-    return found
+        added = [mean if k is None else rows[own + k][None] for k in self.begins]
+        return np.concatenate([*[mean] * first, rows, *added])
 
 
 def _spread(rows: np.ndarray, count: int, photograph: bool | None) -> np.ndarray:

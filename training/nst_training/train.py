@@ -75,10 +75,10 @@ def train(
         observer: Called after every step.
         checkpoint_every: Steps between two states.
         preview_every: Steps between two previews (0: none).
-        base: Folder of a trained model to start from. Styles that it has, by name or as
-            the same painting, go on from there, others begin as the mean of its own.
-        kept: `settings.styles` has those of `base` and more after them: train only the
-            rows of gamma and beta of these; all other weights keep their bits.
+        base: Folder of a trained model to start from. `settings.styles` has its styles,
+            and maybe more after them; strengths and weights of the loss may be others.
+        kept: Train only the rows of gamma and beta of the styles that are added to
+            those of `base`; all other weights keep their bits.
         resume: Go on from the state in `folder`; the result has the bits of an
             unbroken run.
         in_memory: Hold all photographs of a folder in the memory of the device that

@@ -17,9 +17,7 @@ from nst_tf.cli import main
 from nst_tf.commands.flags import read_flags
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
-from nst_tf.network.trained import read_card
 from nst_tf.network.vectors import own_and_styles, vectors_of
-from nst_tf.settings.recipe_file import read_recipe
 from nst_tf.settings.train import with_style
 from nst_training.commands.train import FLAGS, Job
 from nst_training.growing import Base
@@ -175,29 +173,6 @@ def test_a_style_is_added_from_the_command_line(recipe, tmp_path, capsys):
     ):
         assert main([*command, *wrong]) == 2
         assert message in capsys.readouterr().err
-    # Of a recipe's styles those that the model has go on, and its others are left out.
-    renamed = recipe.read_text().replace('name = "night"', 'name = "renamed"')
-    save_image(tmp_path / "other.png", scene(40, 44, seed=14))
-    old = own_and_styles(base.model.network)[1]
-    for text, more, begins in (
-        (renamed, "dots", [0, 1]),
-        (recipe.read_text(), "other", [0, None]),
-    ):
-        new = tmp_path / "new.toml"
-        new.write_text(f'{text}\n[[styles]]\nname = "{more}"\nimage = "{more}.png"\n')
-        settings = read_recipe(new)
-        base = Base(tmp_path / "more", settings, kept=False)
-        network = build_network(settings.network(**base.form))
-        base.start(network)
-        for row, k in zip(own_and_styles(network)[1], begins, strict=True):
-            begun = vectors_of(base.model.network).mean(0) if k is None else old[k]
-            np.testing.assert_allclose(row, begun, atol=1e-6)
-    command = ["train", str(new), *command[1:], "--base", str(tmp_path / "more")]
-    assert main([*command, "-o", str(tmp_path / "less")]) == 0
-    less = [line["name"] for line in read_card(tmp_path / "less")["styles"]]
-    assert less == ["night", "other"]
-    notes = [line["why"] for line in lines(tmp_path / "less" / "log.jsonl")[:1]]
-    assert "will not have dots" in notes[0]
 
 
 def test_a_painting_is_a_recipe_too_and_a_sweep_multiplies_it(recipe, tmp_path):

@@ -52,10 +52,9 @@ class Job:
     --base any, the model for any painting, it is tuned for a minute, and a file of
     that style alone is written."""
     base: Path | None = None
-    """Folder of a trained model to start from, or gallery or any, those that ship: all
-    of the network is trained on. Styles that it has, by name or painting, go on from
-    there, others begin as their mean, and those that the recipe lacks are left out.
-    With any, styles begin as what its encoder makes of the paintings."""
+    """Folder of a trained model to start from, or gallery or any, those that ship; a
+    recipe has its styles, and maybe more after them. With any, styles begin as what
+    its encoder makes of the paintings, and all of the network is trained on."""
     sweep: tuple[float, ...] = ()
     """Factors: train every style at each of these strengths, to choose by looking."""
     in_memory: bool = False
@@ -214,8 +213,7 @@ def _train(
     from nst_training.remarks import remarks
     from nst_training.train import train as run
 
-    looked_at = dataclasses.replace(settings, styles=_new(job, settings))
-    notes = remarks(looked_at, source, job.base if job.add_style is None else None)
+    notes = remarks(dataclasses.replace(settings, styles=_new(job, settings)), source)
     for note in [] if job.quiet else notes:
         print(f"{PROGRAM}: {note}", file=sys.stderr)
     done = 0
