@@ -91,6 +91,6 @@ def with_palette(settings: LossSettings) -> LossSettings:
 
 
 HARMONICS = 8
-"""Cosines whose means tell a palette: apart what is 1/16 of the range away."""
+"""Cosines that a palette is told by: values 1/16 of the range apart are told apart."""
 LEAST = 1e-20
 """Energy below which a target counts as nothing to compare with."""

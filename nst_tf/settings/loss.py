@@ -19,9 +19,9 @@ Part = Literal["content", "style"]
 _STYLE_WEIGHT = 100.0
 """Weight of the style term where neither a strength nor a weight is given."""
 PALETTE = 2.0
-"""Lambda of the palette where a picture is optimised by the relative loss. With 1 it
-burns out a third more, with 8 as much as with 2; beyond, colours of few pixels grow
-bolder and style layers are matched as well."""
+"""Lambda of the palette where a picture is optimised by the relative loss. Of pixels
+burnt out without it 1 leaves 0.46, 2 0.45 and 8 0.43 (two bold paintings); with more,
+colours of few pixels grow bolder."""
 _FIRST_STYLE_WEIGHT = 6.0
 """What the search for a style weight begins with at a content error of 0.45; the error
 grows as its root. Of 12 photographs and paintings 3 to 14 were found."""
