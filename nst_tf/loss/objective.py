@@ -53,6 +53,10 @@ class Objective(keras.layers.Layer):
         """Return the pixels as one more map, if their palette counts."""
         return {PIXELS: image} if self.settings.palette else {}
 
+    def level(self, name: str) -> int:
+        """Return how often what is compared was halved: by the poolings before it."""
+        return 0 if name == PIXELS else self.extractor.geometry[name].level
+
     def inner(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
         """Cut the border off the maps of style layers, if the settings say so."""
         cut = {k: _cut(features[k], r) for k, r in self.rings.items() if k in features}
@@ -118,11 +122,7 @@ class Objective(keras.layers.Layer):
         Returns:
             float32 `dict[layer, [B, h, w, R]]`.
         """
-        geometry = self.extractor.geometry
-        levels = {
-            name: 0 if name == PIXELS else geometry[name].level
-            for name in self.style.layers
-        }
+        levels = {name: self.level(name) for name in self.style.layers}
         pooled = [ops.convert_to_tensor(masks, "float32")]
         for _ in range(max(levels.values(), default=0)):
             pooled.append(ops.average_pool(pooled[-1], 2, 2, padding="valid"))

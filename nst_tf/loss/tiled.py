@@ -11,7 +11,6 @@ from nst_tf.backend.compile import compiled, gradient, untaped
 from nst_tf.loss.extractor import Extractor
 from nst_tf.loss.objective import Objective
 from nst_tf.loss.parts import LossParts
-from nst_tf.loss.style.palette import PIXELS
 from nst_tf.loss.term import Seen, Sums, Targets
 from nst_tf.loss.tiles import Part, Tile, cut, split
 from nst_tf.settings.loss import LossSettings
@@ -127,9 +126,7 @@ class TiledObjective(Objective):
         return split(image.shape[1], image.shape[2], times * self.tile, self.halo)
 
     def _parts(self, tile: Tile, layers: Iterable[str]) -> dict[str, Part]:
-        geometry, rings = self.extractor.geometry, self.rings
-        levels = {k: 0 if k == PIXELS else geometry[k].level for k in layers}
-        return {k: tile.part(level, rings.get(k, 0)) for k, level in levels.items()}
+        return {k: tile.part(self.level(k), self.rings.get(k, 0)) for k in layers}
 
     def content_targets(self, photo: Tensor) -> dict[str, Tensor]:
         """Return what of `photo`, float32 `[B, H, W, 3]`, is to be kept."""

@@ -26,7 +26,6 @@ from nst_tf.backend.precision import resolve_precision
 from nst_tf.imaging import color
 from nst_tf.imaging.guides import Regions
 from nst_tf.loss.choice import networks_of, with_network
-from nst_tf.loss.conventions import with_palette
 from nst_tf.loss.extractor import build_extractor
 from nst_tf.loss.objective import Objective
 from nst_tf.loss.term import Targets
@@ -154,7 +153,7 @@ class ScenePainter:
         stage = plan_passes(inputs.size, inputs.style_sizes, settings)[-1]
         # Every term is computed: which of them count is in the targets.
         loss = dataclasses.replace(
-            with_palette(stage.loss),
+            stage.loss,
             strength=None,
             **{f"{name}_weight": 1.0 for name in TERMS},  # type: ignore[arg-type]
         )

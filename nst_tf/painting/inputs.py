@@ -144,12 +144,11 @@ def build_objective(
     extractor = extractor or build_extractor(
         settings.loss.layers, settings=settings.extractor, dtype=dtype
     )
-    return Objective(extractor, changeable(settings.loss, settings))
+    return Objective(extractor, changeable(with_palette(settings.loss), settings))
 
 
 def changeable(loss: LossSettings, settings: OptimizeSettings) -> LossSettings:
     """Return a loss all of whose terms are computed if they may get weight."""
-    loss = with_palette(loss)
     idle = [name for name, weight in loss.term_weights.items() if not weight]
     if not (settings.weight_changes or settings.searches) or not idle:
         return loss

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from nst_tf.imaging.guides import Regions
 from nst_tf.loss.choice import geometry_of
-from nst_tf.loss.conventions import HARMONICS, with_palette
+from nst_tf.loss.conventions import HARMONICS
 from nst_tf.loss.geometry import Geometry
 from nst_tf.loss.tiles import split
 from nst_tf.painting.schedule import Pass
@@ -280,7 +280,7 @@ class _Model:
         pictures = _PICTURES + self.state + _MORE * kept
         peak = _PROGRAM + width * height * (12 * pictures + content + masks)
         peak += sum(12 * w * h for w, h in need.styles)
-        if with_palette(need.loss).palette:
+        if need.loss.palette:
             activations += 12 * HARMONICS
         peak += max(activations * largest, 12 * self.step * width * height)
         work = sum(crops) * channels

@@ -180,15 +180,14 @@ def _brought_up(values: Any) -> Any:
         old = kept.pop("shallow_steps", None), kept.pop("middle_share", None)
         kept.setdefault("schedule", name_schedule(*old))
     changes, loss = kept.get("weight_changes"), kept.get("loss")
-    if "history" in kept and "metric" not in kept:  # Whole, of a version without it.
-        kept["metric"] = "none"
-        if isinstance(loss, Mapping) and loss.get("strength") is not None:
-            # A strength's tv_weight was in another unit.
-            loss = {**loss, "tv_weight": LossSettings.tv_weight}
+    if "history" in kept:  # Whole: what it does not name was not there yet.
+        if isinstance(loss, Mapping):
+            loss = {"palette": 0.0, **loss}
+            if "metric" not in kept and loss.get("strength") is not None:
+                # A strength's tv_weight was in another unit.
+                loss["tv_weight"] = LossSettings.tv_weight
             kept["loss"] = loss
-    if "history" in kept and isinstance(loss, Mapping) and "palette" not in loss:
-        loss = {**loss, "palette": 0.0}
-        kept["loss"] = loss
+        kept.setdefault("metric", "none")
     if isinstance(changes, list) and isinstance(loss, Mapping):
         terms = [name for name in TERMS if f"{name}_weight" in loss]
         if len(terms) < len(TERMS):

@@ -117,17 +117,11 @@ def test_regions_and_style_losses_on_jax_follow_tensorflow(random_vgg, style_los
 
 
 def test_grey_pictures_masks_films_and_two_networks_pass_their_tests_on_jax():
-    files = [f"tests/nst_tf/painting/test_{x}.py" for x in ("budget", "frames")]
+    parts = ("grey", "budget", "frames", "networks")
+    files = [f"tests/nst_tf/painting/test_{part}.py" for part in parts]
     names = "grey or under_a_mask or luminance_alone or nothing_is_trusted"
     names += " or (resumed_in_either and adam)"
-    out = suite_on_jax(
-        "painting/test_grey.py",
-        *files,
-        "tests/nst_tf/painting/test_networks.py",
-        "-k",
-        names,
-    )
-    assert "passed" in out
+    assert "passed" in on_jax("-m", "pytest", "-q", *files, "-k", names)
 
 
 def test_losses_pass_their_tests_on_jax():
