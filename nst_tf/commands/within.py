@@ -51,7 +51,9 @@ def within_memory(
         return settings
     if state is not None:
         theirs = read_meta(state).get("identity", {}).get("settings", {})
-        return dataclasses.replace(settings, memory=theirs.get("memory"))
+        settings = dataclasses.replace(settings, memory=theirs.get("memory"))
+        if settings.memory is not None:
+            return settings
     if has_gpu_driver():  # Whose memory is another.
         return settings
     dtype = cpu_precision(settings.precision, keras_backend())
@@ -62,17 +64,25 @@ def within_memory(
         return settings
     limit = max(_SHARE * free // 1e8 * 1e8, least_memory(needs, settings, dtype))
     memory = f"{limit / 1e9:g}GB"
-    if not quiet:
-        width, height = largest.size
-        text = (
-            f"{width}x{height} as a whole would take about {largest.peak / 1e9:.1f} GB"
-            f" of memory, and {free / 1e9:.1f} GB are free: working with --memory"
-            f" {memory}"
+    width, height = largest.size
+    text = (
+        f"{width}x{height} as a whole would take about {largest.peak / 1e9:.1f} GB of"
+        f" memory, and {free / 1e9:.1f} GB are free: "
+    )
+    if state is not None:
+        text += (
+            "the run to go on with was begun without a limit and has none; if the"
+            f" system ends it for want of memory, begin it anew with --memory {memory}"
         )
+    else:
+        text += f"working with --memory {memory}"
         if limit > free:
             text += (
                 ", the least that it can; if the system ends it for want of memory,"
                 " choose a smaller --size"
             )
+    if not quiet:
         print(text, file=sys.stderr, flush=True)
+    if state is not None:
+        return settings
     return dataclasses.replace(settings, memory=memory)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 else:
     from nst_export.runtime.engines.choose import Engine
 
+_BESIDE = 12
+"""Frames, as float32, that a run holds besides the one that is painted: those that
+wait before and behind it, and what the encoder looks at."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Job(FilmJob):
@@ -94,7 +98,7 @@ def _painter(job: Job) -> "tuple[Painter, Mapping[str, Any]]":
     model = model.with_styles(guests)
     weights = mix_weights(model.styles, mix, strength=job.strength)
     memory = 0.0 if job.frame_by_frame else MEMORY
-    clip = ClipStylizer(model, weights, memory=memory)
+    clip = ClipStylizer(model, weights, memory=memory, beside=_BESIDE)
     # What LiteRT says of its first pass would break the bar.
     clip(np.zeros((MIN_SIDE, MIN_SIDE, 3), "float32"), 0.0)
     clip.restore({"seconds": np.asarray(0.0)})

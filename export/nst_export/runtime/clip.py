@@ -20,10 +20,20 @@ class ClipStylizer:
         stylizer: The model; without its file for tiles every frame stands alone.
         weights: One a style, the photograph's own first; from `mix_weights`.
         memory: Seconds, as `MEMORY`; 0 lets every frame stand alone.
+        beside: Frames that memory must hold besides the one that is painted.
+
+    Attributes:
+        most: Pixels of a pass that free memory held at the first frame; frames of more
+            go in tiles. None before it.
     """
 
     def __init__(
-        self, stylizer: Stylizer, weights: Sequence[float], *, memory: float = MEMORY
+        self,
+        stylizer: Stylizer,
+        weights: Sequence[float],
+        *,
+        memory: float = MEMORY,
+        beside: int = 0,
     ) -> None:
         self.stylizer, self.weights = stylizer, list(weights)
         self.style = stylizer.style_row(weights)
@@ -31,6 +41,8 @@ class ClipStylizer:
         if memory and stylizer.tile_session is not None:
             self.session = stylizer.tile_session()
         self.statistics = RunningStatistics(memory)
+        self.most: float | None = None
+        self._beside = beside
 
     def __call__(self, pixels: np.ndarray, seconds: float) -> np.ndarray:
         """Return the picture of the next frame.
@@ -51,11 +63,19 @@ class ClipStylizer:
             )
         statistics = self.statistics
         share = statistics.share(pixels, seconds)
-        if height * width > self.stylizer.one_pass:
-            own = tiling.estimate(self.session, pixels, self.style)
+        if self.most is None:
+            frames = (1 + self._beside) * height * width
+            self.most = self.stylizer.affordable(frames, self.session.channels)
+        if height * width > min(self.stylizer.one_pass, self.most):
+            own = tiling.estimate(self.session, pixels, self.style, most=self.most)
             statistics.take(own, share)
-            found = statistics.mean
-            return tiling.paint(self.session, pixels, self.style, found=found)
+            return tiling.paint(
+                self.session,
+                pixels,
+                self.style,
+                found=statistics.mean,
+                most=self.most,
+            )
         given = statistics.given(share, self.session.channels)
         style = np.asarray([self.style], "float32")
         picture, own = self.session(padded(pixels), style, given)
@@ -65,8 +85,13 @@ class ClipStylizer:
 
     def state(self) -> dict[str, np.ndarray]:
         """Return what the next picture depends on besides its frame."""
-        return self.statistics.state()
+        state = self.statistics.state()
+        if self.most is not None:
+            state["most"] = np.asarray(self.most)
+        return state
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from what `state` returned."""
+        most = state.get("most")
+        self.most = None if most is None else float(most)
         self.statistics.restore(state)

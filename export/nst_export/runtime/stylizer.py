@@ -151,14 +151,22 @@ class Stylizer:
             picture = picture + style[0] * (photo - picture)
         return np.clip(picture, 0.0, 1.0)
 
-    def _most(self, area: int, channels: int) -> float:
-        """Return the pixels of a pass that free memory holds; of a picture's area."""
+    def affordable(self, area: int, channels: int) -> float:
+        """Return the pixels of a pass that free memory holds.
+
+        Args:
+            area: Pixels of the pictures that it must hold beside the pass.
+            channels: Of all normalisations together, S.
+        """
         free = free_memory()
         if free is None:
             return math.inf
-        # What the session holds since the last picture is used again.
+        return tiling.affordable(area, channels, self.share * free)
+
+    def _most(self, area: int, channels: int) -> float:
+        """Return the same where what the session holds already is used again."""
         held = math.prod(getattr(self.session, "shape", (0, 0, 0))[1:3])
-        return held + tiling.affordable(area, channels, self.share * free)
+        return held + self.affordable(area, channels)
 
     def _large(self, area: int) -> bool:
         """Tell whether so many pixels might be too many for one pass."""

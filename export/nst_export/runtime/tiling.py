@@ -37,7 +37,8 @@ def affordable(area: int, channels: int, free: float) -> float:
     """Return the pixels of a pass that so much free memory holds.
 
     Args:
-        area: Pixels of the whole picture, whose result takes memory, too.
+        area: Pixels of the whole picture, whose result takes memory, too; of all
+            pictures that it must hold.
         channels: Of all normalisations together, S.
         free: Bytes.
     """

@@ -77,7 +77,7 @@ def test_a_run_says_how_it_goes_and_what_it_made(film, tmp_path, capsys):
 
 
 def test_a_run_that_is_killed_goes_on_and_makes_the_same_frames(tmp_path):
-    film = write_film(tmp_path / "film.mp4", moving(200, 64, 48), sound="aac")
+    film = write_film(tmp_path / "film.mp4", moving(600, 64, 48), sound="aac")
     # Not x264, whose packets of small frames differ from run to run.
     flags = (film, *STYLE, "--threads", 1, "--codec", "ffv1", "-o")
     assert run(*flags, tmp_path / "whole.mkv") == 0

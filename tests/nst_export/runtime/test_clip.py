@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nst_export.runtime import mix_weights, tiling
+from nst_export.runtime import stylizer as runtime
 from nst_export.runtime.clip import ClipStylizer
 from nst_tf.imaging.scene import landscape
 from nst_tf.video.statistics import MEMORY
@@ -107,6 +108,31 @@ def test_large_frames_go_in_tiles_with_the_same_mean(stylizer, clip, monkeypatch
     np.testing.assert_allclose(clip.statistics.mean, expected, rtol=1e-5, atol=1e-5)
     assert first.shape == second.shape == (120, 160, 3)
     assert 0 <= second.min() <= second.max() <= 1
+
+
+def test_frames_go_in_tiles_where_memory_is_scarce(stylizer, clip, monkeypatch):
+    frames = [np.roll(scene(480, 640, seed=3), 4 * k, axis=1) for k in range(4)]
+    monkeypatch.setattr(runtime, "free_memory", lambda: 10**11)
+    clip(frames[0], 0.0)
+    assert clip.most > 640 * 480
+    # What holds a pass of 300x300, beside three frames as float32.
+    free = tiling.BYTES * clip.session.channels * 300 * 300 + 3 * 12 * 640 * 480
+    monkeypatch.setattr(runtime, "free_memory", lambda: free / 0.75)
+    scarce = ClipStylizer(stylizer, clip.weights, beside=2)
+    found = [scarce(frame, STEP * k) for k, frame in enumerate(frames[:2])]
+    assert scarce.most == pytest.approx(300 * 300)
+    # It goes on as it began, whatever there is then.
+    monkeypatch.setattr(runtime, "free_memory", lambda: 10**11)
+    other = ClipStylizer(stylizer, clip.weights, beside=2)
+    other.restore({name: np.array(value) for name, value in scarce.state().items()})
+    for k, frame in enumerate(frames[2:], 2):
+        found.append(other(frame, STEP * k))
+        assert (scarce(frame, STEP * k) == found[-1]).all()
+    # Alike to tiles of the usual size, but for statistics of fewer patches at a time.
+    monkeypatch.setattr(stylizer, "one_pass", 100 * 100)
+    usual = ClipStylizer(stylizer, clip.weights)
+    for k, frame in enumerate(frames):
+        assert 0 < np.abs(found[k] - usual(frame, STEP * k)).mean() < 0.03
 
 
 def test_without_memory_every_frame_stands_alone(stylizer):

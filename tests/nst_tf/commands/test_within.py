@@ -95,11 +95,18 @@ def test_a_gpus_memory_is_not_known(free, monkeypatch):
 
 
 @pytest.mark.parametrize("memory", [None, "5GB"])
-def test_a_resumed_run_keeps_the_limit_that_it_began_with(free, tmp_path, memory):
+def test_a_resumed_run_keeps_the_limit_that_it_began_with(
+    free, tmp_path, capsys, memory
+):
     free(8 * GB)
     state = tmp_path / "state.npz"
     save_checkpoint(state, {"identity": {"settings": {"memory": memory}}}, [])
     assert kept_within(LARGE, state=state).memory == memory
+    said = capsys.readouterr().err
+    assert ("begin it anew with --memory 7.2GB\n" in said) == (memory is None)
+    free(1000 * GB)
+    kept_within(LARGE, state=state)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_picture_is_painted_in_what_there_is(free, tmp_path, capsys):
