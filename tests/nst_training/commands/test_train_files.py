@@ -1,5 +1,6 @@
 """`nst train` and its files: what it reads is never lost, and named rightly."""
 
+import dataclasses
 import json
 import os
 
@@ -10,7 +11,7 @@ from nst_tf.cli import main
 from nst_tf.commands.flags import read_flags
 from nst_tf.imaging.write import save_image
 from nst_tf.places import held
-from nst_tf.settings.train import style_name
+from nst_tf.settings.train import StyleSettings, TrainSettings, style_name
 from nst_training.commands.train import FLAGS, Job
 from nst_training.remarks import remarks
 from tests.helpers import scene, write_recipe
@@ -124,6 +125,32 @@ def test_what_its_user_may_not_have_meant_is_said(recipe, tmp_path, capsys):
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     notes = [line["why"] for line in log if line.get("event") == "note"]
     assert notes == [first, second]
+
+
+def test_a_step_that_memory_may_not_hold_is_said(recipe, tmp_path, monkeypatch, capsys):
+    from nst_training import remarks as module
+
+    monkeypatch.setattr(module, "has_gpu_driver", lambda: False)
+    style = StyleSettings(name="night", image=recipe.parent / "night.png")
+    settings = TrainSettings(styles=(style,), batch=8, size=256, width=1.0)
+    for free, choice in ((2.0e9, "--batch 5"), (1.0e9, "--batch 1")):
+        monkeypatch.setattr(module, "free_memory", lambda free=free: free)
+        (said,) = module.memory_remarks(settings)
+        assert f"a step takes about 2.8 GB of memory, and {free / 1e9} GB are" in said
+        assert said.endswith(f"choose {choice}")
+    (said,) = module.memory_remarks(dataclasses.replace(settings, batch=1, size=1024))
+    assert said.endswith("choose a smaller --size")
+    for enough in (3e9, None):
+        monkeypatch.setattr(module, "free_memory", lambda enough=enough: enough)
+        assert module.memory_remarks(settings) == []
+    monkeypatch.setattr(module, "free_memory", lambda: 1)
+    flags = ("--steps", "1", "--preview-every", "0")
+    assert train(recipe, tmp_path / "out", *flags) == 0
+    assert "GB are free: if the system ends the run" in capsys.readouterr().err
+    log = (tmp_path / "out" / "log.jsonl").read_text()
+    assert "a step takes about" in log
+    monkeypatch.setattr(module, "has_gpu_driver", lambda: True)
+    assert module.memory_remarks(settings) == []
 
 
 def test_photographs_that_are_all_of_other_kinds_are_counted(recipe, tmp_path, capsys):

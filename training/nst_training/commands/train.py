@@ -210,10 +210,12 @@ def _train(
     else:
         console.import_quietly()
         source = open_source(job.photos, data_dir=job.data_dir)
-    from nst_training.remarks import remarks
+    from nst_training.remarks import memory_remarks, remarks
     from nst_training.train import train as run
 
     notes = remarks(dataclasses.replace(settings, styles=_new(job, settings)), source)
+    if workers is None:  # Of several each takes a share.
+        notes += memory_remarks(settings)
     for note in [] if job.quiet else notes:
         print(f"{PROGRAM}: {note}", file=sys.stderr)
     done = 0
