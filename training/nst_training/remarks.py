@@ -15,11 +15,11 @@ _FLAT = 0.02
 """Deviation of a painting's values below which it has nothing to learn from."""
 _LOOKED_AT = 500
 """Photographs whose size is looked at."""
-_PROGRAM, _PIXEL, _PIXEL_OF_WIDTH = 0.65e9, 1500.0, 2600.0
-"""Bytes that a training takes: the program, then a pixel of a batch, in the loss
-network and in a network of width 1. Measured on a CPU with TensorFlow, VGG-19 like
-lite, of batches of 1 to 8 crops of 256 pixels and 4 of 384, width 0.5 too: 0.96 to 1.04
-of what it says."""
+_PROGRAM, _PIXEL, _PIXEL_OF_WIDTH = 0.2e9, 1500.0, 2600.0
+"""Bytes that a training takes: the program, besides what it has taken by then, and a
+pixel of a batch, in the loss network and in a network of width 1. Measured on a CPU
+with TensorFlow, VGG-19 like lite, of batches of 1 to 8 crops of 256 pixels and 4 of
+384, width 0.5 too: peaks of 0.96 to 1.04 of what this and 0.45 GB make."""
 
 
 def remarks(settings: TrainSettings, source: Source) -> list[str]:
@@ -53,7 +53,7 @@ def remarks(settings: TrainSettings, source: Source) -> list[str]:
 
 
 def memory_remarks(settings: TrainSettings) -> list[str]:
-    """Return a line about a step for which memory is too small, or none.
+    """Return a line about a training that memory may not hold, or none.
 
     A system that has no memory left ends the program, and says nothing.
     """
@@ -64,11 +64,17 @@ def memory_remarks(settings: TrainSettings) -> list[str]:
     need = _PROGRAM + settings.batch * crop
     if need <= free:
         return []
-    fits = max(1, int((free - _PROGRAM) / crop))
-    smaller = f"--batch {fits}" if fits < settings.batch else "a smaller --size"
+    fits = int((free - _PROGRAM) / crop)
+    if 0 < fits < settings.batch:
+        smaller = f"--batch {fits}"
+    elif settings.batch > 1:
+        smaller = "--batch 1 and a smaller --size"
+    else:
+        smaller = "a smaller --size"
     return [
-        f"a step takes about {need / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are"
-        f" free: if the system ends the run for want of it, choose {smaller}"
+        f"training takes about {need / 1e9:.1f} GB of memory more, and"
+        f" {free / 1e9:.1f} GB are free: if the system ends the run for want of it,"
+        f" choose {smaller}"
     ]
 
 

@@ -133,10 +133,15 @@ def test_a_step_that_memory_may_not_hold_is_said(recipe, tmp_path, monkeypatch, 
     monkeypatch.setattr(module, "has_gpu_driver", lambda: False)
     style = StyleSettings(name="night", image=recipe.parent / "night.png")
     settings = TrainSettings(styles=(style,), batch=8, size=256, width=1.0)
-    for free, choice in ((2.0e9, "--batch 5"), (1.0e9, "--batch 1")):
+    for free, choice in (
+        (2.0e9, "--batch 6"),
+        (0.5e9, "--batch 1"),
+        (0.4e9, "--batch 1 and a smaller --size"),
+    ):
         monkeypatch.setattr(module, "free_memory", lambda free=free: free)
         (said,) = module.memory_remarks(settings)
-        assert f"a step takes about 2.8 GB of memory, and {free / 1e9} GB are" in said
+        assert said.startswith("training takes about 2.3 GB of memory more, and ")
+        assert f" {free / 1e9} GB are free" in said
         assert said.endswith(f"choose {choice}")
     (said,) = module.memory_remarks(dataclasses.replace(settings, batch=1, size=1024))
     assert said.endswith("choose a smaller --size")
@@ -148,7 +153,7 @@ def test_a_step_that_memory_may_not_hold_is_said(recipe, tmp_path, monkeypatch, 
     assert train(recipe, tmp_path / "out", *flags) == 0
     assert "GB are free: if the system ends the run" in capsys.readouterr().err
     log = (tmp_path / "out" / "log.jsonl").read_text()
-    assert "a step takes about" in log
+    assert "training takes about" in log
     monkeypatch.setattr(module, "has_gpu_driver", lambda: True)
     assert module.memory_remarks(settings) == []
 
