@@ -75,6 +75,7 @@ def within_memory(
             f" system ends it for want of memory, begin it anew with --memory {memory}"
         )
     else:
+        settings = dataclasses.replace(settings, memory=memory)
         text += f"working with --memory {memory}"
         if limit > free:
             text += (
@@ -83,6 +84,4 @@ def within_memory(
             )
     if not quiet:
         print(text, file=sys.stderr, flush=True)
-    if state is not None:
-        return settings
-    return dataclasses.replace(settings, memory=memory)
+    return settings

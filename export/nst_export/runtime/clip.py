@@ -66,7 +66,7 @@ class ClipStylizer:
         if self.most is None:
             frames = (1 + self._beside) * height * width
             self.most = self.stylizer.affordable(frames, self.session.channels)
-        if height * width > min(self.stylizer.one_pass, self.most):
+        if not self.stylizer.fits(height * width, self.most):
             own = tiling.estimate(self.session, pixels, self.style, most=self.most)
             statistics.take(own, share)
             return tiling.paint(

@@ -143,7 +143,7 @@ class Stylizer:
         if self.tile_session is not None and self._large(area):
             session = self.tile_session()
             most = self._most(area, session.channels)
-            if area > min(self.one_pass, most):
+            if not self.fits(area, most):
                 return tiling.paint(session, photo, style, most=most)
         picture = self.session(padded(photo), np.asarray([style], "float32"))
         picture = picture[0, :height, :width]
@@ -162,6 +162,15 @@ class Stylizer:
         if free is None:
             return math.inf
         return tiling.affordable(area, channels, self.share * free)
+
+    def fits(self, area: int, most: float) -> bool:
+        """Tell whether a picture is painted in one pass.
+
+        Args:
+            area: Its pixels.
+            most: Pixels of a pass that memory holds; small pictures don't ask.
+        """
+        return area <= min(self.one_pass, max(most, _SMALL))
 
     def _most(self, area: int, channels: int) -> float:
         """Return the same where what the session holds already is used again."""

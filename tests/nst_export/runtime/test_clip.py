@@ -135,6 +135,15 @@ def test_frames_go_in_tiles_where_memory_is_scarce(stylizer, clip, monkeypatch):
         assert 0 < np.abs(found[k] - usual(frame, STEP * k)).mean() < 0.03
 
 
+def test_small_frames_are_painted_whole_whatever_is_free(stylizer, clip, monkeypatch):
+    frame = scene(96, 128, seed=3)
+    expected = clip(frame, 0.0)
+    monkeypatch.setattr(runtime, "free_memory", lambda: 0)
+    scarce = ClipStylizer(stylizer, clip.weights)
+    assert (scarce(frame, 0.0) == expected).all()
+    assert scarce.most == 0
+
+
 def test_without_memory_every_frame_stands_alone(stylizer):
     weights = mix_weights(stylizer.styles, {"udnie": 1.0})
     clip = ClipStylizer(stylizer, weights, memory=0.0)
