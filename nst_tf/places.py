@@ -26,6 +26,7 @@ def check_places(
     inputs: Iterable[Path] = (),
     finished: Iterable[Path] = (),
     overwrite: bool = False,
+    offered: bool = True,
 ) -> None:
     """Refuse to write over an input, another output of the run, or a finished model.
 
@@ -37,6 +38,7 @@ def check_places(
         inputs: Files that it reads; those that do not exist do not count.
         finished: Files or folders of outputs that, if they are there, are models.
         overwrite: Whether inputs and finished models may be replaced.
+        offered: Whether the command has a flag for that.
 
     Raises:
         InputError: Something would be lost, or an output is a folder.
@@ -57,9 +59,9 @@ def check_places(
         found = taken.get(_identity(output))
         if found is not None:
             same = "" if str(found) == str(output) else f" ({found})"
+            hint = ", or add --overwrite to replace it" if offered else ""
             raise InputError(
-                f"the output {output} is an input{same}: choose another, or add"
-                " --overwrite to replace it"
+                f"the output {output} is an input{same}: choose another{hint}"
             )
     for path in finished:
         if path.exists():

@@ -225,7 +225,8 @@ def _compared(file: Mapping[str, Any]) -> list[str]:
         return ["not checked", *4 * [""]]
     if "psnr" not in file:  # An encoder's vectors.
         return ["", f"{file['max_difference']:.1e}", *3 * [""]]
-    times = [f"{file['milliseconds'].get(n, 0):.0f}" for n in ("1", "2")]
+    taken = [file["milliseconds"].get(threads) for threads in ("1", "2")]
+    times = ["" if time is None else f"{time:.0f}" for time in taken]
     return [
         f"{file['psnr']:.1f}",
         f"{file['max_difference']:.1e}",

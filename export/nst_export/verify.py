@@ -2,6 +2,7 @@
 
 import functools
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -112,7 +113,7 @@ def verify(
         "max_difference": worst,
         "milliseconds": {
             str(threads): _milliseconds(opened(threads), samples[0])
-            for threads in (1, 2)
+            for threads in _threads(stylizer.engine)
         },
         "timed_at": "x".join(str(n) for n in reversed(samples[0].photo.shape[:2])),
     }
@@ -165,6 +166,12 @@ def file_facts(path: Path, name: str | None, kind: str, size: str) -> dict[str, 
 
 def _load(path: Path, threads: int | None) -> Stylizer:
     return Stylizer.load(path, threads=threads)
+
+
+def _threads(engine: str) -> tuple[int, ...]:
+    """Return the numbers of threads that a file is timed with."""
+    # TensorFlow takes as many as there are cores, whatever a model would like.
+    return (os.cpu_count() or 1,) if engine == "saved_model" else (1, 2)
 
 
 def _milliseconds(stylizer: Stylizer, sample: Sample) -> float:

@@ -228,6 +228,11 @@ def _rebuild(
     source = console.fingerprint(job.image)
     facts = {"settings": to_dict(settings), "content": source, "style": source}
     _save(job, part, result.pixels, facts)
+    if result.reason == "not finite":
+        raise InputError(
+            f"the loss stopped being finite at evaluation {result.evaluations}; the"
+            f" last finite picture is {job.output / f'{job.layer}.{part}.png'}"
+        )
     return result.reason != "stopped"
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 from nst_tf.commands.console import import_quietly
 from nst_tf.commands.flags import read_flags
+from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import ExtractorSettings, Vgg
 
 
@@ -25,7 +26,7 @@ def main(arguments: list[str]) -> int:
         command="fetch-weights",
         description="Download the loss network that settings of network vgg19 use.",
     )
-    from nst_tf.loss.choice import find_weights
+    from nst_tf.loss.choice import find_weights, variable_of
 
     settings = ExtractorSettings(network=job.network)
     found = find_weights(settings)
@@ -35,6 +36,11 @@ def main(arguments: list[str]) -> int:
 
         fetch_weights(job.network)
         found = find_weights(settings)
+    elif not found.is_file():
+        raise InputError(
+            f"{variable_of(job.network)} names {found}, and there is no such file: unset"
+            " it to download the weights, or name another"
+        )
     if not job.quiet:
         print(found)
     return 0

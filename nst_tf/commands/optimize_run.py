@@ -19,7 +19,7 @@ from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_dict
 from nst_tf.settings.loss import TERMS
 from nst_tf.settings.optimize import OptimizeSettings
-from nst_tf.settings.weight_changes import records
+from nst_tf.settings.weight_changes import records, weights_after
 
 if TYPE_CHECKING:
     import numpy as np
@@ -159,7 +159,8 @@ def _viewed(
     from nst_tf.inspection.live import LiveView
 
     name = job.output.name
-    weights = tuple(settings.loss.term_weights.values())
+    first = weights_after(settings.weight_changes, 0, settings.loss.term_weights)
+    weights = tuple(first.values())
     with LiveView(
         total=total, weights=weights, name=name, port=job.live_port, note=log.write
     ) as view:
@@ -244,7 +245,8 @@ def _finish(
         }
     )
     job.checkpoint_path.unlink(missing_ok=True)
-    job.output.with_suffix(".preview.png").unlink(missing_ok=True)
+    if job.preview_every:
+        job.output.with_suffix(".preview.png").unlink(missing_ok=True)
     if not job.quiet:
         height, width = result.pixels.shape[:2]
         text = (

@@ -27,13 +27,13 @@ class Animation(NamedTuple):
         width: Pixels.
         height: Pixels.
         frames: How many.
-        loop: How often it is repeated, 0 for ever.
+        loop: How often it is repeated, 0 for ever, None not at all.
     """
 
     width: int
     height: int
     frames: int
-    loop: int
+    loop: int | None
 
 
 def read_animation(path: Path) -> Animation:
@@ -46,7 +46,7 @@ def read_animation(path: Path) -> Animation:
         frames = getattr(file, "n_frames", 1)
         if frames < 2:
             raise InputError(f"{path} is a picture; nst stylize paints pictures")
-        loop = int(file.info.get("loop", 1 if file.format == "GIF" else 0))
+        loop = file.info.get("loop", None if file.format == "GIF" else 0)
         return Animation(*file.size, frames, loop)
 
 
@@ -60,7 +60,7 @@ def animation_frames(path: Path) -> Iterator[tuple[np.ndarray, int]]:
 
 
 def save_animation(
-    path: Path, frames: Iterable[tuple[np.ndarray, int]], *, loop: int = 0
+    path: Path, frames: Iterable[tuple[np.ndarray, int]], *, loop: int | None = 0
 ) -> None:
     """Write an animation whole or not at all.
 
@@ -69,7 +69,7 @@ def save_animation(
     Args:
         path: Ends in .gif or .webp.
         frames: uint8 or float32 `[H, W, 3]`, and the milliseconds of each.
-        loop: How often it is repeated, 0 for ever.
+        loop: How often it is repeated, 0 for ever, None not at all.
     """
     kind = ANIMATIONS[path.suffix.lower()]
     lengths: list[int] = []
@@ -83,11 +83,12 @@ def save_animation(
 
     # Pillow asks for all durations at once, so the frames have to be there.
     first, *rest = images()
-    options: dict[str, Any] = {"duration": lengths, "loop": loop}
+    options: dict[str, Any] = {"duration": lengths}
     if kind == "WEBP":
-        options |= {"quality": 90, "method": 2}
-    else:
+        options |= {"loop": 1 if loop is None else loop, "quality": 90, "method": 2}
+    else:  # Without a number of repetitions a GIF is shown once.
         options |= {"disposal": 1, "optimize": False}
+        options |= {} if loop is None else {"loop": loop}
     with replacing(path) as part:
         first.save(part, format=kind, save_all=True, append_images=rest, **options)
 

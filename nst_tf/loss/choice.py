@@ -122,8 +122,21 @@ def networks_of(settings: ExtractorSettings) -> tuple[Network, ...]:
 
 
 def geometry_of(settings: ExtractorSettings) -> Geometry:
-    """Return the layers of the network that settings choose, of several the last."""
-    return GEOMETRIES[networks_of(settings)[-1]]
+    """Return the layers of the network that settings choose, of several the last.
+
+    Of a compressed network of one's own they are those that its file has.
+
+    Raises:
+        InputError: There is no such file, or it is no compressed network.
+    """
+    network = networks_of(settings)[-1]
+    if network != "lite" or settings.lite_weights is None:
+        return GEOMETRIES[network]
+    from nst_tf.loss.lite_weights import read_names
+
+    held = read_names(settings.lite_weights)
+    layers = [layer for layer in GEOMETRIES["lite"].layers if layer.name in held]
+    return Geometry("lite", tuple(layers))
 
 
 def describe_choice(settings: ExtractorSettings) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from nst_tf.loss.choice import choose_network, networks_of
+from nst_tf.loss.choice import choose_network, geometry_of, networks_of
 from nst_tf.loss.geometry import GEOMETRIES, Geometry
 from nst_tf.loss.lite import build_lite
 from nst_tf.loss.tiles import Part, Tile, cut
@@ -132,10 +132,13 @@ def build_extractor(
     """
     settings = choose_network(settings or ExtractorSettings())
     network = networks_of(settings)[-1]
-    geometry = GEOMETRIES[network]
-    geometry.check(layers)
+    GEOMETRIES[network].check(layers)
     if not layers:
         raise InputError("the extractor needs at least one layer")
+    geometry = geometry_of(settings)
+    for name in layers:
+        if name not in geometry.names:
+            raise InputError(f"{settings.lite_weights} has no layer {name}")
     geometry = geometry.upto(layers)
     settings = dataclasses.replace(settings, network=network)  # Of several the last.
     steps, weights = _BUILDERS[network](geometry, settings, dtype)

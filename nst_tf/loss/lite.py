@@ -44,9 +44,6 @@ def build_lite(
         )
     path = settings.lite_weights or LITE
     given = read_lite(path).layers
-    missing = [name for name in geometry.names if name not in given]
-    if missing:
-        raise InputError(f"{path} has no layer {missing[0]}")
     steps: dict[str, list[keras.layers.Layer]] = {}
     weights: dict[str, list[np.ndarray]] = {}
     for index, name in enumerate(geometry.names):

@@ -144,6 +144,17 @@ def _card(path: Path, file: Any) -> dict[str, Any]:
     return card
 
 
+def read_names(path: Path) -> set[str]:
+    """Read the names of the layers in such a file alone.
+
+    Raises:
+        InputError: As `read_card`.
+    """
+    with _opened(path) as file:
+        _card(path, file)
+        return {key.split("/")[0] for key in file.files if key != "card"}
+
+
 def _layers(path: Path, arrays: Mapping[str, np.ndarray], network: str) -> Any:
     """Return the factors of the arrays of a file, checked against their network."""
     layers = {}

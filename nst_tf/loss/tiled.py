@@ -147,7 +147,8 @@ class TiledObjective(Objective):
     ) -> dict[str, Tensor]:
         """Return the features of one tile."""
         parts = self._parts(tile, layers)
-        key = ("features", tile.kind, tuple(part.here for part in parts.values()))
+        wanted = tuple((name, part.here) for name, part in parts.items())
+        key = ("features", tile.kind, wanted)
         if key not in self._programs:
             self._programs[key] = compiled(lambda crop: self._seen(crop, tile, parts))
         found: dict[str, Tensor] = self._programs[key](tile.crop(image))

@@ -11,6 +11,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from nst_tf.optimizers.average import WarmAverage
+
 Tensor = Any
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 """Newton-Schulz iteration that lifts small singular values fastest (Jordan et al.)."""
@@ -19,7 +21,7 @@ _TINY = 1e-7
 
 
 @keras.saving.register_keras_serializable("nst_tf")
-class Muon(keras.optimizers.Optimizer):
+class Muon(WarmAverage):
     """Steps of convolution kernels with equal singular values; Adam for the rest.
 
     A kernel's momentum, seen as a matrix from kh kw C_in inputs to C_out outputs, is

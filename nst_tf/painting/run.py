@@ -156,6 +156,8 @@ class _Run:
             photo = self.canvas.photograph(stage)
             place = self.settings, self.inputs, stage, index
             kept = self.workshop.model(*place) if self.workshop else None
+            if kept and generator is not None and kept.generator is not generator:
+                kept = None  # It was made for a run that was resumed there.
             if generator is None or optimizer is None:
                 generator = self.canvas.pixels(stage, photo, picture, previous)
                 if kept is None:

@@ -127,12 +127,12 @@ class AnimationOutput:
     Attributes:
         path: Where to.
         film: What is painted.
-        loop: How often it is repeated, 0 for ever.
+        loop: How often it is repeated, 0 for ever, None not at all.
     """
 
     path: Path
     film: Film
-    loop: int = 0
+    loop: int | None = 0
 
     def part(self, index: int) -> Part:
         """Begin a part."""

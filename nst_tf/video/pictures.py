@@ -51,9 +51,8 @@ class SequenceSource:
         end: float | None = None,
         size: int | None = None,
     ) -> None:
-        check_pattern(pattern)
         self.pattern, self.size = pattern, size
-        numbers = _numbers(pattern)
+        numbers = numbers_of(pattern)
         if not numbers:
             raise InputError(f"there are no pictures {pattern}")
         whole = range(numbers[0], numbers[-1] + 1)
@@ -159,8 +158,13 @@ def check_pattern(pattern: Path) -> None:
         raise InputError(f"{pattern} must end in one of {', '.join(SUFFIXES)}")
 
 
-def _numbers(pattern: Path) -> list[int]:
-    """Return the numbers of the pictures that there are, sorted."""
+def numbers_of(pattern: Path) -> list[int]:
+    """Return the numbers of the pictures that there are, sorted.
+
+    Raises:
+        InputError: The pattern is no name of numbered pictures.
+    """
+    check_pattern(pattern)
     head, tail = _NUMBER.split(pattern.name)
     form = re.compile(re.escape(head) + r"(\d+)" + re.escape(tail))
     if not pattern.parent.is_dir():

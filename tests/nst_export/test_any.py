@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from nst_export.export import export_model
+from nst_export.formats.web import write_web
 from nst_export.runtime.clip import ClipStylizer
 from nst_export.runtime.encoder import PaintingEncoder
 from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer, bundled
+from nst_export.server.models import Models
 from nst_export.settings import ExportSettings
 from nst_tf.cli import main
 from nst_tf.imaging.read import load_image
@@ -235,6 +237,26 @@ def test_a_damaged_encoder_is_named(for_any, tmp_path, change):
     assert path.read_bytes() != data
     with pytest.raises(InputError, match=r"encoder.tflite is damaged or no encoder"):
         PaintingEncoder(path)
+
+
+def test_the_encoder_of_another_model_is_refused_wherever_it_is_opened(
+    for_any, model, tmp_path, capsys
+):
+    data = (for_any[2] / "any-encoder.tflite").read_bytes()
+    mine = Stylizer.load(model).card["network"].encode()
+    assert data.count(mine) == 1
+    copy = tmp_path / "any.tflite"
+    copy.write_bytes(model.read_bytes())
+    (tmp_path / "any-encoder.tflite").write_bytes(data.replace(mine, mine[::-1]))
+    reason = r"any-encoder\.tflite is another model's than .*any\.tflite"
+    with pytest.raises(InputError, match=reason):
+        Models([copy], workers=1, threads=1)
+    with pytest.raises(InputError, match=reason):
+        write_web(copy, tmp_path / "web")
+    save_image(tmp_path / "a.png", scene(40, 48))
+    words = ["stylize", str(tmp_path / "a.png"), "--painting", str(tmp_path / "a.png")]
+    assert main([*words, "--model", str(copy), "-o", str(tmp_path / "out.png")]) == 2
+    assert "is another model's than" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("even", [0.0, 0.5, 1.0])

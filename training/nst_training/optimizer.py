@@ -2,11 +2,16 @@
 
 import keras
 
+from nst_tf.optimizers.average import WarmAverage
 from nst_tf.optimizers.muon import Muon
 from nst_training.settings import RATES, TrainSettings
 
 # The name under which files of version 0.1 know it.
 keras.saving.get_custom_objects()["nst_training>Muon"] = Muon
+
+
+class _Adam(WarmAverage, keras.optimizers.Adam):
+    """Adam, whose average forgets the first weights."""
 
 
 def build_optimizer(
@@ -22,7 +27,7 @@ def build_optimizer(
         warmup_target=peak if settings.warmup_steps else None,
         warmup_steps=settings.warmup_steps,
     )
-    kind = Muon if settings.optimizer == "muon" else keras.optimizers.Adam
+    kind = Muon if settings.optimizer == "muon" else _Adam
     return kind(
         schedule,
         global_clipnorm=settings.clip or None,

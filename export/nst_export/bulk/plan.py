@@ -192,7 +192,8 @@ def _check(found: Sequence[Given], wanted: Sequence[str], output: Store) -> None
             if each.store.local is not None
         ]
         if inputs:
-            check_places([output.local / name for name in wanted], inputs=inputs)
+            outputs = [output.local / name for name in wanted]
+            check_places(outputs, inputs=inputs, offered=False)
         return
     taken = {f"{_root(output)}/{name}" for name in wanted}
     for each in found:

@@ -37,7 +37,7 @@ def styles(job: Job) -> int:
         model = Stylizer.load(path)
     if job.sheet is not None:
         inputs = [path] if job.photo is None else [path, job.photo]
-        check_places([job.sheet], inputs=inputs)
+        check_places([job.sheet], inputs=inputs, offered=False)
         with held(job.sheet):
             _sheet(job.sheet, model, job.photo)
     for style in model.card["styles"]:

@@ -52,7 +52,7 @@ class Job:
     engine: Engine = "auto"
     """What runs the model."""
     threads: int | None = None
-    """Threads a picture; without it the cores are shared out."""
+    """Threads a picture; without it the cores are shared out. A SavedModel takes all."""
     jobs: int | None = None
     """Photographs painted at a time; without it one a core, at most 4."""
     depth: Literal[8, 16] = 8

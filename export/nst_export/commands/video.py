@@ -52,7 +52,7 @@ class Job(FilmJob):
     engine: Engine = "auto"
     """What runs the model."""
     threads: int | None = None
-    """Threads of the model; without it one a core."""
+    """Threads of the model; without it one a core. A SavedModel takes all."""
 
 
 def video(job: Job) -> int:

@@ -41,7 +41,7 @@ class FilmJob:
     """h264, vp9, av1, hevc or ffv1; auto is the first of the first three that this
     FFmpeg has and the container holds."""
     crf: int | None = None
-    """Quality, the codec's own scale: less is better and larger. Without it 17 for
+    """Quality, the codec's own scale: less is better and larger. Without it 18 for
     H.264, 28 for VP9 and AV1, 20 for HEVC."""
     fps: float = 25.0
     """Pictures a second, where the film is numbered pictures."""
@@ -70,7 +70,15 @@ def run_film(
     from nst_tf.video.needs import quiet_ffmpeg
 
     _check(job)
-    check_places([job.output], inputs=[job.film, *inputs], overwrite=job.overwrite)
+    check_places(
+        [job.output, *_numbered(job.output)],
+        inputs=[
+            file
+            for path in (job.film, *inputs)
+            for file in (path, *_numbered(path))
+        ],
+        overwrite=job.overwrite,
+    )
     quiet_ffmpeg()
     source = _source(job)
     if not job.mute:
@@ -107,7 +115,7 @@ def _run(
             painter,
             output,
             observer=observe,
-            identity={**_identity(job), **facts},
+            identity={**identity_of(job), **facts},
             resume=resume,
             part=part,
         )
@@ -193,15 +201,25 @@ def _output(job: FilmJob, source: "Source") -> "Output":
 
 def fingerprint(path: Path) -> list[Any]:
     """Return what tells a file from another without reading all of it."""
-    if not path.exists():
-        return [path.name]
     status = path.stat()
     return [path.name, status.st_size, status.st_mtime_ns]
 
 
-def _identity(job: FilmJob) -> dict[str, Any]:
+def identity_of(job: FilmJob) -> dict[str, Any]:
     """Return what must be the same for a run to go on with another's parts."""
     names = ("size", "start", "end", "codec", "crf", "fps")
-    return {name: getattr(job, name) for name in names} | {
-        "film": fingerprint(job.film)
-    }
+    pictures = _numbered(job.film)
+    # Painted in their own places, all but the last are others by and by.
+    film = fingerprint(pictures[-1] if pictures else job.film)
+    if pictures:
+        film += [str(job.film.absolute()), len(pictures)]
+    return {name: getattr(job, name) for name in names} | {"film": film}
+
+
+def _numbered(path: Path) -> list[Path]:
+    """Return the files of numbered pictures that are there, none of another film."""
+    from nst_tf.video.pictures import is_sequence, numbers_of, numbered
+
+    if not is_sequence(path):
+        return []
+    return [numbered(path, number) for number in numbers_of(path)]

@@ -17,7 +17,7 @@ from typing import Any
 
 from nst_export.formats.shapes import number, put, shapes_at
 from nst_export.formats.table import Format, Source
-from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
+from nst_export.runtime.encoder import encoder_beside, open_encoder
 from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer, tiles_beside
 from nst_tf.files import new_folder, replacing
@@ -92,7 +92,7 @@ def write_web(
     any_painting: dict[str, Any] = {}
     if stylizer.rows is not None:
         encoder = encoder or encoder_beside(model, stylizer.card)
-        PaintingEncoder(encoder)
+        open_encoder(model, stylizer.card, file=encoder)
         any_painting = {"rows": [to_text(row) for row in stylizer.rows]}
     (folder / "styles").mkdir(parents=True, exist_ok=True)
     _write_litert(folder / "litert")

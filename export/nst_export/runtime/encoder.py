@@ -22,6 +22,30 @@ def encoder_beside(path: Path, card: Card) -> Path:
     return path.with_name(f"{card.get('name')}{SUFFIX}")
 
 
+def open_encoder(
+    path: Path, card: Card, *, file: Path | None = None, threads: int | None = None
+) -> "PaintingEncoder":
+    """Return the encoder of a model for any painting.
+
+    Args:
+        path: Of the model.
+        card: Of the model.
+        file: Of the encoder; without it the one beside the model.
+        threads: Threads that it takes; without it one a core.
+
+    Raises:
+        InputError: It is not there, no encoder, or another model's.
+    """
+    file = file or encoder_beside(path, card)
+    encoder = PaintingEncoder(file, threads=threads)
+    if encoder.network != card.get("network"):
+        raise InputError(
+            f"the encoder {file} is another model's than {path}: their vectors do not"
+            " fit. nst export writes the two together"
+        )
+    return encoder
+
+
 class PaintingEncoder:
     """An encoder that `nst export` wrote beside a model for any painting.
 

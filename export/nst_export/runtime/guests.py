@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
+from nst_export.runtime.encoder import PaintingEncoder, open_encoder
 from nst_export.runtime.mix import chosen_mix, parse_mix
 from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf.settings.checks import InputError
@@ -80,9 +80,7 @@ def _guests(path: Path, model: Stylizer, files: Sequence[str]) -> list[StyleVect
         if file.endswith(SUFFIX):
             guest = read_style(Path(file), model.card)
         else:
-            encoder = encoder or PaintingEncoder(encoder_beside(path, model.card))
-            if encoder.network != model.card.get("network"):
-                raise InputError(f"the encoder beside {path} is another model's")
+            encoder = encoder or open_encoder(path, model.card)
             guest = encoder.style(Path(file), Path(file).stem)
         taken = [*model.styles, *(other.name for other in found)]
         name, number = guest.name, 1

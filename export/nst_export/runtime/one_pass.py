@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
+from nst_export.runtime.encoder import open_encoder
 from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer, bundled
 
@@ -23,7 +23,7 @@ def one_pass(
     """
     path = bundled("any")
     model = Stylizer.load(path)
-    encoder = PaintingEncoder(encoder_beside(path, model.card))
+    encoder = open_encoder(path, model.card)
     names = [str(index) for index in range(len(paintings))]
     model = model.with_styles(
         [encoder.style(x, name) for x, name in zip(paintings, names, strict=True)]

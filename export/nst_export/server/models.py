@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
+from nst_export.runtime.encoder import PaintingEncoder, encoder_beside, open_encoder
 from nst_export.runtime.stylizer import Stylizer
 from nst_export.server.clips import Clips
 from nst_export.server.statistics import Statistics
@@ -51,7 +51,7 @@ class Served:
         encoder = encoder_beside(path, self.card)
         if self.stylizers[0].rows is not None and encoder.is_file():
             self.encoders = [
-                PaintingEncoder(encoder, threads=threads) for _ in range(workers)
+                open_encoder(path, self.card, threads=threads) for _ in range(workers)
             ]
         elif not self.styles:
             raise InputError(f"there is no encoder {encoder}, and {path} has no styles")

@@ -19,7 +19,8 @@ class ServeSettings:
     workers: int = 2
     """Pictures painted at the same time."""
     threads: int | None = None
-    """Threads a picture; without it the cores divided among the workers."""
+    """Threads a picture; without it the cores divided among the workers. A SavedModel
+    takes all."""
     queue: int = 32
     """Requests that may wait for a worker; more get 503."""
     deadline: float = 30.0
@@ -29,8 +30,8 @@ class ServeSettings:
     max_pixels: int = 40_000_000
     """Largest photograph that is decoded, in pixels."""
     max_size: int = 1536
-    """Largest long side in pixels that is painted; the gallery takes 0.6 GiB of memory
-    a megapixel."""
+    """Largest long side in pixels that is painted; the gallery takes 0.4 GiB of memory
+    a megapixel, for each worker."""
     cors: tuple[str, ...] = ()
     """Web origins whose pages may call; without it only the server's own."""
     allow_new_styles: Path | None = None

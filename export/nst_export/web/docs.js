@@ -1,6 +1,8 @@
 // Shows openapi.json.
 const api = await (await fetch("openapi.json")).json();
 const find = (id) => document.getElementById(id);
+// A part of the document, or what stands among its components under that name.
+const part = (one) => (one?.$ref ? api.components.schemas[one.$ref.split("/").pop()] : one);
 
 function element(tag, text, ...children) {
   const made = document.createElement(tag);
@@ -15,7 +17,8 @@ function table(head, rows) {
   return element("table", "", top, ...body);
 }
 
-function values(schema = {}) {
+function values(given = {}) {
+  const schema = part(given);
   if (schema.enum) return schema.enum.join(", ");
   if ("minimum" in schema) return `${schema.type} ${schema.minimum}..${schema.maximum}`;
   return schema.format ?? schema.type ?? "";
@@ -36,13 +39,14 @@ for (const [path, verbs] of Object.entries(api.paths)) {
       inside.append(table(["parameter", "in", "values", ""], operation.parameters.map(
         (one) => [one.name, one.in, values(one.schema), one.description ?? ""])));
     }
-    for (const [kind, { schema }] of Object.entries(operation.requestBody?.content ?? {})) {
+    for (const [kind, content] of Object.entries(operation.requestBody?.content ?? {})) {
+      const schema = part(content.schema);
       inside.append(element("p", `Body: ${kind}`));
       if (kind === "application/json") {
         inside.append(element("pre", JSON.stringify(schema, null, 1)));
       } else if (schema.properties) {
         inside.append(table(["field", "values", ""], Object.entries(schema.properties).map(
-          ([name, one]) => [name, values(one), one.description ?? ""])));
+          ([name, one]) => [name, values(one), part(one).description ?? ""])));
       }
     }
     inside.append(table(["status", "answer", "type"], Object.entries(operation.responses).map(

@@ -40,6 +40,9 @@ def test_the_sheet_is_of_a_photograph_of_ones_own(tmp_path, capsys):
     np.testing.assert_allclose(sheet[:height, :width], small, atol=0.6 / 255)
     second = sheet[:height, width : 2 * width]
     np.testing.assert_allclose(second, stylizer(small, weights), atol=0.6 / 255)
+    assert main(["styles", "--sheet", str(photo), "--photo", str(photo)]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.endswith(f"the output {photo} is an input: choose another")
     before = path.read_bytes()
     (tmp_path / "text.jpg").write_text("no photograph")
     for wrong, said in (

@@ -1,5 +1,6 @@
 """`nst video`: what it makes, what it refuses, what is left when it is broken off."""
 
+import dataclasses
 import os
 import re
 import signal
@@ -11,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from nst_export.commands.video_run import seconds_of
+from nst_export.commands.video_run import FilmJob, identity_of, seconds_of
 from nst_export.runtime import Stylizer, bundled, mix_weights
 from nst_tf import cli
 from nst_tf.imaging.write import save_image
@@ -251,6 +252,34 @@ def test_a_flag_that_does_not_fit_is_refused(
     film, tmp_path, capsys, flags, name, reason
 ):
     assert reason in refused(capsys, film, tmp_path / name, *flags)
+
+
+def test_numbered_pictures_are_not_replaced_unasked(tmp_path, capsys):
+    for number, pixels in enumerate(moving(3), 1):
+        save_image(tmp_path / f"{number}.png", pixels)
+    before = [path.read_bytes() for path in sorted(tmp_path.iterdir())]
+    pattern = tmp_path / "%d.png"
+    for flags in ((), ("--start", "0.05")):  # What is not painted is wanted, too.
+        said = refused(capsys, pattern, tmp_path / "%01d.png", *flags)
+        assert "1.png is an input" in said
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == before
+    assert run(pattern, *STYLE, "--overwrite", "-o", pattern) == 0
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] != before
+
+
+def test_pictures_of_another_folder_are_another_film(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for number, pixels in enumerate(moving(3), 1):
+            save_image(tmp_path / name / f"{number}.png", pixels)
+    job = FilmJob(film=tmp_path / "a" / "%d.png", output=tmp_path / "%d.png")
+    other = dataclasses.replace(job, film=tmp_path / "b" / "%d.png")
+    assert identity_of(job) == identity_of(job)
+    assert identity_of(job) != identity_of(other)
+    save_image(tmp_path / "a" / "4.png", moving(1)[0])
+    longer = identity_of(job)
+    (tmp_path / "a" / "4.png").unlink()
+    assert identity_of(job) != longer
 
 
 def test_an_unknown_style_is_refused_with_the_known_ones(film, tmp_path, capsys):

@@ -360,4 +360,8 @@ def test_the_documentation_page_lists_every_route(chromium, tmp_path):
             assert path in said
         page.click("summary:has-text('/stylize')")
         assert "keep_colors" in page.inner_text("details[open]")
+        # Of the form, whose fields stand among the components of the document.
+        fields = page.locator("details[open] table", has_text="field").first
+        assert "painting" in fields.inner_text()
+        assert "udnie" in fields.inner_text()
         page.close()

@@ -62,6 +62,14 @@ def test_what_it_downloads_is_found_and_its_path_printed(bare, monkeypatch, caps
     assert capsys.readouterr().out == f"{path}\n"
 
 
+def test_a_variable_that_names_no_file_is_said(bare, downloads, monkeypatch, capsys):
+    monkeypatch.setenv("NST_VGG19_WEIGHTS", str(bare / "none.h5"))
+    assert main(["fetch-weights"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"NST_VGG19_WEIGHTS names {bare / 'none.h5'}, and there is no such" in said
+    assert downloads == []
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -212,6 +212,15 @@ def test_previews_are_written_on_the_way(pair, tmp_path, monkeypatch):
     assert seen == ["out.preview.png"] * 3 + ["out.png"]
 
 
+def test_a_photograph_named_like_a_preview_is_no_preview(pair, tmp_path):
+    photo, out = tmp_path / "out.preview.png", tmp_path / "out.png"
+    photo.write_bytes(pair[0].read_bytes())
+    assert optimize((photo, pair[1]), out) == 0
+    assert photo.read_bytes() == pair[0].read_bytes()
+    assert optimize((photo, pair[1]), out, "--preview-every", "2") == 2
+    assert photo.read_bytes() == pair[0].read_bytes()
+
+
 def parsed(*flags):
     return parse(["photo.png", "painting.png", "-o", "out.png", *map(str, flags)])[1]
 

@@ -20,6 +20,7 @@ from nst_tf.loss.lite_weights import (
 )
 from nst_tf.loss.tiles import split
 from nst_tf.loss.vgg import MEAN_RGB
+from nst_tf.loss.weight_files import layer_shapes
 from tests.helpers import random_weights, scene
 
 RANK = 6
@@ -124,6 +125,29 @@ def test_only_the_layers_up_to_the_deepest_are_built(settings):
 def test_layers_that_it_has_not_are_one_clear_error(settings, layers, message):
     with pytest.raises(InputError, match=message):
         build_extractor(layers, settings=settings)
+
+
+def test_one_made_from_vgg_16_has_the_layers_of_that(tmp_path, pair):
+    from nst_tf.cli import main
+
+    rng = np.random.default_rng(0)
+    layers = {}
+    for name, (*_, before, channels) in layer_shapes("vgg16").items():
+        kernel = rng.standard_normal((3, 3, before, channels), "float32")
+        factors = kernel / np.sqrt(4.5 * before), None, np.zeros(channels, "float32")
+        layers[name] = Factors(*factors)
+        if name == "block5_conv1":
+            break
+    path = tmp_path / "v16.npz"
+    write_lite(path, LiteWeights(layers, {"network": "vgg16"}))
+    settings = ExtractorSettings(network="lite", lite_weights=path)
+    found = build_extractor(["block4_conv2", "block5_conv1"], settings=settings)
+    assert found(scene(32, 32)[None])["block5_conv1"].shape == (1, 2, 2, 512)
+    assert "block3_conv4" not in found.geometry.names
+    command = ["optimize", *map(str, pair), "-o", str(tmp_path / "out.png"), "--quiet"]
+    small = ["--size", "48", "--scales", "1", "--steps", "1"]
+    which = ["--network", "lite", "--lite-weights", str(path)]
+    assert main([*command, *small, *which]) == 0
 
 
 @pytest.mark.parametrize("network", ["lite", "lite-vgg19"])

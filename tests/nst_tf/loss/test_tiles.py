@@ -126,6 +126,15 @@ def test_loss_and_gradient_equal_the_untiled_ones(random_vgg, border):
     assert norm(tiled_slope - slope) < 1e-5 * norm(slope)
 
 
+def test_layers_of_one_level_are_not_taken_for_each_other(random_vgg):
+    layers = {"style": ("block2_conv1",), "content": ("block2_conv2",)}
+    named = {f"{kind}_layers": names for kind, names in layers.items()}
+    settings = dataclasses.replace(SHALLOW, **named)
+    (parts, slope), (tiled_parts, tiled_slope) = both_gradients(settings, (40, 56), 32)
+    np.testing.assert_allclose(tiled_parts, parts, rtol=1e-5)
+    assert norm(tiled_slope - slope) < 1e-5 * norm(slope)
+
+
 @pytest.mark.parametrize(
     "values",
     [

@@ -8,6 +8,7 @@ import pytest
 from nst_tf import ExtractorSettings, InputError, measure_loss, optimize_image
 from nst_tf.imaging.metadata import read_settings
 from nst_tf.painting.schedule import plan_passes
+from nst_tf.painting.workshop import Workshop
 from tests.helpers import CONTENT, SLOW, STYLE, Steps, changed
 
 LITE, VGG, BOTH = (
@@ -70,6 +71,18 @@ def test_all_but_the_end_of_the_final_size_is_lite():
         (160, "whole", "vgg19", 4),
     ]
     assert [x.joined for x in passes] == [False, False, False, True, True, False]
+
+
+def test_what_a_resumed_run_leaves_in_a_workshop_is_no_other_run_s(tmp_path):
+    state, settings = tmp_path / "state.npz", SETTINGS
+    wanted = optimize_image(CONTENT, STYLE, settings)
+    stopped = Steps(9)
+    optimize_image(CONTENT, STYLE, settings, observer=stopped, checkpoint=state)
+    workshop = Workshop()
+    for given in ({"checkpoint": state, "resume": True}, {}, {}):
+        found = optimize_image(CONTENT, STYLE, settings, workshop=workshop, **given)
+        np.testing.assert_array_equal(found.pixels, wanted.pixels)
+        assert found.loss == wanted.loss
 
 
 @pytest.mark.parametrize("extractor", [LITE, VGG])

@@ -209,6 +209,17 @@ def test_animations_keep_their_times(tmp_path, ending):
         assert abs(found.pixels - painter(frame.pixels, 0.0)).mean() < 0.05
 
 
+@pytest.mark.parametrize(("ending", "loop"), [(".gif", None), (".webp", 1)])
+def test_a_gif_that_is_shown_once_stays_one(tmp_path, ending, loop):
+    frames = zip(moving(3), [40, 80, 40], strict=True)
+    save_animation(tmp_path / "in.gif", frames, loop=None)
+    source = AnimationSource(tmp_path / "in.gif")
+    assert source.loop is None
+    assert b"NETSCAPE" not in (tmp_path / "in.gif").read_bytes()
+    paint(source, tmp_path / f"out{ending}", part=3, loop=source.loop)
+    assert read_animation(tmp_path / f"out{ending}").loop == loop
+
+
 def test_a_film_becomes_an_animation_by_its_own_times(tmp_path):
     times = [0, 512, 2560, 3072]
     path = write_film(tmp_path / "film.mkv", moving(4), times=times)
