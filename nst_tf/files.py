@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +17,10 @@ def replacing(path: Path) -> Iterator[Path]:
     What is at `path` stays as it is until the block has ended well.
 
     Raises:
-        InputError: There was an `OSError` in the block or in taking the place.
+        InputError: There was an `OSError` in the block or in taking the place, or a
+            device is there.
     """
+    _check_kind(path)
     part, old = beside(path), path.with_name(f".{os.getpid()}.old.{path.name}")
     try:
         yield part
@@ -45,8 +48,9 @@ def check_writable(path: Path) -> None:
     """Check before any work that a file can be written; make its folder.
 
     Raises:
-        InputError: It is a folder, or its own is missing or not writable.
+        InputError: It is a folder or a device, or its own is missing or not writable.
     """
+    _check_kind(path)
     try:
         if path.is_dir():
             raise InputError(f"the output {path} is a folder; give a file name")
@@ -56,6 +60,16 @@ def check_writable(path: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise InputError(f"can't write to the folder of {path}: {error}") from error
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what no file may take the place of."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # It is not there, or can't be: said elsewhere.
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise InputError(f"the output {path} is a device or a pipe; give a file name")
 
 
 def sha256(path: Path) -> str:

@@ -74,6 +74,11 @@ def export_model(
     photos = [as_pixels(photo, "a photograph") for photo in photos]
     if not photos:
         raise InputError("give at least one photograph to compare the files on")
+    if settings.vectors and encoder is None:
+        raise InputError(
+            f"{settings.vectors[0]}: files of styles are for a model for any painting,"
+            f" and {trained['name']} is none"
+        )
     if network.settings.architecture != "johnson":
         raise InputError(
             f"networks of the architecture {network.settings.architecture} can't be"

@@ -38,8 +38,8 @@ def main(arguments: list[str]) -> int:
         found = find_weights(settings)
     elif not found.is_file():
         raise InputError(
-            f"{variable_of(job.network)} names {found}, and there is no such file: unset"
-            " it to download the weights, or name another"
+            f"{variable_of(job.network)} names {found}, and there is no such file:"
+            " unset it to download the weights, or name another"
         )
     if not job.quiet:
         print(found)

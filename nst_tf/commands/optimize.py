@@ -191,6 +191,14 @@ def chosen_settings(given: Mapping[str, Any]) -> OptimizeSettings:
     Raises:
         InputError: There is no such recipe, or the picture carries no settings.
     """
+    if given.get("strength") is not None:
+        for name in ("style_weight", "content_weight", "convention"):
+            if name in given:
+                flag = name.replace("_", "-")
+                raise InputError(
+                    f"give --strength or --{flag}, not both: a strength finds the"
+                    " weight of style itself"
+                )
     settings = _chosen(given)
     loss = settings.loss
     if given.get("strength") is not None and loss.convention != "relative":
@@ -214,6 +222,8 @@ def chosen_settings(given: Mapping[str, Any]) -> OptimizeSettings:
 def _chosen(given: Mapping[str, Any]) -> OptimizeSettings:
     """Return a picture's settings or a recipe's."""
     like, recipe = given.get("like"), given.get("recipe", Job.recipe)
+    if like is not None and "recipe" in given:
+        raise InputError("give --like or --recipe, not both")
     if like is not None:
         from nst_tf.imaging.metadata import read_settings
 

@@ -145,7 +145,10 @@ def _optimize(job: "Job", settings: OptimizeSettings) -> int:
         )
         if view is not None:
             view.finish(result.reason, result.pixels)
-        return _finish(job, result.settings, photo, (styles, regions), result, log)
+        finished = result.reason not in ("stopped", "not finite")
+        # The weight that a search is at when it is broken off is none to repeat.
+        known = result.settings if finished or not settings.searches else settings
+        return _finish(job, known, photo, (styles, regions), result, log)
 
 
 @contextlib.contextmanager
@@ -210,7 +213,7 @@ def _finish(
     if job.map:
         facts["map"] = console.fingerprint(job.map)
     stopped = result.reason == "stopped"
-    if stopped and same_file(job.output, [job.content, *job.paintings]):
+    if stopped and same_file(job.output, _inputs(job, settings)):
         print("stopped; add --resume to go on", file=sys.stderr)
         return INTERRUPTED
     _save(job, job.output, result.pixels, photo, facts)

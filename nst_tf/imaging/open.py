@@ -245,7 +245,7 @@ def _check_size(file: Opened, name: Path | str, max_pixels: int | None) -> None:
     if max_pixels is not None and width * height > max_pixels:
         raise SizeError(
             f"{name} is too large: it has {width}x{height} ="
-            f" {width * height / 1e6:.0f} megapixels; at most {max_pixels / 1e6:.0f}"
+            f" {width * height / 1e6:.4g} megapixels; at most {max_pixels / 1e6:.4g}"
             " are read. Reduce it first"
         )
     if min(width, height) < MIN_SIDE:

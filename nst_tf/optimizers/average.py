@@ -2,7 +2,7 @@
 
 References:
     Keras' own, https://keras.io/api/optimizers/ (`use_ema`), begins as the first value
-    and holds on to it: at a momentum of 0.999 two thirds of it are left after 400 steps.
+    and holds on to it: at a momentum of 0.999 two thirds are left after 400 steps.
 """
 
 from collections.abc import Sequence

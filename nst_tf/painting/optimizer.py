@@ -54,8 +54,8 @@ def build_optimizer(
 def carry_moments(earlier: Adam, optimizer: Adam) -> None:
     """Start Adam from the moments of the scale before, resized (as crowsonkb does).
 
-    The average begins anew: that before is of coarser pictures. L-BFGS starts anew, too:
-    its pairs are differences of another objective's gradient.
+    The average begins anew: that before is of coarser pictures. L-BFGS starts anew,
+    too: its pairs are differences of another objective's gradient.
     """
     for old, new in zip(earlier.variables, optimizer.variables, strict=True):
         value = np.asarray(old)

@@ -29,6 +29,8 @@ class Log:
         What is kept is written to a file beside it first: the log is whole at any time.
         """
         try:
+            if self._path.exists() and not self._path.is_file():  # Such as /dev/null.
+                return self._path.open("a")
             kept = self._kept()
             with replacing(self._path) as part:
                 part.write_text("".join(kept))

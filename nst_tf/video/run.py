@@ -75,6 +75,7 @@ def paint_film(
     identity: Mapping[str, Any] | None = None,
     resume: bool = False,
     part: int = PART,
+    partial: bool = True,
 ) -> Painted:
     """Paint a film and write it.
 
@@ -90,9 +91,10 @@ def paint_film(
             with others.
         resume: Go on from the parts that are there.
         part: Frames of a part.
+        partial: Whether a run that is stopped writes what was painted.
 
     Returns:
-        How it ended. A run that was stopped has written what was painted.
+        How it ended.
 
     Raises:
         InputError: The source can't be read, or the output not written.
@@ -118,7 +120,8 @@ def paint_film(
         if count == 0:
             raise InputError(f"{film.path} has no frames that can be decoded")
         files = making.finish()
-        output.finish(files)
+        if partial or reason == "finished":
+            output.finish(files)
     except BaseException:
         store.leave()
         raise

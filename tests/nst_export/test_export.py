@@ -190,6 +190,13 @@ def test_a_full_disk_leaves_the_files_of_before(network, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [folder]
 
 
+def test_styles_of_a_network_that_takes_none_are_refused(network, tmp_path):
+    settings = ExportSettings(vectors=(tmp_path / "none.style.json",))
+    with pytest.raises(InputError, match="none.style.json: files of styles are for a m"):
+        export_model(network, TRAINED, tmp_path / "out", [scene(32, 32)], settings)
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_hourglass_is_refused_before_anything_is_written(tmp_path):
     settings = NetworkSettings(styles=2, architecture="hourglass", width=0.125)
     photos = [scene(32, 32, seed=1)]

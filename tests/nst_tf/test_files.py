@@ -1,11 +1,12 @@
 """Outputs that appear whole or not at all."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from nst_tf import InputError
-from nst_tf.files import beside, new_folder, replacing, sha256
+from nst_tf.files import beside, check_writable, new_folder, replacing, sha256
 
 
 def tree(folder):
@@ -51,6 +52,17 @@ def test_a_broken_block_leaves_what_was_there_and_nothing_else(tmp_path, kind, e
         broken()
     assert isinstance(error, KeyboardInterrupt) or "can't write" in str(caught.value)
     assert tree(tmp_path) == before
+
+
+def test_no_file_takes_the_place_of_a_device_or_a_pipe(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="pipe is a device or a pipe; give a file nam"):
+        check_writable(path)
+    with pytest.raises(InputError, match="give a file name"), replacing(path):
+        pytest.fail("nothing is to be written")
+    assert path.is_fifo()
+    assert [*tmp_path.iterdir()] == [path]
 
 
 def test_a_folder_that_can_not_be_replaced_stays(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nst_export.bulk import local, on_ray
@@ -18,7 +19,7 @@ from nst_tf.commands import INTERRUPTED, PROGRAM, console
 from nst_tf.commands.cluster import cluster, cluster_cpus
 from nst_tf.commands.needs import check_extra
 from nst_tf.imaging.formats import SUFFIXES
-from nst_tf.places import held
+from nst_tf.places import check_places, held
 from nst_tf.settings.checks import InputError
 from nst_tf.storage import Store
 
@@ -50,6 +51,7 @@ def paint_in_bulk(job: "Job") -> int:
     report = job.report or (None if name else f"{folder.rstrip('/')}/{NAME}")
     if report:
         check_report(report)
+        _check_manifest(report, job.manifest)
     output = Store(folder)
     with contextlib.ExitStack() as stack:
         looks = Looks(job)
@@ -60,6 +62,16 @@ def paint_in_bulk(job: "Job") -> int:
         if not plan.tasks:
             return _end(job, report, [], plan, 0)
         return _paint(job, report, plan, folder, tuple(looks.weights))
+
+
+def _check_manifest(report: str, manifest: str | None) -> None:
+    """Refuse a report in the manifest's place."""
+    if manifest is None:
+        return
+    if "://" not in report and "://" not in manifest:
+        check_places([Path(report)], inputs=[Path(manifest)], offered=False)
+    elif report == manifest:
+        raise InputError(f"the report {report} is the manifest: choose another")
 
 
 class Looks:

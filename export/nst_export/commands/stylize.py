@@ -10,7 +10,7 @@ import numpy as np
 
 from nst_export.painting import Manner, painted
 from nst_export.runtime.engines.choose import Engine
-from nst_export.runtime.guests import chosen_styles, usual_model
+from nst_export.runtime.guests import chosen_styles, files_meant, usual_model
 from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer
 from nst_tf.commands import INTERRUPTED, PROGRAM, console
@@ -52,7 +52,8 @@ class Job:
     engine: Engine = "auto"
     """What runs the model."""
     threads: int | None = None
-    """Threads a picture; without it the cores are shared out. A SavedModel takes all."""
+    """Threads a picture; without it the cores are shared out (a SavedModel takes
+    all)."""
     jobs: int | None = None
     """Photographs painted at a time; without it one a core, at most 4."""
     depth: Literal[8, 16] = 8
@@ -97,8 +98,12 @@ def stylize(job: Job) -> int:
             raise InputError(f"{name} must be at least {least}, got {value}")
     if job.max_megapixels is not None:
         reject(at_least("max_megapixels", job.max_megapixels, least=0.001))
-    if job.in_bulk and job.painting is not None:
-        raise InputError("--painting is for photographs of this machine, not in bulk")
+    files = files_meant(job.style, job.mix, job.painting)
+    if job.in_bulk and files:
+        raise InputError(
+            f"{files[0]}: paintings and files of styles are for photographs of this"
+            " machine, not in bulk"
+        )
     if job.in_bulk:
         from nst_export.bulk.run import paint_in_bulk
 
@@ -115,16 +120,22 @@ def _stylize(job: Job) -> int:
     """Run `nst stylize` on files."""
     from nst_export.pairs import plan_pairs
     from nst_tf.imaging.write import check_output
-    from nst_tf.places import held
+    from nst_tf.places import held, same_file
 
     path = job.model or usual_model(job.style, job.mix, job.painting)
+    files = files_meant(job.style, job.mix, job.painting)
     plan = plan_pairs(
         [Path(photo) for photo in job.photos],
         Path(job.output),
         depth=job.depth,
-        others=[path, *([job.painting] if job.painting else [])],
+        others=[path, *files],
         overwrite=job.overwrite,
     )
+    if job.resume and any(same_file(x.output, [x.photo]) for x in plan.pairs):
+        raise InputError(
+            "--resume can't tell what is painted where a picture takes the place of its"
+            " photograph: choose another output"
+        )
     if plan.passed_over and not job.quiet:
         print(f"{PROGRAM}: {plan.passed_over}", file=sys.stderr)
     check_output(plan.pairs[0].output, depth=job.depth)

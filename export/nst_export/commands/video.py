@@ -57,12 +57,13 @@ class Job(FilmJob):
 
 def video(job: Job) -> int:
     """Run `nst video`; return the exit code."""
+    from nst_export.runtime.guests import files_meant
     from nst_tf.video.encode import PART
 
     if job.threads is not None and job.threads < 1:
         raise InputError(f"threads must be at least 1, got {job.threads}")
-    given = (job.model, job.painting)
-    inputs = tuple(path for path in given if path is not None)
+    files = files_meant(job.style, job.mix, job.painting)
+    inputs = (*([job.model] if job.model else []), *files)
     return run_film(job, lambda film: _paints(job, film), inputs=inputs, part=PART)
 
 

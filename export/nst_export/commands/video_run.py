@@ -1,8 +1,10 @@
 """A run of `nst video`, whatever paints: reads, paints, writes, goes on."""
 
 import dataclasses
+import hashlib
+import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from nst_tf.commands import INTERRUPTED, console
-from nst_tf.places import check_places, held
+from nst_tf.places import check_places, held, same_file
 from nst_tf.settings.checks import MIN_SIDE, InputError
 
 if TYPE_CHECKING:
@@ -43,8 +45,8 @@ class FilmJob:
     crf: int | None = None
     """Quality, the codec's own scale: less is better and larger. Without it 18 for
     H.264, 28 for VP9 and AV1, 20 for HEVC."""
-    fps: float = 25.0
-    """Pictures a second, where the film is numbered pictures."""
+    fps: float | None = None
+    """Pictures a second, where the film is numbered pictures; without it 25."""
     mute: bool = False
     """Leave out sound and subtitles."""
     resume: bool = False
@@ -70,13 +72,13 @@ def run_film(
     from nst_tf.video.needs import quiet_ffmpeg
 
     _check(job)
+    pictures = _numbered(job.output)
+    # Half of a film painted in its own place could not be gone on with.
+    check_places(pictures, inputs=_numbered(job.film), offered=False)
+    others = [file for path in inputs for file in (path, *_numbered(path))]
     check_places(
-        [job.output, *_numbered(job.output)],
-        inputs=[
-            file
-            for path in (job.film, *inputs)
-            for file in (path, *_numbered(path))
-        ],
+        [job.output, *pictures],
+        inputs=[job.film, *others],
         overwrite=job.overwrite,
     )
     quiet_ffmpeg()
@@ -85,16 +87,23 @@ def run_film(
         check_sound(job.output, source.film)
     output = _output(job, source)
     with held(job.output):
-        return _run(job, source, output, paints, part)
+        return _run(job, source, output, paints, part, (job.film, *inputs))
 
 
 def _run(
-    job: FilmJob, source: "Source", output: "Output", paints: Paints, part: int
+    job: FilmJob,
+    source: "Source",
+    output: "Output",
+    paints: Paints,
+    part: int,
+    inputs: Sequence[Path],
 ) -> int:
     from nst_tf.video.run import describe, paint_film, parts_folder
 
     folder = parts_folder(job.output)
     resume = console.resuming(folder / "state.npz", wanted=job.resume, quiet=job.quiet)
+    # What is read is not to make way for half of what it becomes.
+    partial = not same_file(job.output, inputs)
     painter, facts = paints(source.film)
     if not job.quiet:
         print(f"{job.film}: {describe(source.film)}", file=sys.stderr)
@@ -118,7 +127,11 @@ def _run(
             identity={**identity_of(job), **facts},
             resume=resume,
             part=part,
+            partial=partial,
         )
+    if ended.reason == "stopped" and not partial:
+        print("stopped; add --resume to go on", file=sys.stderr)
+        return INTERRUPTED
     if ended.reason == "stopped":
         hint = "; add --resume to go on" if folder.exists() else ""
         print(
@@ -129,6 +142,8 @@ def _run(
         return INTERRUPTED
     if not job.quiet:
         print(f"{job.output}: {ended.frames} frames in {ended.took:.1f} s")
+        if left := _numbered(job.output)[ended.frames :]:
+            print(f"{len(left)} older pictures follow, from {left[0]}", file=sys.stderr)
     return 0
 
 
@@ -155,7 +170,7 @@ def _check(job: FilmJob) -> None:
     """Refuse flags that don't fit, before anything is opened."""
     if job.size is not None and job.size < MIN_SIDE:
         raise InputError(f"size must be at least {MIN_SIDE}, got {job.size}")
-    if not 0 < job.fps <= 1000:
+    if job.fps is not None and not 0 < job.fps <= 1000:
         raise InputError(f"fps must be above 0 and at most 1000, got {job.fps:g}")
     if job.end is not None and seconds_of(job.end) <= seconds_of(job.start):
         raise InputError(f"the end {job.end} must come after the start {job.start}")
@@ -173,8 +188,10 @@ def _source(job: FilmJob) -> "Source":
         "size": job.size,
     }
     if is_sequence(job.film):
-        rate = Fraction(job.fps).limit_denominator(1001)
+        rate = Fraction(25.0 if job.fps is None else job.fps).limit_denominator(1001)
         return SequenceSource(job.film, rate=rate, **options)
+    if job.fps is not None:
+        raise InputError(f"--fps is for numbered pictures; {job.film} has times itself")
     if job.film.suffix.lower() in ANIMATIONS:
         return AnimationSource(job.film, **options)
     return FilmSource(job.film, **options)
@@ -208,17 +225,16 @@ def fingerprint(path: Path) -> list[Any]:
 def identity_of(job: FilmJob) -> dict[str, Any]:
     """Return what must be the same for a run to go on with another's parts."""
     names = ("size", "start", "end", "codec", "crf", "fps")
-    pictures = _numbered(job.film)
-    # Painted in their own places, all but the last are others by and by.
-    film = fingerprint(pictures[-1] if pictures else job.film)
-    if pictures:
-        film += [str(job.film.absolute()), len(pictures)]
+    film = fingerprint(job.film) if job.film.exists() else [str(job.film.absolute())]
+    if pictures := _numbered(job.film):
+        prints = json.dumps([fingerprint(path) for path in pictures])
+        film += [len(pictures), hashlib.sha256(prints.encode()).hexdigest()]
     return {name: getattr(job, name) for name in names} | {"film": film}
 
 
 def _numbered(path: Path) -> list[Path]:
     """Return the files of numbered pictures that are there, none of another film."""
-    from nst_tf.video.pictures import is_sequence, numbers_of, numbered
+    from nst_tf.video.pictures import is_sequence, numbered, numbers_of
 
     if not is_sequence(path):
         return []

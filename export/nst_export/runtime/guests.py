@@ -12,10 +12,20 @@ from nst_tf.style_file import SUFFIX, StyleVector, read_style
 
 def usual_model(style: str | None, mix: str | None, painting: Path | None) -> Path:
     """Return the file that ships and takes what is asked for: styles, or paintings."""
+    return bundled("any") if files_meant(style, mix, painting) else bundled()
+
+
+def files_meant(
+    style: str | None, mix: str | None, painting: Path | None
+) -> list[Path]:
+    """Return the paintings and files of styles that are asked for.
+
+    Raises:
+        InputError: The mix is none.
+    """
     names = parse_mix(mix) if mix is not None else [style] if style is not None else []
-    if painting is not None or any(_is_file(name) for name in names):
-        return bundled("any")
-    return bundled()
+    files = [Path(name) for name in names if _is_file(name)]
+    return [*files, painting] if painting is not None else files
 
 
 def chosen_styles(
@@ -44,7 +54,11 @@ def chosen_styles(
         guests = _guests(path, model, [str(painting)])
         return {guests[0].name: 1.0}, guests
     shares = {} if style is mix is None else chosen_mix(style, mix, model.styles)
-    files = [name for name in shares if name not in model.styles and _is_file(name)]
+    others = [name for name in shares if name not in model.styles]
+    files = [name for name in others if _is_file(name)]
+    for name in others:
+        if name not in files and _is_path(name):
+            raise InputError(f"there is no file {name}")
     if not model.styles and not files:
         raise InputError(
             f"{path} is for any painting and has no styles of its own: give --painting,"
@@ -57,9 +71,14 @@ def chosen_styles(
     return {names.get(name, name): share for name, share in shares.items()}, guests
 
 
-def _is_file(name: str) -> bool:
+def _is_path(name: str) -> bool:
     """Tell whether a file is meant: names of styles have neither dot nor slash."""
-    if not {".", "/", "\\"} & set(name):
+    return bool({".", "/", "\\"} & set(name))
+
+
+def _is_file(name: str) -> bool:
+    """Tell whether a file is meant, and there."""
+    if not _is_path(name):
         return False
     try:
         return Path(name).is_file()

@@ -147,6 +147,11 @@ def test_one_photograph_goes_to_a_file_of_any_name(folder, plain, tmp_path):
         (("IN", "-o", "OUT", "--workers", "1", "--jobs", "2"), "say --workers"),
         (("IN", "-o", "OUT", "--report", "r.txt"), "a report is a .jsonl"),
         (("IN", "-o", "OUT", "--manifest", "m.txt"), "a manifest is a .csv"),
+        (
+            ("IN", "-o", "OUT", "--manifest", "M", "--report", "M"),
+            "is an input: choose another",
+        ),
+        (("IN", "-o", "OUT", "--workers", "1", "--mix", "M=1"), "not in bulk"),
         (("IN", "-o", "IN", "--workers", "1"), "folder of the photographs"),
         (("-", "-o", "OUT", "--workers", "1"), "no pipe"),
         (("IN", "-o", "out.jpg", "--workers", "1"), "must be a folder"),
@@ -154,8 +159,12 @@ def test_one_photograph_goes_to_a_file_of_any_name(folder, plain, tmp_path):
     ],
 )
 def test_what_can_not_be_meant_is_one_line(folder, tmp_path, capsys, words, message):
-    places = {"IN": str(folder), "OUT": str(tmp_path / "out")}
+    given = tmp_path / "m.parquet"
+    given.write_text("no matter")
+    places = {"IN": str(folder), "OUT": str(tmp_path / "out"), "M": str(given)}
+    places["M=1"] = f"{given}=1"
     assert stylize(*(places.get(word, word) for word in words)) == 2
+    assert given.read_text() == "no matter"
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") <= 2  # What is passed over may be said before.

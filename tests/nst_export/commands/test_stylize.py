@@ -68,6 +68,35 @@ def test_a_photograph_is_never_replaced_by_its_painting(tmp_path, capsys):
     assert photo.read_bytes() != before
 
 
+@pytest.mark.parametrize("words", [("--style", "B"), ("--mix", "B=0.5,C=0.5")])
+def test_a_painting_is_never_replaced_by_a_picture(tmp_path, capsys, words):
+    photo, *paintings = (photograph(tmp_path / f"{k}.png", seed=k) for k in range(3))
+    before = [path.read_bytes() for path in paintings]
+    named = [w.replace("B", str(paintings[0])) for w in words]
+    named = [w.replace("C", str(paintings[1])) for w in named]
+    assert main(["stylize", str(photo), *named, "-o", str(paintings[0])]) == 2
+    assert "is an input" in " ".join(capsys.readouterr().err.split())
+    assert [path.read_bytes() for path in paintings] == before
+
+
+def test_a_painting_that_is_not_there_is_no_style(tmp_path, capsys):
+    photo = photograph(tmp_path / "a.png")
+    missing = str(tmp_path / "none.png")
+    for words in (("--style", missing), ("--mix", f"{missing}=1")):
+        command = ["stylize", str(photo), *words, "-o", str(tmp_path / "out.png")]
+        assert main(command) == 2
+        assert f"there is no file {missing}" in " ".join(capsys.readouterr().err.split())
+
+
+def test_in_place_there_is_nothing_to_resume(tmp_path, capsys):
+    photo = photograph(tmp_path / "in" / "a.png")
+    before = photo.read_bytes()
+    for words in ((photo, "-o", photo), (photo.parent, "-o", photo.parent)):
+        assert stylize(*words, "--overwrite", "--resume") == 2
+        assert "choose another output" in " ".join(capsys.readouterr().err.split())
+    assert photo.read_bytes() == before
+
+
 def test_results_below_the_photographs_are_no_photographs(tmp_path):
     photograph(tmp_path / "a.jpg")
     for _ in range(2):

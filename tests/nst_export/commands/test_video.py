@@ -243,6 +243,7 @@ def test_an_input_that_is_no_film_is_refused_in_a_line(case, tmp_path, capsys):
         (("--start", "x"), "out.mp4", "a time is seconds, M:SS or H:MM:SS"),
         (("--start", "1", "--end", "0:01"), "out.mp4", "must come after the start"),
         (("--fps", "0"), "out.mp4", "fps must be above 0"),
+        (("--fps", "5"), "out.mp4", "--fps is for numbered pictures"),
         (("--size", "8"), "out.mp4", "size must be at least 16, got 8"),
         (("--strength", "2"), "out.mp4", "strength must be in 0..1"),
         (("--model", "none.tflite"), "out.mp4", "there is no model none.tflite"),
@@ -263,8 +264,52 @@ def test_numbered_pictures_are_not_replaced_unasked(tmp_path, capsys):
         said = refused(capsys, pattern, tmp_path / "%01d.png", *flags)
         assert "1.png is an input" in said
     assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == before
-    assert run(pattern, *STYLE, "--overwrite", "-o", pattern) == 0
-    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] != before
+    # Half of it could not be gone on with.
+    assert run(pattern, *STYLE, "--overwrite", "-o", pattern) == 2
+    capsys.readouterr()
+    painting = tmp_path / "out" / "2.png"
+    painting.parent.mkdir()
+    painting.write_bytes(before[0])
+    words = ("--painting", painting, "-o", painting.with_name("%d.png"))
+    assert run(pattern, *words) == 2
+    assert f"{painting} is an input" in " ".join(capsys.readouterr().err.split())
+    assert painting.read_bytes() == before[0]
+
+
+def test_pictures_of_an_earlier_film_that_follow_are_named(tmp_path, capsys):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for number, pixels in enumerate(moving(3), 1):
+        for place in (folder, out):
+            place.mkdir(exist_ok=True)
+            save_image(place / f"{number + (place == out)}.png", pixels)
+    words = (folder / "%d.png", "--style", "udnie", "-o", out / "%d.png")
+    assert run(*words, "--end", "0.08") == 0
+    said = capsys.readouterr().err
+    assert f"2 older pictures follow, from {out / '3.png'}" in said
+    assert run(*words, "--fps", "30") == 0
+    assert f"1 older pictures follow, from {out / '4.png'}" in capsys.readouterr().err
+
+
+def test_a_film_in_its_own_place_stays_until_it_is_painted(tmp_path):
+    film = write_film(tmp_path / "film.mp4", moving(400, 64, 48))
+    before = film.read_bytes()
+    words, environment = program(film, *STYLE, "--overwrite", "-o", film)
+    state = parts_folder(film) / "state.npz"
+    with subprocess.Popen(
+        words, env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for _ in range(6000):
+            if state.exists() or process.poll() is not None:
+                break
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert said.endswith("stopped; add --resume to go on\n")
+    assert film.read_bytes() == before
+    assert run(film, *STYLE, "--overwrite", "-o", film, "--resume") == 0
+    assert len(read_film(film)[1]) == 400
+    assert not state.parent.exists()
 
 
 def test_pictures_of_another_folder_are_another_film(tmp_path):

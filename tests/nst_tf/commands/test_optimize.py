@@ -183,6 +183,36 @@ def test_kill_9_and_resume_give_the_bits_of_an_unbroken_run(pair, tmp_path):
     assert not broken.with_suffix(".checkpoint.npz").exists()
 
 
+def test_a_mask_in_whose_place_the_picture_goes_stays_until_the_end(pair, tmp_path):
+    out = tmp_path / "mask.png"
+    save_image(out, np.ones((40, 56, 3), "float32"))
+    before, named = out.read_bytes(), ("--masks", str(out), "--overwrite", *MANY)
+    process = start(pair, out, *named)
+    wait_for(out.with_suffix(".checkpoint.npz"), process)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130, errors.decode()
+    assert out.read_bytes() == before
+    process = start(pair, out, *named, "--resume")
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors.decode()
+    assert out.read_bytes() != before
+
+
+def test_a_weight_that_was_still_looked_for_is_not_repeated(pair, tmp_path):
+    out = tmp_path / "out.png"
+    flags = ["--size", "56", "--scales", "1", "--steps", "400", "--quiet"]
+    flags += ["--network", "vgg19", "--strength", "0.4"]
+    words = [sys.executable, "-m", "nst_tf", "optimize", *map(str, pair)]
+    with subprocess.Popen([*words, "-o", str(out), *flags], cwd=ROOT) as process:
+        wait_for(out.with_suffix(".checkpoint.npz"), process)
+        process.send_signal(signal.SIGINT)
+    assert process.returncode == 130
+    again = parsed("--like", out)
+    assert again.searches
+    assert again.loss.strength == 0.4
+
+
 def test_ctrl_c_saves_what_is_there_and_resume_goes_on(pair, tmp_path):
     out = tmp_path / "out.png"
     process = start(pair, out, *MANY)

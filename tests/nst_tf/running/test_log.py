@@ -1,6 +1,7 @@
 """The log: lines at once, kept lines of a resumed run, nothing lost on the way."""
 
 import json
+import os
 
 import pytest
 
@@ -50,6 +51,16 @@ def test_a_resumed_log_is_never_shorter_than_what_it_keeps(tmp_path, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         written(path, [4], keep=3)
     assert path.read_text() == before
+
+
+def test_a_pipe_gets_the_lines_and_stays_a_pipe(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    written(path, [1, 2])
+    with os.fdopen(reader) as file:
+        assert [json.loads(line)["step"] for line in file] == [1, 2]
+    assert path.is_fifo()
 
 
 def test_a_line_is_in_the_file_as_soon_as_it_is_written(tmp_path):

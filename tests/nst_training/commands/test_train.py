@@ -254,3 +254,9 @@ def test_evaluation_refuses_what_it_cannot_use(recipe, tmp_path, capsys):
     assert "must end in .json" in capsys.readouterr().err
     assert main([*command, "-o", str(tmp_path / "card.json")]) == 2
     assert "holds no trained model" in capsys.readouterr().err
+    state = tmp_path / "card.part.json"
+    state.write_text("hours of work")
+    assert main([*command, "-o", str(tmp_path / "card.json")]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"an interrupted run left {state}: add --resume to finish it" in said
+    assert state.read_text() == "hours of work"

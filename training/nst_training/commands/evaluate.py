@@ -96,6 +96,8 @@ def evaluate(job: Job) -> int:
         overwrite=job.overwrite,
     )
     with held(job.output):
+        resume = console.resuming(_state(job), wanted=job.resume, quiet=job.quiet)
+        job = dataclasses.replace(job, resume=resume)
         if job.video is None:
             return _evaluate(job, paintings, photos)
         from nst_training.commands.evaluate_films import score_films

@@ -80,7 +80,7 @@ def routes(service: Service) -> list[Route]:
         if is_form:
             files, more = await read_form(request, body)
             data, painting = files["image"], files.get(PAINTING)
-            fields |= more
+            fields = _single([*fields.items(), *more.items()])
         asked = read_fields(fields, service, painting)
         arrived = time.perf_counter()
 

@@ -217,3 +217,6 @@ def test_a_field_given_twice_is_refused(http):
         headers={"Content-Type": "image/png"},
     )
     refused(answer, 422, "given twice")
+    files = {"image": ("a.png", encoded())}
+    answer = http.post("/stylize?style=udnie", files=files, data={"style": "udnie"})
+    refused(answer, 422, "given twice")
