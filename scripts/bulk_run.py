@@ -1,6 +1,6 @@
 """Thousands of pictures on a Ray cluster of this machine, a worker killed on the way.
 
-    scripts/bulk_run.py [--count 2000] [--workers 2] [--side 800]
+    .venv/bin/python scripts/bulk_run.py [--count 2000] [--workers 2] [--side 800]
 
 Pictures of mixed formats, 1 % of them broken, are painted by `nst stylize --ray`, whose
 object store has 300 MB; one actor is killed with -9 in the middle. Then all others must

@@ -1,6 +1,6 @@
 """What painting and training cost: from measured figures and named assumptions.
 
-    scripts/cost.py [--core-price 0.05] [--gpu-tflops 990] ... > table
+    .venv/bin/python scripts/cost.py [--core-price 0.05] [--gpu-tflops 990] ... > table
 
 Prints the table of docs/scale.md. Every assumption is a flag (--help says what each is
 and where its default comes from).

@@ -1,6 +1,6 @@
 """Random flags of every command on tiny inputs: done, or one clear refusal.
 
-    scripts/fuzz_flags.py [--count 500] [--seed 0] [--only stylize optimize ...]
+    .venv/bin/python scripts/fuzz_flags.py [--count 500] [--seed 0] [--only stylize ...]
 
 Flags and their kinds are read off each command's own --help; their values are fitting,
 extreme and foreign ones. Whatever comes of it must end with 0, or with 2 and a line

@@ -1,6 +1,6 @@
 """Damaged image files through `load_image` and `load_crop`: a picture or a refusal.
 
-    scripts/fuzz_images.py [--count 3000] [--seed 0]
+    .venv/bin/python scripts/fuzz_images.py [--count 3000] [--seed 0]
 
 Sound files of every format and depth get flipped bits, cut ends, wild bytes in their
 headers and foreign pieces. Whatever comes of it must be a finite picture in 0..1 or an

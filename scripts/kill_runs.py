@@ -1,6 +1,6 @@
 """Kill -9 at random moments: no half-written file, and every run goes on.
 
-    scripts/kill_runs.py [--count 100] [--seed 0] [--only stylize optimize train export]
+    .venv/bin/python scripts/kill_runs.py [--count 100] [--seed 0] [--only train ...]
 
 Each command runs once in peace, to see how long it takes; then it is killed at random
 moments of that time. After each kill every file under a final name must be whole, and

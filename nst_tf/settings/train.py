@@ -116,7 +116,8 @@ class TrainSettings:
     clip: float = 0.0
     """Largest norm of the gradient of all weights (0: no limit)."""
     ema: float = 0.999
-    """Momentum of the moving average of the weights, which is what is saved."""
+    """Momentum of the moving average of the weights, which is what is saved; after n
+    steps n / (n + 9) at most, so that a short run does not keep its first weights."""
     mix: float = 0.25
     """Fraction of examples that mix two styles at random."""
     content_budget: float = 0.55

@@ -192,7 +192,9 @@ def test_a_full_disk_leaves_the_files_of_before(network, tmp_path, monkeypatch):
 
 def test_styles_of_a_network_that_takes_none_are_refused(network, tmp_path):
     settings = ExportSettings(vectors=(tmp_path / "none.style.json",))
-    with pytest.raises(InputError, match="none.style.json: files of styles are for a m"):
+    with pytest.raises(
+        InputError, match=r"none\.style\.json: files of styles are for a m"
+    ):
         export_model(network, TRAINED, tmp_path / "out", [scene(32, 32)], settings)
     assert not (tmp_path / "out").exists()
 

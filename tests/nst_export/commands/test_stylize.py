@@ -85,7 +85,9 @@ def test_a_painting_that_is_not_there_is_no_style(tmp_path, capsys):
     for words in (("--style", missing), ("--mix", f"{missing}=1")):
         command = ["stylize", str(photo), *words, "-o", str(tmp_path / "out.png")]
         assert main(command) == 2
-        assert f"there is no file {missing}" in " ".join(capsys.readouterr().err.split())
+        assert f"there is no file {missing}" in " ".join(
+            capsys.readouterr().err.split()
+        )
 
 
 def test_in_place_there_is_nothing_to_resume(tmp_path, capsys):

@@ -49,7 +49,7 @@ class Job:
     add_style: str | None = None
     """NAME=IMAGE: instead of a recipe, one more style for the model of --base, whose
     weights keep their bits; of a painting that it has it begins at that style. With
-    --base any, the model for any painting, it is tuned for a minute, and a file of
+    --base any, the model for any painting, it is tuned for minutes, and a file of
     that style alone is written."""
     base: Path | None = None
     """Folder of a trained model to start from, or gallery or any, those that ship; a
