@@ -129,20 +129,15 @@ def _run(
             part=part,
             partial=partial,
         )
-    if ended.reason == "stopped" and not partial:
-        print("stopped; add --resume to go on", file=sys.stderr)
-        return INTERRUPTED
     if ended.reason == "stopped":
         hint = "; add --resume to go on" if folder.exists() else ""
-        print(
-            f"stopped: {job.output} holds {ended.frames} of {source.film.frames}"
-            f" frames{hint}",
-            file=sys.stderr,
-        )
+        what = f"holds {ended.frames} of {source.film.frames} frames"
+        what = what if partial else "is as it was"
+        print(f"stopped: {job.output} {what}{hint}", file=sys.stderr)
         return INTERRUPTED
     if not job.quiet:
         print(f"{job.output}: {ended.frames} frames in {ended.took:.1f} s")
-        if left := _numbered(job.output)[ended.frames :]:
+        if left := _numbered(job.output, after=ended.frames):
             print(f"{len(left)} older pictures follow, from {left[0]}", file=sys.stderr)
     return 0
 
@@ -191,7 +186,9 @@ def _source(job: FilmJob) -> "Source":
         rate = Fraction(25.0 if job.fps is None else job.fps).limit_denominator(1001)
         return SequenceSource(job.film, rate=rate, **options)
     if job.fps is not None:
-        raise InputError(f"--fps is for numbered pictures; {job.film} has times itself")
+        raise InputError(
+            f"--fps is for numbered pictures; {job.film} has its own times"
+        )
     if job.film.suffix.lower() in ANIMATIONS:
         return AnimationSource(job.film, **options)
     return FilmSource(job.film, **options)
@@ -232,10 +229,10 @@ def identity_of(job: FilmJob) -> dict[str, Any]:
     return {name: getattr(job, name) for name in names} | {"film": film}
 
 
-def _numbered(path: Path) -> list[Path]:
+def _numbered(path: Path, *, after: int = -1) -> list[Path]:
     """Return the files of numbered pictures that are there, none of another film."""
     from nst_tf.video.pictures import is_sequence, numbered, numbers_of
 
     if not is_sequence(path):
         return []
-    return [numbered(path, number) for number in numbers_of(path)]
+    return [numbered(path, number) for number in numbers_of(path) if number > after]

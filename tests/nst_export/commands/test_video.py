@@ -305,7 +305,7 @@ def test_a_film_in_its_own_place_stays_until_it_is_painted(tmp_path):
         process.send_signal(signal.SIGINT)
         said = process.stderr.read()
     assert process.returncode == 130
-    assert said.endswith("stopped; add --resume to go on\n")
+    assert said.endswith(f"stopped: {film} is as it was; add --resume to go on\n")
     assert film.read_bytes() == before
     assert run(film, *STYLE, "--overwrite", "-o", film, "--resume") == 0
     assert len(read_film(film)[1]) == 400

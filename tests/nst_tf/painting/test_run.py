@@ -106,10 +106,9 @@ def test_the_average_of_adam_forgets_where_it_began(scales):
     sizes = {"size": 160, "scales": scales, "coarse_steps": 20, "steps": 30}
     settings = changed(optimizer="adam", ema=0.99, **sizes)
     result = optimize_image(content, STYLE, settings, observer=steps)
-    # Keras' own average has 75 % of the first picture left: 2.6 times the loss.
-    assert measure_loss(result.pixels, content, STYLE, settings).total < pytest.approx(
-        1.1 * steps[-1].loss.total
-    )
+    # With Keras' own average it was 2.2 to 2.4 times, and the second figure 5.8.
+    found = measure_loss(result.pixels, content, STYLE, settings).total
+    assert found < 1.1 * steps[-1].loss.total
     changes = np.abs(np.diff(result.pixels, axis=1)).mean(axis=(0, 2))
     assert changes[1::2].mean() < 1.1 * changes[::2].mean()
 

@@ -1,0 +1,147 @@
+"""Make the pictures of docs/ that `nst optimize` and `nst explore` paint anew.
+
+    python -m scripts.pictures [NAME ...] [--shared ../shared] [--docs docs]
+
+NAME is a picture's path below docs/ without its ending; without one all are made. What
+a command is here it is on its page.
+"""
+
+import argparse
+import shlex
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from PIL import Image
+
+from nst_tf.cli import main as nst
+from nst_tf.imaging.contact_sheet import Cell, draw_sheet
+from nst_tf.imaging.read import load_image
+from nst_tf.imaging.resize import resize
+
+GAP = 6
+QUALITY = 88
+_VII = "kodim23 composition_vii --size 320 "
+_MACAWS = "kodim23 starry_night --size 320 "
+_PORTRAIT = "kodim15 starry_night --size 320 "
+ROWS: Mapping[str, Sequence[str]] = MappingProxyType(
+    {
+        "control/strength": [f"{_VII}--strength {s}" for s in (0.25, 0.5, 0.75)],
+        "control/losses": [
+            f"{_VII}--style-loss {name}"
+            for name in ("gram", "mean-variance", "wasserstein")
+        ],
+        "control/layers": [
+            f"{_VII}--style-layer-ratio 0.4",
+            f"{_VII}--style-layer-ratio 2.5",
+            f"{_VII}--style-layers block1_conv1 block2_conv1 "
+            "--content-layers block3_conv2",
+        ],
+        "control/blend": [
+            f"{_VII}--styles great_wave --style-shares {shares}"
+            for shares in ("3 1", "1 1", "1 3")
+        ],
+        "control/scale": [f"{_VII}--style-scale {s}" for s in (0.5, 1, 2)],
+        "control/background": [
+            "docs/control/background.png",
+            f"{_PORTRAIT}--masks docs/control/background.png",
+        ],
+        "control/regions": [
+            "docs/control/sky.png",
+            "docs/control/land.png",
+            "kodim21 starry_night --styles wheat_field_cypresses --masks "
+            "docs/control/sky.png docs/control/land.png --size 320",
+        ],
+        "control/doodle": [
+            "docs/control/doodle.png",
+            "docs/control/wheat-map.png",
+            "docs/control/doodle.png wheat_field_cypresses "
+            "--style-maps docs/control/wheat-map.png --size 320",
+        ],
+        "control/padding": [
+            f"{_PORTRAIT}--padding {padding}"
+            for padding in ("zero", "reflect", "replicate")
+        ],
+    }
+)
+"""Pictures in a row of one height: commands, or files as they are."""
+COLORS = (
+    "off",
+    "luminance",
+    "match-cholesky",
+    "match-pca",
+    "match-symmetric",
+    "match-histogram",
+)
+EXPLORE = "kodim15 starry_night --strengths 0.3 0.5 0.7 0.9 --steps 40"
+
+
+def main() -> int:
+    """Make the pictures; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    known = [*ROWS, "color", "explore"]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--docs", type=Path, default=Path("docs"))
+    given = parser.parse_args()
+    for name in given.names or known:
+        if name not in known:
+            parser.error(f"no picture is called {name}")
+        if name in ROWS:
+            pictures = [_made(cell, given.shared) for cell in ROWS[name]]
+            sheet = _row(pictures)
+        elif name == "color":
+            sheet = draw_sheet(
+                [
+                    Cell(_made(f"{_MACAWS}--color {c}", given.shared), f"--color {c}")
+                    for c in COLORS
+                ],
+                columns=3,
+                side=320,
+            )
+        else:
+            sheet = _made(EXPLORE, given.shared, command="explore")
+        whole = np.rint(np.clip(sheet, 0, 1) * 255).astype("uint8")
+        path = given.docs / f"{name}.jpg"
+        Image.fromarray(whole).save(path, quality=QUALITY, subsampling=0)
+        print(f"{path}: {sheet.shape[1]}x{sheet.shape[0]}", flush=True)
+    return 0
+
+
+def _made(cell: str, shared: Path, *, command: str = "optimize") -> np.ndarray:
+    """Return what a command paints, or a file, float32 `[H, W, 3]`."""
+    words = [_found(word, shared) for word in shlex.split(cell)]
+    if len(words) == 1:
+        return load_image(Path(words[0])).pixels
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder, "out.png")
+        code = nst([command, *words, "-o", str(output), "--quiet"])
+        if code:
+            sys.exit(f"nst {command} {shlex.join(words)}: exit code {code}")
+        return load_image(output).pixels
+
+
+def _found(word: str, shared: Path) -> str:
+    """Return the file of a photograph or painting, any other word as it is."""
+    for name in (f"photos/test/{word}.png", f"styles/{word}.jpg"):
+        if (shared / name).is_file():
+            return str(shared / name)
+    return word
+
+
+def _row(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Return pictures side by side, each as high as the last one."""
+    height = pictures[-1].shape[0]
+    between = np.ones((height, GAP, 3), "float32")
+    cells: list[np.ndarray] = []
+    for pixels in pictures:
+        width = round(pixels.shape[1] * height / pixels.shape[0])
+        cells += [resize(pixels, width, height), between]
+    return np.concatenate(cells[:-1], axis=1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
