@@ -1,12 +1,13 @@
 """Make the pictures of docs/ that `nst optimize` and `nst explore` paint anew.
 
-    python -m scripts.pictures [NAME ...] [--shared ../shared] [--docs docs]
+    python -m scripts.pictures [NAME ...] [--shared FOLDER] [--docs docs]
 
 NAME is a picture's path below docs/ without its ending; without one all are made. What
 a command is here it is on its page.
 """
 
 import argparse
+import os
 import shlex
 import sys
 import tempfile
@@ -84,7 +85,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     known = [*ROWS, "color", "explore"]
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
-    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    shared = os.environ.get("NST_SHARED", "../shared")
+    parser.add_argument("--shared", type=Path, default=Path(shared))
     parser.add_argument("--docs", type=Path, default=Path("docs"))
     given = parser.parse_args()
     for name in given.names or known:
