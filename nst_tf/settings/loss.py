@@ -22,6 +22,8 @@ PALETTE = 2.0
 """Lambda of the palette where a picture is optimised by the relative loss. Of pixels
 burnt out without it 1 leaves 0.46, 2 0.45 and 8 0.43 (two bold paintings); with more,
 colours of few pixels grow bolder."""
+TRAINED_PALETTE = 1.0
+"""The same where a network is trained by the relative loss."""
 _FIRST_STYLE_WEIGHT = 6.0
 """What the search for a style weight begins with at a content error of 0.45; the error
 grows as its root. Of 12 photographs and paintings 3 to 14 were found."""
@@ -72,7 +74,8 @@ class LossSettings:
     palette: float | None = None
     """Lambda of how red, green and blue are distributed over the pixels, beside those
     of the style layers (0: it does not count). Without it 2 where one picture is
-    optimised by the relative loss, else 0, as published."""
+    optimised by the relative loss, 1 where a network is trained by it, else 0, as
+    published."""
     style_layer_ratio: float = 1.0
     """Each style layer's lambda over that of the layer before; their sum stays."""
     strength: float | None = None

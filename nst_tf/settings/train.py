@@ -33,7 +33,6 @@ LOSS = LossSettings(
     convention="relative",
     border="inner",
     style_weight=6.0,
-    palette=0.0,
     style_layer_ratio=1.25,
     tv_weight=1e-5,
 )
@@ -231,7 +230,9 @@ def with_style(card: Mapping[str, Any], name: str, image: Path) -> TrainSettings
         # Cards of version 0.1 name none of these, and mean what was before.
         before = {"architecture": "johnson", "content_budget": 0.0, "weaker": 0.0}
         before |= {"temporal_weight": 0.0, "tone_weight": 0.0}
-        settings = from_plain(TrainSettings, before | card["recipe"])
+        recipe = before | card["recipe"]
+        recipe["loss"] = {"palette": 0.0, **recipe.get("loss", {})}
+        settings = from_plain(TrainSettings, recipe)
     except InputError as error:
         raise InputError(f"the model's recipe does not fit: {error}") from error
     style = StyleSettings(name=name, image=image)

@@ -155,6 +155,11 @@ def test_a_style_is_added_from_the_command_line(recipe, tmp_path, capsys):
     assert main([*command, "--add-style", f"dots={tmp_path / 'dots.png'}"]) == 0
     card = json.loads((tmp_path / "more" / "model.json").read_text())
     assert [style["name"] for style in card["styles"]] == ["night", "dots"]
+    # The palette counts by default; what was trained without it goes on without it.
+    assert card["recipe"]["loss"]["palette"] == 1.0
+    older = json.loads(json.dumps(card))
+    del older["recipe"]["loss"]["palette"]
+    assert with_style(older, "again", tmp_path / "dots.png").loss.palette == 0.0
     # Of a painting that is there already, it begins at the style that it has.
     for name, begins in (("night", 0), ("dots", None)):
         settings = with_style(card, "again", tmp_path / f"{name}.png")
@@ -180,8 +185,10 @@ def test_a_painting_is_a_recipe_too_and_a_sweep_multiplies_it(recipe, tmp_path):
     flags = ("--steps", "1", "--size", "32", "--width", "0.125", "--preview-every", "0")
     flags += ("--content-layers", "block2_conv2", "--style-layers", "block1_conv1")
     flags += ("--quiet", "--precision", "float32", "--sweep", "0.5", "2")
+    flags += ("--convention", "johnson")
     assert main(arguments(painting, tmp_path / "out", *flags)) == 0
     card = json.loads((tmp_path / "out" / "model.json").read_text())
+    assert card["recipe"]["loss"]["palette"] == 0.0  # As published.
     assert [s["name"] for s in card["styles"]] == ["night-x0_5", "night-x2"]
 
 
