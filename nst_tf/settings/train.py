@@ -238,8 +238,9 @@ def with_style(card: Mapping[str, Any], name: str, image: Path) -> TrainSettings
     style = StyleSettings(name=name, image=image)
     changes: dict[str, Any] = {"steps": ADDED_STEPS}
     if settings.paintings is not None:
-        # One style alone, from where the encoder has it.
-        changes = {"paintings": None, "name": name, **_TUNED}
+        # One style alone, from where the encoder has it, with the palette of today.
+        loss = dataclasses.replace(settings.loss, palette=None)
+        changes = {"paintings": None, "name": name, "loss": loss, **_TUNED}
     return dataclasses.replace(
         settings,
         styles=(*settings.styles, style),
