@@ -191,14 +191,6 @@ def chosen_settings(given: Mapping[str, Any]) -> OptimizeSettings:
     Raises:
         InputError: There is no such recipe, or the picture carries no settings.
     """
-    if given.get("strength") is not None:
-        for name in ("style_weight", "content_weight", "convention"):
-            if name in given:
-                flag = name.replace("_", "-")
-                raise InputError(
-                    f"give --strength or --{flag}, not both: a strength finds the"
-                    " weight of style itself"
-                )
     settings = _chosen(given)
     loss = settings.loss
     if given.get("strength") is not None and loss.convention != "relative":

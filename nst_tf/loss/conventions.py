@@ -82,12 +82,12 @@ def layer_weights(settings: LossSettings) -> tuple[float, ...]:
     return tuple(x * total / max(sum(bent), LEAST) for x in bent)
 
 
-def with_palette(settings: LossSettings, *, usual: float = PALETTE) -> LossSettings:
-    """Return a loss whose palette is told: `usual` by default where it is relative."""
+def with_palette(settings: LossSettings) -> LossSettings:
+    """Return a loss for the optimisation of a picture, with what counts by default."""
     if settings.palette is not None or not settings.style_layers:
         return settings
     relative = RULES[convention_of(settings)].relative
-    return dataclasses.replace(settings, palette=usual if relative else 0.0)
+    return dataclasses.replace(settings, palette=PALETTE if relative else 0.0)
 
 
 HARMONICS = 8

@@ -18,7 +18,7 @@ from nst_tf.settings.checks import (
     within,
 )
 from nst_tf.settings.codec import from_plain
-from nst_tf.settings.loss import ExtractorSettings, LossSettings
+from nst_tf.settings.loss import TRAINED_PALETTE, ExtractorSettings, LossSettings
 from nst_tf.settings.network import MULTIPLES, Architecture, NetworkSettings
 from nst_tf.settings.optimize import Precision
 
@@ -144,6 +144,10 @@ class TrainSettings:
     """The network of the loss."""
 
     def __post_init__(self) -> None:
+        if self.loss.palette is None:
+            usual = TRAINED_PALETTE if self.loss.convention == "relative" else 0.0
+            loss = dataclasses.replace(self.loss, palette=usual)
+            object.__setattr__(self, "loss", loss)
         problems = all_at_least(
             self, size=32, style_size=32, batch=1, steps=1, warmup_steps=0, seed=0
         )

@@ -10,7 +10,7 @@ from nst_training.settings import RATES, TrainSettings
 keras.saving.get_custom_objects()["nst_training>Muon"] = Muon
 
 
-class _Adam(WarmAverage, keras.optimizers.Adam):
+class Adam(WarmAverage, keras.optimizers.Adam):
     """Adam, whose average forgets the first weights."""
 
 
@@ -27,7 +27,7 @@ def build_optimizer(
         warmup_target=peak if settings.warmup_steps else None,
         warmup_steps=settings.warmup_steps,
     )
-    kind = Muon if settings.optimizer == "muon" else _Adam
+    kind = Muon if settings.optimizer == "muon" else Adam
     return kind(
         schedule,
         global_clipnorm=settings.clip or None,

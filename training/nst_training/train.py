@@ -5,7 +5,6 @@ References:
     Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629
 """
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from nst_tf.backend.compile import jit_compile
 from nst_tf.imaging.folder import Folder
 from nst_tf.imaging.write import check_output
 from nst_tf.loss.choice import with_network
-from nst_tf.loss.conventions import with_palette
 from nst_tf.network.trained import STATE
 from nst_tf.network.transform import TransformNetwork, build_network
 from nst_tf.running.callbacks import FiniteGuard, Report, SaveState
@@ -25,7 +23,6 @@ from nst_tf.running.identity import RunIdentity, hash_arrays
 from nst_tf.running.progress import Progress
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_plain
-from nst_tf.settings.loss import TRAINED_PALETTE
 from nst_tf.settings.network import NetworkSettings
 from nst_training.bucket import THREADS, Bucket
 from nst_training.budget import ContentBudget
@@ -98,8 +95,6 @@ def train(
         >>> train(settings, Folder(Path("photographs")), Path("out"))
     """
     settings = with_network(settings)
-    loss = with_palette(settings.loss, usual=TRAINED_PALETTE)
-    settings = dataclasses.replace(settings, loss=loss)
     workers = workers or Workers()
     if workers.first:
         check_output(folder / "preview.png")

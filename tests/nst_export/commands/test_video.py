@@ -283,7 +283,7 @@ def test_pictures_of_an_earlier_film_that_follow_are_named(tmp_path, capsys):
             place.mkdir(exist_ok=True)
             save_image(place / f"{number + (place == out)}.png", pixels)
     words = (folder / "%d.png", "--style", "udnie", "-o", out / "%d.png")
-    assert run(*words, "--end", "0.08") == 0
+    assert run(*words, "--end", "0.07") == 0
     said = capsys.readouterr().err
     assert f"2 older pictures follow, from {out / '3.png'}" in said
     assert run(*words, "--fps", "30") == 0

@@ -17,7 +17,6 @@ from nst_tf.cli import main
 from nst_tf.commands.flags import read_flags
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
-from nst_tf.loss.conventions import with_palette
 from nst_tf.network.vectors import own_and_styles, vectors_of
 from nst_tf.settings.train import with_style
 from nst_training.commands.train import FLAGS, Job
@@ -163,7 +162,7 @@ def test_a_style_is_added_from_the_command_line(recipe, tmp_path, capsys):
     assert with_style(older, "again", tmp_path / "dots.png").loss.palette == 0.0
     older["recipe"] |= {"styles": [], "paintings": str(tmp_path / "photos")}
     tuned = with_style(older, "own", tmp_path / "dots.png")
-    assert with_palette(tuned.loss, usual=1.0).palette == 1.0
+    assert tuned.loss.palette == 1.0
     # Of a painting that is there already, it begins at the style that it has.
     for name, begins in (("night", 0), ("dots", None)):
         settings = with_style(card, "again", tmp_path / f"{name}.png")
