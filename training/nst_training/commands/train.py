@@ -117,6 +117,11 @@ def _base(given: Mapping[str, Any]) -> TrainSettings:
         settings = TrainSettings(name=name, styles=(style,))
     else:
         settings = read_recipe(recipe)
+    if "convention" in given and "palette" not in given:
+        # Another convention has a palette of its own: that of the recipe's is none.
+        convention = given["convention"]
+        loss = dataclasses.replace(settings.loss, convention=convention, palette=None)
+        settings = dataclasses.replace(settings, loss=loss)
     if factors and settings.paintings is not None:
         raise InputError("--sweep is for styles, not for any painting")
     return sweep(settings, factors) if factors else settings
