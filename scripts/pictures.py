@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import get_args
 
 import numpy as np
 from PIL import Image
@@ -22,6 +23,7 @@ from nst_tf.cli import main as nst
 from nst_tf.imaging.contact_sheet import Cell, draw_sheet
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import resize
+from nst_tf.settings.optimize import Color
 
 GAP = 6
 QUALITY = 88
@@ -69,14 +71,6 @@ ROWS: Mapping[str, Sequence[str]] = MappingProxyType(
     }
 )
 """Pictures in a row of one height: commands, or files as they are."""
-COLORS = (
-    "off",
-    "luminance",
-    "match-cholesky",
-    "match-pca",
-    "match-symmetric",
-    "match-histogram",
-)
 EXPLORE = "kodim15 starry_night --strengths 0.3 0.5 0.7 0.9 --steps 40"
 
 
@@ -99,7 +93,7 @@ def main() -> int:
             sheet = draw_sheet(
                 [
                     Cell(_made(f"{_MACAWS}--color {c}", given.shared), f"--color {c}")
-                    for c in COLORS
+                    for c in get_args(Color)
                 ],
                 columns=3,
                 side=320,

@@ -98,13 +98,12 @@ def stylize(job: Job) -> int:
             raise InputError(f"{name} must be at least {least}, got {value}")
     if job.max_megapixels is not None:
         reject(at_least("max_megapixels", job.max_megapixels, least=0.001))
-    files = files_meant(job.style, job.mix, job.painting)
-    if job.in_bulk and files:
-        raise InputError(
-            f"{files[0]}: paintings and files of styles are for photographs of this"
-            " machine, not in bulk"
-        )
     if job.in_bulk:
+        if files := files_meant(job.style, job.mix, job.painting):
+            raise InputError(
+                f"{files[0]}: paintings and files of styles are for photographs of this"
+                " machine, not in bulk"
+            )
         from nst_export.bulk.run import paint_in_bulk
 
         return paint_in_bulk(job)

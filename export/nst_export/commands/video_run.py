@@ -222,10 +222,12 @@ def fingerprint(path: Path) -> list[Any]:
 def identity_of(job: FilmJob) -> dict[str, Any]:
     """Return what must be the same for a run to go on with another's parts."""
     names = ("size", "start", "end", "codec", "crf", "fps")
-    film = fingerprint(job.film) if job.film.exists() else [str(job.film.absolute())]
     if pictures := _numbered(job.film):
         prints = json.dumps([fingerprint(path) for path in pictures])
-        film += [len(pictures), hashlib.sha256(prints.encode()).hexdigest()]
+        digest = hashlib.sha256(prints.encode()).hexdigest()
+        film = [str(job.film.absolute()), digest]
+    else:
+        film = fingerprint(job.film)
     return {name: getattr(job, name) for name in names} | {"film": film}
 
 
