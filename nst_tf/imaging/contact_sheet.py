@@ -1,5 +1,6 @@
 """Pictures laid out in a grid: plain, or each with a line or two of text below it."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -65,8 +66,8 @@ def draw_sheet(
     Args:
         cells: From left to right, row by row.
         columns: Cells of a row.
-        side: Long side of each picture in pixels; small ones are enlarged, so that
-            their pixels show.
+        side: Long side of each picture in pixels, and the most that a cell is wide;
+            small pictures are enlarged, so that their pixels show.
         title: A line above the grid.
     """
     font = ImageFont.load_default(max(11, side // 14))
@@ -74,20 +75,23 @@ def draw_sheet(
     pictures = [_fitted(cell.pixels, side) for cell in cells]
     columns = min(columns, len(cells))
     rows = -(-len(cells) // columns)
+    lines = [text for cell in cells for text in cell.label.splitlines()]
+    longest = max((math.ceil(font.getlength(text)) for text in lines), default=0)
+    wide = max(min(side, longest), *(picture.shape[1] for picture in pictures))
     high = max(picture.shape[0] for picture in pictures)
     high += line * max(1 + cell.label.count("\n") for cell in cells) + 2 * _GAP
     top = line + 2 * _GAP if title else _GAP
-    width = columns * (side + _GAP) + _GAP
+    width = columns * (wide + _GAP) + _GAP
     canvas = Image.new("RGB", (width, top + rows * high), _PAPER)
     draw = ImageDraw.Draw(canvas)
     _write(draw, (_GAP, _GAP), title, font, width)
     for index, (cell, picture) in enumerate(zip(cells, pictures, strict=True)):
-        x = _GAP + index % columns * (side + _GAP)
+        x = _GAP + index % columns * (wide + _GAP)
         y = top + index // columns * high
         canvas.paste(Image.fromarray(to_bytes(picture)), (x, y))
         y += picture.shape[0] + _GAP // 2
         for number, text in enumerate(cell.label.splitlines()):
-            _write(draw, (x, y + number * line), text, font, side)
+            _write(draw, (x, y + number * line), text, font, wide)
     return np.asarray(canvas, "float32") / 255.0
 
 

@@ -88,6 +88,19 @@ def test_strength_and_blends_lie_between(stylizer):
     assert distance(blend, second) < distance(second, whole)
 
 
+def test_beyond_the_whole_style_the_painting_takes_more_of_the_photograph(stylizer):
+    photo = landscape(180, 240)
+    grey = photo.mean(-1).ravel()
+    for style in stylizer.styles:
+        whole, bold = (
+            stylizer(photo, mix_weights(stylizer.styles, {style: 1}, strength=strength))
+            for strength in (1, 1.5)
+        )
+        moved, further = (np.abs(x - photo).mean() for x in (whole, bold))
+        assert further > 1.1 * moved, style
+        assert np.corrcoef(grey, bold.mean(-1).ravel())[0, 1] > 0.3, style
+
+
 def test_the_scorecard_ships_with_it():
     card = json.loads((MODEL / "scorecard.json").read_text())
     assert set(card["styles"]) == set(load_model(MODEL).styles)

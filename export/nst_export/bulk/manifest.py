@@ -5,6 +5,7 @@ import io
 import math
 from typing import Any, NamedTuple
 
+from nst_export.runtime.mix import STRONGEST
 from nst_tf.settings.checks import InputError
 from nst_tf.storage import Store
 
@@ -32,7 +33,7 @@ def read_manifest(place: str) -> Manifest:
 
     Raises:
         InputError: It is neither, has no column path, or a strength is no number in
-            0..1.
+            0..`STRONGEST`.
     """
     store = Store(place)
     ending = place.lower().rpartition(".")[2]
@@ -92,8 +93,8 @@ def _strength(place: str, number: int, value: Any) -> float | None:
         found = float(value)
     except (TypeError, ValueError):
         found = math.nan
-    if not 0 <= found <= 1:
+    if not 0 <= found <= STRONGEST:
         raise InputError(
-            f"row {number} of {place}: strength must be in 0..1, got {value}"
+            f"row {number} of {place}: strength must be in 0..{STRONGEST}, got {value}"
         )
     return found

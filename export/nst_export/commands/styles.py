@@ -12,6 +12,8 @@ from nst_tf.settings.checks import InputError
 
 _SIDE = 540
 """Long side in pixels of a photograph on the sheet."""
+_COLUMNS = (4, 5, 3)
+"""Cells of a row: what leaves the fewest places of the last one empty."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,7 +25,7 @@ class Job:
     names: bool = False
     """Print bare names, one a line."""
     sheet: Path | None = None
-    """Write a contact sheet too: each style on a drawn scene, in the printed order."""
+    """Write a contact sheet too: each style on a drawn scene, with its name below."""
     photo: Path | None = None
     """A photograph of your own for the sheet, instead of the drawn scene."""
 
@@ -47,20 +49,20 @@ def styles(job: Job) -> int:
 
 
 def _sheet(path: Path, model: Stylizer, photo: Path | None) -> None:
-    """Write a photograph and what each style makes of it, four in a row."""
-    from nst_tf.imaging.contact_sheet import arrange
+    """Write a photograph and what each style makes of it, with their names."""
+    from nst_tf.imaging.contact_sheet import Cell, draw_sheet
     from nst_tf.imaging.read import load_image
     from nst_tf.imaging.scene import landscape
     from nst_tf.imaging.write import check_output, save_image
 
     check_output(path)
     scene = landscape() if photo is None else load_image(photo, size=_SIDE).pixels
+    cells = [Cell(scene, "" if photo is None else photo.name)]
     with console.silence():
-        cells = [scene] + [
-            model(scene, mix_weights(model.styles, {name: 1.0}))
-            for name in model.styles
-        ]
-    save_image(path, arrange(cells, columns=4))
+        for name in model.styles:
+            cells.append(Cell(model(scene, mix_weights(model.styles, {name: 1})), name))
+    columns = min(_COLUMNS, key=lambda count: -len(cells) % count)
+    save_image(path, draw_sheet(cells, columns=columns, side=max(scene.shape)))
 
 
 main = program(

@@ -41,7 +41,7 @@ class Job:
     painting: Path | None = None
     """Any painting, in whose manner to paint."""
     strength: float = 1.0
-    """0 is the photograph, 1 the whole style."""
+    """0 is the photograph, 1 the style as trained; up to 1.5 it takes more."""
     model: Path | None = None
     """A .tflite, an .onnx or a SavedModel folder; without it the bundled gallery, for
     paintings the bundled model for any."""

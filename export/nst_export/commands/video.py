@@ -39,7 +39,7 @@ class Job(FilmJob):
     """Paint by the loss itself, as nst optimize does: nst video FILM PAINTING
     --optimize -o OUT. Has flags of its own: nst video --optimize --help."""
     strength: float = 1.0
-    """0 is the film, 1 the whole style."""
+    """0 is the film, 1 the style as trained; up to 1.5 it takes more."""
     model: Path | None = None
     """A .tflite, an .onnx or a SavedModel folder; without it the bundled gallery, for
     paintings the bundled model for any."""

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from nst_tf.settings.checks import InputError
 
+STRONGEST = 1.5
+"""The largest strength: half a style beyond the one that was trained."""
+
 
 def mix_weights(
     styles: Sequence[str], mix: Mapping[str, float], *, strength: float = 1.0
@@ -15,11 +18,12 @@ def mix_weights(
     Args:
         styles: The model's styles.
         mix: Share of each style by name; scaled to a sum of 1.
-        strength: 0 is the photograph, 1 the whole style.
+        strength: 0 is the photograph, 1 the style as it was trained; above it, up to
+            `STRONGEST`, the painting takes more of the photograph.
 
     Raises:
         InputError: An unknown style, shares that are negative or all 0, a strength
-            outside 0..1.
+            outside 0..`STRONGEST`.
     """
     problems = []
     for name, share in mix.items():
@@ -33,8 +37,8 @@ def mix_weights(
             problems.append(
                 f"the share of {name} must be a number of at least 0, got {share:g}"
             )
-    if not (math.isfinite(strength) and 0 <= strength <= 1):
-        problems.append(f"strength must be in 0..1, got {strength:g}")
+    if not 0 <= strength <= STRONGEST:  # NaN is not, either.
+        problems.append(f"strength must be in 0..{STRONGEST}, got {strength:g}")
     total = sum(mix.values())
     if not problems and total <= 0:
         problems.append("at least one style needs a share above 0")

@@ -146,8 +146,8 @@ def test_a_manifest_says_path_style_and_strength(bucket, kind):
     ("data", "message"),
     [
         (b"file,style\na.jpg,udnie\n", "has no column path; its columns are file"),
-        (b"path,strength\na.jpg,1.5\n", r"row 1 .* strength must be in 0..1, got 1.5"),
-        (b"path,strength\na.jpg,nan\n", "strength must be in 0..1"),
+        (b"path,strength\na.jpg,2\n", r"row 1 .* strength must be in 0..1.5, got 2"),
+        (b"path,strength\na.jpg,nan\n", "strength must be in 0..1.5, got nan"),
         (b"path,style\n,udnie\n", "row 1 .* has no path"),
         (b"path\n", "names no photograph"),
         (b"\xff\xfe", "no CSV in UTF-8"),

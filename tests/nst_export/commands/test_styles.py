@@ -9,21 +9,26 @@ from nst_tf.imaging.read import load_image
 from nst_tf.imaging.scene import landscape
 from nst_tf.imaging.write import save_image
 
+GAP = 8  # Pixels between the cells.
 
-def test_the_sheet_has_the_scene_and_every_style_four_in_a_row(tmp_path, capsys):
+
+def test_the_sheet_has_the_scene_and_every_style_with_its_name(tmp_path, capsys):
     path = tmp_path / "sheet.png"
     assert main(["styles", "--sheet", str(path)]) == 0
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     sheet = load_image(path).pixels
     height, width = landscape().shape[:2]
-    assert sheet.shape == (4 * height, 4 * width, 3)
-    cells = sheet.reshape(4, height, 4, width, 3).swapaxes(1, 2).reshape(16, height, -1)
+    assert sheet.shape[1] == GAP + 5 * (width + GAP)
+    high = (sheet.shape[0] - GAP) // 3
     stylizer = Stylizer.load(bundled())
     weights = mix_weights(stylizer.styles, {names[4]: 1.0})
     shown = {0: landscape(), 5: stylizer(landscape(), weights), 13: np.ones(1)}
     for index, expected in shown.items():
-        pixels = cells[index].reshape(height, width, 3)
+        y, x = GAP + index // 5 * high, GAP + index % 5 * (width + GAP)
+        pixels = sheet[y : y + height, x : x + width]
         np.testing.assert_allclose(pixels - expected, 0, atol=1e-3 + 0.5 / 255)
+        below = sheet[y + height : y + high - 1, x : x + width]
+        assert (below.min() < 0.3) == (index == 5)  # A name, in ink.
 
 
 def test_the_sheet_is_of_a_photograph_of_ones_own(tmp_path, capsys):
@@ -34,11 +39,12 @@ def test_the_sheet_is_of_a_photograph_of_ones_own(tmp_path, capsys):
     small, sheet = load_image(photo, size=540).pixels, load_image(path).pixels
     height, width = small.shape[:2]
     assert (height, width) == (250, 540)
-    assert sheet.shape == (4 * height, 4 * width, 3)
+    assert sheet.shape[1] == GAP + 5 * (width + GAP)
     stylizer = Stylizer.load(bundled())
     weights = mix_weights(stylizer.styles, {stylizer.styles[0]: 1.0})
-    np.testing.assert_allclose(sheet[:height, :width], small, atol=0.6 / 255)
-    second = sheet[:height, width : 2 * width]
+    first = sheet[GAP : GAP + height, GAP : GAP + width]
+    np.testing.assert_allclose(first, small, atol=0.6 / 255)
+    second = sheet[GAP : GAP + height, width + 2 * GAP : 2 * (width + GAP)]
     np.testing.assert_allclose(second, stylizer(small, weights), atol=0.6 / 255)
     assert main(["styles", "--sheet", str(photo), "--photo", str(photo)]) == 2
     said = " ".join(capsys.readouterr().err.split())

@@ -245,7 +245,7 @@ def test_an_input_that_is_no_film_is_refused_in_a_line(case, tmp_path, capsys):
         (("--fps", "0"), "out.mp4", "fps must be above 0"),
         (("--fps", "5"), "out.mp4", "--fps is for numbered pictures"),
         (("--size", "8"), "out.mp4", "size must be at least 16, got 8"),
-        (("--strength", "2"), "out.mp4", "strength must be in 0..1"),
+        (("--strength", "2"), "out.mp4", "strength must be in 0..1.5, got 2"),
         (("--model", "none.tflite"), "out.mp4", "there is no model none.tflite"),
     ],
 )

@@ -40,6 +40,7 @@ def test_weights_are_shares_times_the_strength():
     got = mix_weights(STYLES, {"night": 3.0, "scream": 1.0}, strength=0.6)
     np.testing.assert_allclose(got, [0.4, 0.45, 0, 0.15])
     assert mix_weights(STYLES, {"wave": 1.0}, strength=0) == [1, 0, 0, 0]
+    assert mix_weights(STYLES, {"wave": 1.0}, strength=1.5) == [-0.5, 0, 1.5, 0]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,8 @@ def test_weights_are_shares_times_the_strength():
         ({"wave": 0.0}, 1.0, "needs a share above 0"),
         ({}, 1.0, "needs a share above 0"),
         ({"wave": float("nan")}, 1.0, "share of wave"),
-        ({"wave": 1.0}, 1.5, r"strength must be in 0\.\.1, got 1.5"),
+        ({"wave": 1.0}, 1.6, r"strength must be in 0\.\.1\.5, got 1\.6"),
+        ({"wave": 1.0}, -0.1, r"strength must be in 0\.\.1\.5, got -0\.1"),
         ({"wave": 1.0}, float("nan"), "strength must be"),
     ],
 )

@@ -23,6 +23,16 @@ def test_a_long_label_is_cut_to_its_cell():
     assert (sheet[:, -8:] == 1).all()
 
 
+def test_cells_of_upright_pictures_are_as_wide_as_these_or_their_labels():
+    upright = np.zeros((60, 20, 3), "float32")
+    bare = draw_sheet([Cell(upright, "")] * 3, columns=3, side=60)
+    assert bare.shape[1] == 8 + 3 * (20 + 8)
+    named = draw_sheet([Cell(upright, "wider"), Cell(upright, "")], columns=2, side=60)
+    assert 8 + 2 * (20 + 8) < named.shape[1] < 8 + 2 * (60 + 8)
+    cut = draw_sheet([Cell(upright, "much wider than sixty")], columns=1, side=60)
+    assert cut.shape[1] == 8 + 60 + 8
+
+
 def test_pictures_are_arranged_row_by_row_and_the_rest_is_white():
     pictures = [scene(4, 6, seed) for seed in range(5)]
     sheet = arrange(pictures, columns=3)

@@ -1,5 +1,6 @@
 """`/stylize`: a photograph and fields in, a picture out."""
 
+from nst_export.runtime.mix import STRONGEST
 from nst_export.server.openapi.parts import BINARY, PICTURES, TEXT, Schema, errors
 from nst_export.server.protocols.new_styles import NAME
 from nst_export.server.protocols.pictures import FORMATS
@@ -141,8 +142,8 @@ def _described(service: Service) -> dict[str, tuple[Schema, str]]:
             "Several styles with their shares instead: NAME=SHARE,NAME=SHARE.",
         ),
         "strength": (
-            {"type": "number", "minimum": 0, "maximum": 1, "default": 1},
-            "0 is the photograph, 1 the whole style.",
+            {"type": "number", "minimum": 0, "maximum": STRONGEST, "default": 1},
+            "0 is the photograph, 1 the style as trained; above it, it takes more.",
         ),
         "size": (
             {"type": "integer", "minimum": MIN_SIDE, "maximum": most},
