@@ -1,11 +1,13 @@
 """The command `nst`: a table of commands, each loaded when it is called."""
 
+import contextlib
+import errno
 import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, TextIO
 
 from nst_tf import __version__
 from nst_tf.commands import INTERRUPTED, PROGRAM, REFUSED
@@ -97,9 +99,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         `--resume` goes on).
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _open_closed()
     _print_anything()
     try:
-        return _dispatch(arguments)
+        try:
+            return _dispatch(arguments)
+        finally:
+            sys.stdout.flush()
     except InputError as error:
         print(f"{PROGRAM}: error: {error}", file=sys.stderr)
         return REFUSED
@@ -107,8 +113,43 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{PROGRAM}: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # The reader of the output, such as head, has left.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
         return 0
+    except OSError as error:
+        # Files are written with errors of their own: this is what was printed.
+        if error.errno not in (errno.ENOSPC, errno.EIO) or error.filename is not None:
+            raise
+        _discard(sys.stdout)
+        with contextlib.suppress(OSError):
+            print(f"{PROGRAM}: error: can't print: {error.strerror}", file=sys.stderr)
+            sys.stderr.flush()
+            return REFUSED
+        _discard(sys.stderr)
+        return REFUSED
+
+
+def _discard(stream: TextIO) -> None:
+    """Let what a stream still holds, and gets, go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _open_closed() -> None:
+    """Give a process that was started without a standard stream one to nowhere.
+
+    Else the next file that is opened would have its number, and get what libraries
+    print.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+        if getattr(sys, name) is None:
+            mode = "w" if number else "r"
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _print_anything() -> None:

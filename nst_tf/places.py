@@ -162,7 +162,8 @@ def _locked(path: Path, place: Path) -> int:
     started = time.strftime("%Y-%m-%d %H:%M:%S")
     text = f"process {os.getpid()} on {platform.node()} (nst {words}, since {started})"
     os.ftruncate(file, 0)
-    os.pwrite(file, text.encode("utf-8", "replace"), 0)
+    os.lseek(file, 0, os.SEEK_SET)
+    os.write(file, text.encode("utf-8", "replace"))
     return file
 
 

@@ -29,8 +29,6 @@ from scripts.kill_runs import PYTHONPATH, ROOT
 ENDINGS = (".bmp", ".tif", ".png", ".jpg", ".webp")
 KINDS = 40
 """Pictures that differ; the others are copies under names of their own."""
-ACTOR = "ray::MapWorker"
-"""How Ray Data calls the processes that paint."""
 SIZE = ("--size", "64", "--style", "udnie", "--quiet")
 
 

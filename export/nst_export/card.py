@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nst_tf.settings.checks import InputError
+from nst_tf.settings.checks import InputError, file_name, reject
 
 KEY = "nst-tf"
 """Name of the metadata buffer in a `.tflite`."""
@@ -87,6 +87,7 @@ def style_names(card: Mapping[str, Any]) -> list[str]:
         names = [str(style["name"]) for style in card["styles"]]
         if not names and not card.get("any"):
             raise ValueError("no styles")
+        reject(file_name("the model's name", card.get("name", "styles")))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the model's card can't be used: {error}") from error
     return names

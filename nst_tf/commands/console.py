@@ -72,7 +72,7 @@ class Flag:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Flag]:
-    """Turn the first Ctrl-C or SIGTERM into a flag; the second Ctrl-C breaks off."""
+    """Turn a first Ctrl-C, SIGTERM or SIGHUP into a flag; another Ctrl-C breaks off."""
     flag = Flag()
 
     def handle(number: int, _: Any) -> None:
@@ -80,7 +80,10 @@ def interruptible() -> Iterator[Flag]:
             raise KeyboardInterrupt
         flag.is_set = True
 
-    signals = (signal.SIGINT, signal.SIGTERM)
+    signals = [signal.SIGINT, signal.SIGTERM]
+    hangup = getattr(signal, "SIGHUP", None)  # A terminal closed; not on Windows.
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        signals.append(hangup)
     before = [signal.signal(number, handle) for number in signals]
     try:
         yield flag

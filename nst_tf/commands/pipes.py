@@ -35,7 +35,8 @@ def piped(job: Job, *inputs: str) -> Iterator[Job]:
         inputs: Names of its fields that are a path or its text, or several, or None.
 
     Raises:
-        InputError: Standard input is wanted twice, or is a terminal.
+        InputError: Standard input is wanted twice, or is a terminal; a stream is
+            closed, or there is no room to keep what comes.
     """
     with contextlib.ExitStack() as stack:
         changes: dict[str, Any] = {}
@@ -45,8 +46,11 @@ def piped(job: Job, *inputs: str) -> Iterator[Job]:
         def place() -> Path:
             nonlocal folder
             if folder is None:
-                name = stack.enter_context(tempfile.TemporaryDirectory(prefix="nst-"))
-                folder = Path(name)
+                try:
+                    made = tempfile.TemporaryDirectory(prefix="nst-")
+                except OSError as error:
+                    raise _no_room(error) from error
+                folder = Path(stack.enter_context(made))
             return folder
 
         def kept(given: Path | str) -> Path | str:
@@ -60,7 +64,11 @@ def piped(job: Job, *inputs: str) -> Iterator[Job]:
                     raise InputError("standard input can be one file, not several")
             made += 1
             inside = place() / ("stdin" if path in _STDIN else f"pipe{made}")
-            inside.write_bytes(_read(path))
+            data = _read(path)
+            try:
+                inside.write_bytes(data)
+            except OSError as error:
+                raise _no_room(error) from error
             return type(given)(inside)
 
         for name in inputs:
@@ -73,6 +81,8 @@ def piped(job: Job, *inputs: str) -> Iterator[Job]:
         if output is None or not is_stdout(Path(output)):
             yield dataclasses.replace(job, **changes)
             return
+        if sys.__stdout__ is None:
+            raise InputError("standard output is closed: send it to a file")
         if sys.stdout.isatty():
             raise InputError("standard output is a terminal: send it to a file")
         picture = place() / "stdout.png"
@@ -83,6 +93,13 @@ def piped(job: Job, *inputs: str) -> Iterator[Job]:
         if picture.exists():
             sys.stdout.buffer.write(picture.read_bytes())
             sys.stdout.buffer.flush()
+
+
+def _no_room(error: OSError) -> InputError:
+    return InputError(
+        "what comes through a pipe can't be kept in the folder for temporary files:"
+        f" {error}; set TMPDIR to one that has room"
+    )
 
 
 def _is_pipe(path: Path) -> bool:
@@ -98,6 +115,8 @@ def _is_pipe(path: Path) -> bool:
 def _read(path: Path) -> bytes:
     if path not in _STDIN:
         return path.read_bytes()
-    if sys.stdin is None or sys.stdin.isatty():
+    if sys.__stdin__ is None:
+        raise InputError("standard input is closed: send a picture to it")
+    if sys.stdin.isatty():
         raise InputError("standard input is a terminal: send a picture to it")
     return sys.stdin.buffer.read()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nst_tf.commands.needs import keras_backend
 from nst_tf.machine import cpu_precision, free_memory, has_gpu_driver
+from nst_tf.settings.checks import InputError
 from nst_tf.settings.optimize import OptimizeSettings
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 _SHARE = 0.9
 """Of what is free that a run may take: other programs grow, too."""
+_HOPELESS = 5.0
+"""Times what is free that the least of a run may be: memory may become free meanwhile,
+and the model is careful."""
 _SURE = 0.9
 """Of what the model says that a picture as a whole takes at the most: it is careful
 (0.81 to 0.90 of it at 256 to 1024 pixels), and small tiles take 20 times as long."""
@@ -42,7 +46,7 @@ def within_memory(
         quiet: Do not say what is done.
 
     Raises:
-        InputError: The state can't be read.
+        InputError: The state can't be read; or not even tiles come near what is free.
     """
     from nst_tf.painting.memory import least_memory, need_of, plan_memory
     from nst_tf.running.checkpoint import read_meta
@@ -62,13 +66,19 @@ def within_memory(
     free = free_memory()
     if free is None or _SURE * largest.peak <= free:
         return settings
-    limit = max(_SHARE * free // 1e8 * 1e8, least_memory(needs, settings, dtype))
+    least = least_memory(needs, settings, dtype)
+    limit = max(_SHARE * free // 1e8 * 1e8, least)
     memory = f"{limit / 1e9:g}GB"
     width, height = largest.size
     text = (
         f"{width}x{height} as a whole would take about {largest.peak / 1e9:.1f} GB of"
         f" memory, and {free / 1e9:.1f} GB are free: "
     )
+    if state is None and least > _HOPELESS * free:
+        raise InputError(
+            f"{text}even in tiles it takes {least / 1e9:.1f} GB. Choose a smaller"
+            " --size"
+        )
     if state is not None:
         text += (
             "the run to go on with was begun without a limit and has none; if the"

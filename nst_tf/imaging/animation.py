@@ -1,6 +1,7 @@
 """Animated GIF and WebP files, frame by frame."""
 
 import contextlib
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from nst_tf.files import replacing
 from nst_tf.imaging.decode import decode
+from nst_tf.imaging.formats import MAX_PIXELS, SizeError
 from nst_tf.imaging.open import check_file
 from nst_tf.imaging.write import to_bytes
 from nst_tf.settings.checks import InputError
@@ -97,13 +99,23 @@ def save_animation(
 def _opened(path: Path) -> Iterator[Image.Image]:
     check_file(path)
     try:
-        with Image.open(path) as file:
-            if file.format not in ANIMATIONS.values():
-                raise InputError(f"{path} is a {file.format} file, no GIF or WebP")
-            yield file
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # The size is judged here.
+            with Image.open(path) as file:
+                if file.format not in ANIMATIONS.values():
+                    raise InputError(f"{path} is a {file.format} file, no GIF or WebP")
+                width, height = file.size
+                if width * height > MAX_PIXELS:
+                    raise SizeError(
+                        f"{path} has {width}x{height} pixels a frame, more than"
+                        f" {MAX_PIXELS // 1_000_000} megapixels"
+                    )
+                yield file
     except InputError:
         raise
     except UnidentifiedImageError as error:
         raise InputError(f"{path} is no GIF or WebP") from error
+    except Image.DecompressionBombError as error:
+        raise SizeError(f"{path} is too large: {error}") from error
     except (OSError, ValueError, EOFError, SyntaxError) as error:
         raise InputError(f"{path} is damaged and can't be decoded: {error}") from error

@@ -15,6 +15,8 @@ _WHOLE = {"uint8": 255, "uint16": 65535}
 """Types of whole numbers whose range is a picture's, and their white."""
 _OVER = 0.01
 """How far floats may lie outside 0..1, which resizing and half precision make them."""
+_FAR = 9.0
+"""The same for a picture that is written: more is a range that nobody meant."""
 
 
 def as_pixels(
@@ -42,14 +44,46 @@ def as_pixels(
     if isinstance(value, Picture):
         return as_pixels(value.pixels, name)
     if hasattr(value, "getbands"):
-        from nst_tf.imaging.decode import decode
-
-        return decode(value).pixels
+        return _decoded(value, name)
     try:
         array = np.asarray(value)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} is no array: {error}") from error
     return _in_range(_in_shape(array, name), name)
+
+
+def _decoded(image: Any, name: str) -> np.ndarray:
+    """Return the pixels of a Pillow image."""
+    from nst_tf.imaging.decode import decode
+    from nst_tf.imaging.formats import UnreadableError
+    from nst_tf.imaging.open import DECODER_ERRORS
+
+    try:
+        return decode(image).pixels
+    except UnreadableError as error:
+        raise InputError(
+            f"{name} is a Pillow image of mode {image.mode}, which is not read:"
+            ' give image.convert("RGB")'
+        ) from error
+    except DECODER_ERRORS as error:
+        raise InputError(f"{name} can't be decoded: {error}") from error
+
+
+def as_written(value: Any, name: str = "the picture") -> np.ndarray:
+    """Return an array that is to become a file as floats `[H, W, 3]` or `[H, W]`.
+
+    Floats may leave 0..1, as those of an unconstrained run do: they are clipped.
+
+    Raises:
+        InputError: Another shape or type, or floats that are no picture's.
+    """
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} is no array: {error}") from error
+    if array.ndim != 2:
+        array = _in_shape(array, name)
+    return _in_range(array, name, over=_FAR)
 
 
 def _in_shape(array: np.ndarray, name: str) -> np.ndarray:
@@ -81,8 +115,8 @@ def _in_shape(array: np.ndarray, name: str) -> np.ndarray:
     return np.repeat(array, 3, axis=-1) if channels == 1 else array
 
 
-def _in_range(array: np.ndarray, name: str) -> np.ndarray:
-    """Return float32 in 0..1."""
+def _in_range(array: np.ndarray, name: str, over: float = _OVER) -> np.ndarray:
+    """Return float32 in 0..1, or at most so far from it."""
     kind = array.dtype.name
     if kind in _WHOLE:
         return np.divide(array, _WHOLE[kind], dtype="float32")
@@ -93,9 +127,9 @@ def _in_range(array: np.ndarray, name: str) -> np.ndarray:
         )
     pixels = np.ascontiguousarray(array, "float32")
     low, high = float(pixels.min()), float(pixels.max())
-    if not (low >= -_OVER and high <= 1 + _OVER):  # False for NaN, too.
-        over = high if np.isfinite(high) and low >= -_OVER else 0
-        hint = "; divide by 255, or give uint8" if 1 < over <= 255.5 else ""
+    if not (low >= -over and high <= 1 + over):  # False for NaN, too.
+        most = high if np.isfinite(high) and low >= -_OVER else 0
+        hint = "; divide by 255, or give uint8" if 1 < most <= 255.5 else ""
         raise InputError(
             f"{name} must be RGB in 0..1, got {low:g}..{high:g} ({kind}){hint}"
         )

@@ -6,7 +6,7 @@ from PIL import Image, ImageOps
 from nst_tf.imaging.convert import image_to_srgb, values_to_srgb
 from nst_tf.imaging.deep_tiff import DeepTiff, Samples
 from nst_tf.imaging.formats import UnreadableError
-from nst_tf.imaging.open import Opened
+from nst_tf.imaging.open import Opened, open_any_size
 from nst_tf.imaging.picture import Picture
 from nst_tf.imaging.profile import profile_of
 from nst_tf.imaging.resize import fit_within
@@ -165,7 +165,7 @@ def _sixteen_bits(file: Image.Image) -> np.ndarray:
         return halves.view(">u2").astype("uint16")
     high = _load_as(file, raw)
     stream.seek(0)
-    with Image.open(stream, formats=["PNG"]) as again:
+    with open_any_size(stream) as again:
         low = _load_as(again, raw.replace("16B", "16L"))
     return (high.astype("uint16") << 8) | low
 

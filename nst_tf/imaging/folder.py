@@ -74,14 +74,20 @@ def find_images(folder: Path, *, leave: Iterable[Path] = ()) -> Found:
                 others[path.suffix.lower() or "without an ending"] += 1
             elif path.is_symlink():
                 links.append(path)
-            else:
+            elif path.is_file():
                 files.append(path)
                 seen.add(f"{real}/{name}")
+            else:  # Nobody may ever write into it.
+                others["pipe or device"] += 1
     for path in sorted(links):
         target = os.path.realpath(path)
-        if target not in seen:
-            seen.add(target)
+        if target in seen:
+            continue
+        seen.add(target)
+        if path.is_file() or not path.exists():
             files.append(path)
+        else:
+            others["pipe or device"] += 1
     return Found(sorted(files), others)
 
 
@@ -93,6 +99,7 @@ class Folder:
 
     Attributes:
         files: The image files, sorted.
+        names: Their paths below the folder.
         passed_over: A line about the others, "" without any.
 
     Raises:
@@ -104,6 +111,7 @@ class Folder:
             raise InputError(f"there is no folder {path} to take photographs from")
         found = find_images(path)
         self.files, self.passed_over = found.files, found.passed_over
+        self.names = [file.relative_to(path).as_posix() for file in self.files]
         if not self.files:
             beside = f"; {self.passed_over}" if self.passed_over else ""
             raise InputError(

@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -142,11 +142,21 @@ def _entries(data: Image.Exif) -> Iterator[tuple[int | None, int, Any]]:
 
 def _kept(exif: Image.Exif) -> Image.Exif:
     """Return EXIF whose directories are dicts, without what belongs to the file."""
+    kept = _rebuilt(exif, lambda place, tag, value: not isinstance(value, dict))
+    if _is_writable(kept):
+        return kept
+    return _rebuilt(exif, _is_writable_tag)
+
+
+def _rebuilt(
+    exif: Image.Exif, keep: Callable[[int | None, int, Any], bool]
+) -> Image.Exif:
+    """Return what is not the file's own, and kept by directory, tag and value."""
     kept = Image.Exif()
     for tag in exif:
         if tag not in (_EXIF, _GPS) and tag not in _OF_THE_FILE:
             value = exif[tag]
-            if _is_writable(tag, value):
+            if keep(None, tag, value):
                 kept[tag] = value
     for tag, dropped in ((_EXIF, _OF_THE_PIXELS), (_GPS, frozenset[int]())):
         given = exif.get(tag)
@@ -154,14 +164,14 @@ def _kept(exif: Image.Exif) -> Image.Exif:
         found = {
             key: value
             for key, value in inside.items()
-            if key not in dropped and _is_writable(key, value, directory=tag)
+            if key not in dropped and keep(tag, key, value)
         }
         if found:
             kept[tag] = found
     return kept
 
 
-def _is_writable(tag: int, value: Any, *, directory: int | None = None) -> bool:
+def _is_writable_tag(directory: int | None, tag: int, value: Any) -> bool:
     """Tell whether Pillow can write a tag: not all that it reads."""
     if isinstance(value, dict):
         return False
@@ -169,10 +179,14 @@ def _is_writable(tag: int, value: Any, *, directory: int | None = None) -> bool:
     probe[tag if directory is None else directory] = (
         value if directory is None else {tag: value}
     )
+    return _is_writable(probe)
+
+
+def _is_writable(exif: Image.Exif) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            probe.tobytes()
+            exif.tobytes()
     except Exception:  # Whatever a damaged value makes of Pillow.
         return False
     return True

@@ -27,7 +27,7 @@ from nst_tf.imaging.formats import (
 from nst_tf.imaging.tiff import Tiff
 from nst_tf.settings.checks import MIN_SIDE, InputError
 
-_DECODER_ERRORS = (
+DECODER_ERRORS = (
     OSError,
     ValueError,
     TypeError,
@@ -75,7 +75,7 @@ def opened(
             # The size is judged below; other warnings concern broken metadata.
             warnings.simplefilter("ignore")
             with _stream(source) as stream, _identified(stream, name) as file:
-                _check_size(file, name, max_pixels)
+                check_size(file, name, max_pixels)
                 yield file
     except UnreadableError as error:
         if str(error) in ADVICE:
@@ -91,7 +91,7 @@ def opened(
         raise FormatError(
             f"{name} is not an image of a format that is read: {', '.join(FORMATS)}"
         ) from error
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise InputError(f"{name} is damaged and can't be decoded: {error}") from error
 
 
@@ -189,13 +189,7 @@ def _identified(stream: BinaryIO, name: Path | str) -> Iterator[Opened]:
 
 def _open(stream: BinaryIO, kind: str | None, name: Path | str) -> Image.Image:
     try:
-        with _OPENING:
-            # The size is judged by the caller, in its own words.
-            limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-            try:
-                return Image.open(stream)
-            finally:
-                Image.MAX_IMAGE_PIXELS = limit
+        return open_any_size(stream)
     except UnidentifiedImageError as error:
         if kind in FORMATS:
             raise FormatError(
@@ -205,6 +199,16 @@ def _open(stream: BinaryIO, kind: str | None, name: Path | str) -> Image.Image:
         if kind is not None:
             raise FormatError(_unread(name, kind)) from error
         raise
+
+
+def open_any_size(stream: BinaryIO) -> Image.Image:
+    """Open an image whose size is judged by the caller, in its own words."""
+    with _OPENING:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(stream)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def _unread(name: Path | str, kind: str) -> str:
@@ -240,7 +244,13 @@ def _check_frames(frames: int, name: Path | str) -> None:
         raise InputError(f"{name} holds {frames} frames; give a file with one picture")
 
 
-def _check_size(file: Opened, name: Path | str, max_pixels: int | None) -> None:
+def check_size(file: Opened, name: Path | str, max_pixels: int | None) -> None:
+    """Refuse a picture that is too large or too small.
+
+    Raises:
+        SizeError: It has more pixels than `max_pixels`.
+        InputError: It is too small.
+    """
     width, height = file.size
     if max_pixels is not None and width * height > max_pixels:
         raise SizeError(

@@ -10,7 +10,7 @@ from nst_tf.imaging.decode import decode, is_deep, source_profile
 from nst_tf.imaging.deep_tiff import DeepTiff
 from nst_tf.imaging.formats import MAX_PIXELS, MAX_REDUCED, FormatError
 from nst_tf.imaging.metadata import exif_of
-from nst_tf.imaging.open import Opened, opened
+from nst_tf.imaging.open import Opened, check_size, opened
 from nst_tf.imaging.picture import Picture
 from nst_tf.imaging.resize import reduced
 
@@ -56,6 +56,7 @@ def load_image(
     path = Path(path)
     limit = max_pixels or (MAX_REDUCED if size else MAX_PIXELS)
     with opened(path, path, limit) as file:
+        _check_deep(file, path, max_pixels)
         return _read(file, size, least)
 
 
@@ -79,7 +80,9 @@ def load_photograph(
     """
     limit = max_pixels or (MAX_REDUCED if size else MAX_PIXELS)
     given = source if isinstance(source, bytes) else Path(source)
-    with opened(given, name if isinstance(given, bytes) else given, limit) as file:
+    called = name if isinstance(given, bytes) else given
+    with opened(given, called, limit) as file:
+        _check_deep(file, called, max_pixels)
         picture = _read(file, size)
         return Photograph(picture, exif_of(file), source_profile(file))
 
@@ -110,6 +113,12 @@ def decode_image(
         raise FormatError(f"{name} is empty (0 bytes)")
     with opened(data, name, max_pixels) as file:
         return _read(file, size, least)
+
+
+def _check_deep(file: Opened, name: Path | str, max_pixels: int | None) -> None:
+    """Refuse more pixels than are read of what is not reduced before it is float32."""
+    if max_pixels is None and is_deep(file):
+        check_size(file, name, MAX_PIXELS)
 
 
 def _read(file: Opened, size: int | None, least: int | None = None) -> Picture:

@@ -12,6 +12,7 @@ from PIL import Image, PngImagePlugin
 
 from nst_tf.files import check_writable, replacing
 from nst_tf.imaging import metadata
+from nst_tf.imaging.arrays import as_written
 from nst_tf.imaging.convert import can_hold, values_from_srgb
 from nst_tf.imaging.encode_png import encode_png16
 from nst_tf.imaging.encode_tiff import encode_tiff
@@ -125,7 +126,8 @@ def save_image(
     Args:
         path: Its ending chooses the format: JPEG and WebP at quality 95, AVIF at 90,
             else lossless.
-        pixels: float32 `[H, W, 3]`, RGB 0..1; clipped and rounded.
+        pixels: float32 `[H, W, 3]`, RGB 0..1, clipped and rounded; uint8 and uint16
+            by their range, grey `[H, W]` too.
         **options: What the file holds besides, `FileOptions`: `alpha`, `settings`,
             `exif`, `depth`, `profile`.
 
@@ -133,9 +135,11 @@ def save_image(
         Names of what the file has no room for: the picture is never lost to them.
 
     Raises:
-        InputError: An unknown ending, or the file can't be written.
+        InputError: An unknown ending, an array that is no picture, or the file can't
+            be written.
     """
     path = Path(path)
+    pixels = as_written(pixels)
     data, lost = encode_file(path, pixels, **options)
     write_file(path, data)
     return lost

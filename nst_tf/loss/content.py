@@ -20,7 +20,7 @@ def content_loss(
     Args:
         features: `[B, h, w, C]` of the picture.
         target: `[B, h, w, C]` of the photograph.
-        convention: See the table of this module.
+        convention: See the table of `nst_tf.loss.conventions`.
     """
     energy = sums.energy_sum(target) if needs_energy(convention) else None
     return content_of(
@@ -45,7 +45,7 @@ def content_of(
         gap: `[B]`, sum of squared differences to the photograph.
         count: `[B]`, number of values that were compared.
         energy: `[B]`, sum of the photograph's squares, if `needs_energy`.
-        convention: See the table of this module.
+        convention: See the table of `nst_tf.loss.conventions`.
     """
     rule = RULES[convention]
     if rule.content_mean:

@@ -31,7 +31,7 @@ References:
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nst_tf.settings.loss import PALETTE, Convention, LossSettings
 
@@ -80,6 +80,23 @@ def layer_weights(settings: LossSettings) -> tuple[float, ...]:
     bent = [x * settings.style_layer_ratio**k for k, x in enumerate(lambdas)]
     total = 1.0 if settings.strength is not None else sum(lambdas)
     return tuple(x * total / max(sum(bent), LEAST) for x in bent)
+
+
+def spelled_out(settings: LossSettings) -> LossSettings:
+    """Return the same loss without `strength`: all that it implies is said."""
+    if settings.strength is None:
+        return settings
+    weights: dict[str, Any] = {
+        f"{name}_weight": weight for name, weight in settings.term_weights.items()
+    }
+    return dataclasses.replace(
+        settings,
+        strength=None,
+        convention=convention_of(settings),
+        style_layer_weights=layer_weights(settings),
+        style_layer_ratio=1.0,
+        **weights,
+    )
 
 
 def with_palette(settings: LossSettings) -> LossSettings:

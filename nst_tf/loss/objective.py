@@ -15,6 +15,7 @@ from nst_tf.loss.style.palette import PIXELS
 from nst_tf.loss.style.term import Style
 from nst_tf.loss.term import Seen, Sums, Targets
 from nst_tf.loss.terms import build_terms
+from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import TERMS, LossSettings
 
 Tensor = Any
@@ -40,8 +41,13 @@ class Objective(keras.layers.Layer):
         self.terms = build_terms(self.settings)
         self.content = cast(Content, self.terms[Content.name])
         self.style = cast(Style, self.terms[Style.name])
-        # Content is compared with a map that saw the same zeros: it stays whole.
+        # A map of content alone stays whole: its target saw the same zeros.
         cut = self.settings.style_layers if self.settings.border == "inner" else ()
+        if cut and not hasattr(extractor, "geometry"):
+            raise InputError(
+                "border inner needs an extractor of build_extractor, which knows how"
+                " far its features see; with another model take border whole"
+            )
         self.rings = {name: extractor.geometry.rings[name] for name in cut}
         self.built = True
 

@@ -2,6 +2,8 @@
 
 import json
 import typing
+import zipfile
+import zlib
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -13,12 +15,14 @@ import numpy as np
 from nst_tf.imaging.arrays import PictureLike, as_pixels
 from nst_tf.network.encoder import StyleEncoder
 from nst_tf.network.transform import TransformNetwork
-from nst_tf.settings.checks import InputError
+from nst_tf.settings.checks import InputError, file_name, reject
 from nst_tf.settings.network import NetworkSettings
 
 MODEL, CARD, STATE, PREVIEWS = "model.keras", "model.json", "state.npz", "previews"
 ENCODER = "encoder.keras"
 """Names inside the output folder."""
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
+"""What Keras raises for a file that is damaged or another's."""
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -29,8 +33,12 @@ def read_card(folder: Path) -> dict[str, Any]:
     """
     try:
         card = json.loads((folder / CARD).read_text("utf-8"))
-        if not (isinstance(card["styles"], list) and isinstance(card["recipe"], dict)):
-            raise ValueError(f"{CARD} is no card")
+        for part in (card["recipe"], card["recipe"].get("loss", {}), *card["styles"]):
+            if not isinstance(part, dict):
+                raise ValueError(f"{CARD} is no card")
+        for style in card["styles"]:
+            style["name"]
+        reject(file_name("the model's name", card.setdefault("name", "styles")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         why: object = error
         if isinstance(error, FileNotFoundError) and (folder / STATE).exists():
@@ -102,7 +110,7 @@ def load_model(folder: str | PathLike[str]) -> Model:
         if card.get("any", len(card["styles"])) != network.settings.styles:
             rows = network.settings.styles + 1
             raise ValueError(f"{len(card['styles'])} styles for {rows} weights")
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (*_DAMAGE, IndexError) as error:
         raise InputError(f"{folder} holds no trained model: {error}") from error
     return Model(network, card)
 
@@ -121,7 +129,7 @@ def load_encoder(folder: str | PathLike[str]) -> StyleEncoder:
         encoder = keras.saving.load_model(path, compile=False)
         if not isinstance(encoder, StyleEncoder):
             raise TypeError("it is another model")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except _DAMAGE as error:
         raise InputError(f"{path} is no encoder: {error}") from error
     return encoder
 

@@ -37,6 +37,7 @@ from nst_tf.painting.pixels import Range
 from nst_tf.painting.run import optimize_image
 from nst_tf.painting.schedule import Pass, plan_passes
 from nst_tf.painting.steady import Held, SteadyTransfer
+from nst_tf.painting.workshop import Workshop
 from nst_tf.running.callbacks import FiniteGuard
 from nst_tf.running.progress import Progress
 from nst_tf.running.transfer import counter
@@ -79,6 +80,7 @@ class ScenePainter:
             raise InputError("frames of a film can't be painted in a stated memory")
         self.styles, self.regions = tuple(styles), regions
         self.steps, self.steadiness = steps, steadiness
+        self._workshop = Workshop()
         self._extractor: keras.Model | None = None
         self._first: _First | None = None
         self._scene: _Scene | None = None
@@ -91,6 +93,7 @@ class ScenePainter:
             self.styles,
             self._sized(frame),
             regions=self.regions,
+            workshop=self._workshop,
             extractor=self._network(),
         )
         if made.reason == "not finite":
@@ -154,7 +157,6 @@ class ScenePainter:
         # Every term is computed: which of them count is in the targets.
         loss = dataclasses.replace(
             stage.loss,
-            strength=None,
             **{f"{name}_weight": 1.0 for name in TERMS},  # type: ignore[arg-type]
         )
         objective = Objective(self._network(), loss)

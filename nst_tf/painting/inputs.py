@@ -78,13 +78,13 @@ class Inputs(NamedTuple):
         chosen, resample = self.regions, settings.resample
         photo = resize(self.content, *stage.picture, resample=resample)
         moments: list[dict[str, Any]] = []
+        extract = graph_of(objective, objective.style_moments)
         for style, mask, size in zip(
             self.styles, chosen.paintings, stage.styles, strict=True
         ):
             painting = resize(style, *size, resample=resample)
             if mask is not None:
                 mask = resize(mask, *size, resample="bilinear")[None]
-            extract = graph_of(objective, objective.style_moments)
             moments.append(extract(painting[None], mask))
         blend = {
             key: sum(

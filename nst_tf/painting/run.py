@@ -21,7 +21,7 @@ from nst_tf.backend.precision import resolve_precision
 from nst_tf.imaging.arrays import PictureLike
 from nst_tf.imaging.guides import Regions
 from nst_tf.imaging.resize import resize
-from nst_tf.loss.choice import with_network
+from nst_tf.loss.choice import extractor_facts, with_network
 from nst_tf.loss.term import Targets
 from nst_tf.optimizers.lbfgs import LBFGS
 from nst_tf.painting.budget import BudgetSearch, build_search
@@ -131,7 +131,7 @@ class _Run:
 
     def _identity(self) -> RunIdentity:
         settings = to_dict(self.settings)
-        settings["extractor"].pop("vgg_weights")
+        settings["extractor"] = extractor_facts(self.settings.extractor)
         return RunIdentity(
             {
                 "settings": settings,

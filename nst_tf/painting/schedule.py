@@ -12,7 +12,7 @@ from nst_tf.loss.choice import (
     networks_of,
     with_network,
 )
-from nst_tf.loss.conventions import layer_weights, with_palette
+from nst_tf.loss.conventions import layer_weights, spelled_out, with_palette
 from nst_tf.loss.geometry import Geometry
 from nst_tf.settings.checks import MIN_SIDE, InputError
 from nst_tf.settings.loss import LossSettings, Network
@@ -80,7 +80,7 @@ def plan_passes(
             layer.
     """
     settings = with_network(settings)
-    loss = with_palette(settings.loss)
+    loss = spelled_out(with_palette(settings.loss))
     passes: list[Pass] = []
     geometry = geometry_of(settings.extractor)
     geometry.check(settings.loss.layers)

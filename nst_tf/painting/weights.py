@@ -46,6 +46,11 @@ class TermWeights:
         """
         if not self.changes:
             raise InputError("these settings have no weight_changes")
+        if len(weights) != len(TERMS):
+            raise InputError(
+                f"{len(TERMS)} weights are needed, one each for {', '.join(TERMS)}; got"
+                f" {len(weights)}"
+            )
         named = dict(zip(TERMS, weights, strict=True))
         changes = changed(self.changes, evaluations, named)
         dataclasses.replace(self.settings, weight_changes=changes)  # Checks them.

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import keras
 
 _META = "meta"
+NPZ_ERRORS = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+"""What NumPy raises for a file that is cut off, damaged or no `.npz`."""
 
 
 class Checkpoint(NamedTuple):
@@ -176,5 +178,5 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             yield file
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except NPZ_ERRORS as error:
         raise InputError(f"{path} is no usable checkpoint: {error}") from error

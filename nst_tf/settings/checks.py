@@ -56,11 +56,19 @@ def momentum(name: str, value: float) -> list[str]:
     return [f"{name} must be in 0..1 (1 excluded), got {value:g}"]
 
 
+def file_name(what: str, name: object) -> list[str]:
+    """Return what is wrong with a name that files are called by."""
+    text = str(name)
+    if text.strip(". ") and text.isprintable() and not set('/\\:*?"<>|') & set(text):
+        return []
+    return [f"{what} becomes a file's name, which {text!r} can't be"]
+
+
 _UNITS = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
 
 def parse_memory(text: str) -> int:
-    """Return the bytes that `4GB`, `3.5GiB` or `800MB` means.
+    """Return the bytes that `4GB`, `3.5GiB` or `1800MB` means.
 
     Raises:
         InputError: It means nothing.
@@ -68,7 +76,7 @@ def parse_memory(text: str) -> int:
     found = re.fullmatch(r"\s*(\d+\.?\d*)\s*([kmg]i?b)\s*", text.lower())
     if not found or float(found[1]) == 0:
         raise InputError(
-            f"memory must be a number and a unit such as 4GB, 3.5GiB or 800MB, got"
+            f"memory must be a number and a unit such as 4GB, 3.5GiB or 1800MB, got"
             f" {text!r}"
         )
     return int(float(found[1]) * _UNITS[found[2]])

@@ -102,7 +102,7 @@ class OptimizeSettings:
     precision: Precision = "auto"
     """Arithmetic of the extractor; Gram matrices and losses are always float32."""
     memory: str | None = None
-    """Most memory that the program may take, such as 4GB or 800MB: larger pictures are
+    """Most memory that the program may take, such as 4GB or 1800MB: larger pictures are
     worked on in tiles, with the same result, and L-BFGS keeps fewer pairs, or does
     without its metric. nst optimize sets it where a picture would not fit otherwise."""
     loss: LossSettings = dataclasses.field(default_factory=LossSettings)

@@ -13,6 +13,7 @@ from nst_tf.settings.checks import (
     all_at_least,
     at_least,
     exceeds,
+    file_name,
     momentum,
     reject,
     within,
@@ -156,6 +157,11 @@ class TrainSettings:
             problems.append(f"size must be a multiple of {multiple}, got {self.size}")
         if self.learning_rate is not None:
             problems += exceeds("learning_rate", self.learning_rate)
+        if self.loss.strength is not None:
+            problems.append(
+                "strength is for the optimisation of one picture; in training a content"
+                " budget says what may be given up: content_budget"
+            )
         problems += at_least("clip", self.clip)
         problems += momentum("ema", self.ema)
         for name in ("mix", "weaker", "relight"):
@@ -168,6 +174,7 @@ class TrainSettings:
             problems.append("a recipe needs at least one [[styles]], or paintings")
         if self.styles and self.paintings is not None:
             problems.append("a recipe has [[styles]] or paintings, not both")
+        problems += file_name("the model's name", self.name)
         names = [style.name for style in self.styles]
         for style in self.styles:
             if not _NAME.fullmatch(style.name):

@@ -7,6 +7,7 @@ whose `loss` has no weight of that term, are filled up with its default. Nothing
 this module counts numbers.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from nst_tf.settings.checks import at_least, reject
@@ -81,7 +82,7 @@ def problems(changes: tuple[float, ...]) -> list[str]:
         return broken
     found, latest = [], -1.0
     for after, weights in records(changes):
-        if after != int(after) or after < latest:
+        if not math.isfinite(after) or after != int(after) or after < latest:
             found.append(
                 "weight_changes needs evaluations in order, from 0; got"
                 f" {after:g} after {latest:g}"

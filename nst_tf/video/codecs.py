@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nst_tf.settings.checks import InputError
 from nst_tf.video.film import Film
@@ -165,6 +165,6 @@ def _held(path: Path) -> set[str]:
     # In memory: nothing is written before the header.
     import io
 
-    probe: Any = av.open(io.BytesIO(), "w", format=kind)
-    held: set[str] = probe.supported_codecs
+    with av.open(io.BytesIO(), "w", format=kind) as probe:
+        held: set[str] = set(probe.supported_codecs)
     return held

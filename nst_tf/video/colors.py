@@ -74,7 +74,7 @@ def to_pixels(
         interpolation=_filter("LANCZOS" if resized else "BICUBIC"),
         dst_color_range=2,
     )
-    white = _deep_white(colors) if deep else 255.0
+    white = _deep_white(colors, rgb=_is_rgb(frame)) if deep else 255.0
     scale = np.float32(1.0 / white)
     values = np.multiply(rgb.to_ndarray(), scale, dtype="float32")
     return np.minimum(values, 1.0) if deep else values
@@ -86,7 +86,7 @@ def to_frame(
     """Return float32 `[H, W, 3]`, RGB 0..1, as a frame to encode."""
     import av
 
-    white = _deep_white(colors) if deep else 255.0
+    white = _deep_white(colors, rgb=_holds_rgb(pixel_format)) if deep else 255.0
     kind, dtype = ("rgb48le", "uint16") if deep else ("rgb24", "uint8")
     rgb = av.VideoFrame.from_ndarray(
         np.ascontiguousarray(to_integers(pixels, white, dtype)), kind
@@ -113,9 +113,20 @@ def tag(context: Any, colors: Colors) -> None:
     context.color_trc = colors.transfer
 
 
-def _deep_white(colors: Colors) -> float:
-    """Return the white of swscale's 16-bit RGB: a shifted 255 or a shifted 1023."""
+def _deep_white(colors: Colors, *, rgb: bool) -> float:
+    """Return the white of swscale's 16-bit RGB beside a frame's format.
+
+    RGB is scaled to all 16 bits; of YUV white is a shifted 255 or a shifted 1023.
+    """
+    if rgb:
+        return 65535.0
     return 1023.0 * 64 if colors.full else 255.0 * 256
+
+
+def _holds_rgb(pixel_format: str) -> bool:
+    from av.video.format import VideoFormat
+
+    return bool(VideoFormat(pixel_format).is_rgb)
 
 
 def _is_rgb(frame: "av.VideoFrame") -> bool:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nst_tf.files import replacing
+from nst_tf.running.checkpoint import NPZ_ERRORS
 from nst_tf.settings.checks import InputError
 from nst_tf.video.codecs import Encoding
 from nst_tf.video.colors import tag, to_frame
@@ -49,7 +50,7 @@ class Packets(NamedTuple):
         try:
             with np.load(path, allow_pickle=False) as values:
                 return cls(**{name: values[name] for name in cls._fields})
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except NPZ_ERRORS as error:
             raise InputError(f"{path} holds no part of a film: {error}") from error
 
     def payloads(self) -> list[bytes]:

@@ -1,5 +1,6 @@
 """What a painted film becomes: a film, numbered pictures, an animation."""
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -11,6 +12,7 @@ import numpy as np
 from nst_tf.files import check_writable, replacing
 from nst_tf.imaging.animation import ANIMATIONS, save_animation
 from nst_tf.imaging.write import save_image, to_bytes
+from nst_tf.running.checkpoint import NPZ_ERRORS
 from nst_tf.settings.checks import InputError
 from nst_tf.video.codecs import SUFFIXES, Encoding, choose_encoding
 from nst_tf.video.encode import PartEncoder
@@ -142,7 +144,7 @@ class AnimationOutput:
         """Write the animation with all parts."""
         times: list[int] = []
         for part in parts:
-            with np.load(part, allow_pickle=False) as values:
+            with _stills(part) as values:
                 times += values["pts"].tolist()
                 end = int(values["end"])
         # Each is shown until the next: what a file says of durations may be a guess.
@@ -151,11 +153,20 @@ class AnimationOutput:
 
         def pictures() -> Iterator[np.ndarray]:
             for part in parts:
-                with np.load(part, allow_pickle=False) as values:
+                with _stills(part) as values:
                     yield from values["pictures"]
 
         frames = zip(pictures(), shown, strict=True)
         save_animation(self.path, frames, loop=self.loop)
+
+
+@contextlib.contextmanager
+def _stills(part: Path) -> Iterator[Any]:
+    try:
+        with np.load(part, allow_pickle=False) as values:
+            yield values
+    except NPZ_ERRORS as error:
+        raise InputError(f"{part} holds no part of an animation: {error}") from error
 
 
 class _Stills:

@@ -14,7 +14,7 @@ from nst_tf.imaging.resize import resize
 from nst_tf.settings.checks import InputError
 from nst_tf.video.film import Film, Frame, reduced_size
 
-_NUMBER = re.compile(r"%0?\d*d")
+_NUMBER = re.compile(r"%0?\d{0,2}d")
 MILLISECOND = Fraction(1, 1000)
 
 

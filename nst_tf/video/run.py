@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 
 from nst_tf.files import replacing
+from nst_tf.running.checkpoint import NPZ_ERRORS
 from nst_tf.running.identity import RunIdentity
 from nst_tf.settings.checks import InputError
 from nst_tf.video.encode import PART
@@ -189,7 +190,7 @@ class _Store:
             with np.load(self.state, allow_pickle=False) as values:
                 arrays = {name: values[name] for name in values.files}
             facts = json.loads(str(arrays.pop("facts")))
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except NPZ_ERRORS as error:
             raise InputError(
                 f"{self.state} holds no run to go on with: {error}"
             ) from error

@@ -228,6 +228,7 @@ def test_the_gallery_takes_neither(night, tmp_path, capsys):
         lambda data: data[: len(data) // 2],
         lambda data: b"no model",
         lambda data: data.replace(b'{"program"', b'\xff"program"'),  # Its card.
+        lambda data: bundled().read_bytes(),  # A model, of two inputs.
     ],
 )
 def test_a_damaged_encoder_is_named(for_any, tmp_path, change):

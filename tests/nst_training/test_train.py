@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import shutil
 
 import keras
 import numpy as np
@@ -165,6 +166,16 @@ def test_the_state_of_another_recipe_is_refused(photos, settings, tmp_path):
     save_image(settings.styles[0].image, scene(48, 48, seed=99))
     with pytest.raises(InputError, match="differs in paintings"):
         train(settings, photos, tmp_path, resume=True)
+
+
+def test_a_state_made_with_other_photographs_is_refused(photos, settings, tmp_path):
+    out, others = tmp_path / "out", tmp_path / "others"
+    train(settings, photos, out, observer=Steps(2), preview_every=0)
+    others.mkdir()
+    for file in photos.files[:-1]:
+        shutil.copyfile(file, others / file.name)
+    with pytest.raises(InputError, match="differs in photographs"):
+        train(settings, Folder(others), out, resume=True)
 
 
 def test_a_style_is_added_without_a_bit_of_change_to_the_others(

@@ -1,1 +1,1 @@
-"""Training of feed-forward style networks; empty until the network arrives."""
+"""Training of feed-forward style networks."""

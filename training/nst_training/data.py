@@ -6,6 +6,7 @@ run resumes anywhere, on any number of workers.
 
 import difflib
 import functools
+import hashlib
 import itertools
 import threading
 import typing
@@ -39,6 +40,8 @@ Photo = Path | bytes | Callable[[], bytes]
 class Source(Protocol):
     """Photographs in a fixed, shuffled, endless order."""
 
+    names: list[str]
+    """What tells the photographs from others: their names, or the data set's."""
     passed_over: str
     """A line about what is there and can't be used, "" without any."""
 
@@ -69,6 +72,7 @@ class TfdsStream:
             ) from error
         self.name, _, split = name.partition(":")
         split = split or "train"
+        self.names = [f"{self.name}:{split}"]
         builder = _prepared(self.name, data_dir)
         skip = {"image": tfds.decode.SkipDecoding()}
         try:
@@ -118,6 +122,12 @@ def open_source(photos: str, *, data_dir: Path | None = None) -> Source:
     if "://" in photos:
         return Bucket(photos)
     return Folder(Path(photos))
+
+
+def hash_names(source: Source) -> str:
+    """Return the SHA-256 of what a source's photographs are called, in hexadecimal."""
+    text = "\0".join(source.names)
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def check_usable(photos: Folder) -> None:

@@ -25,6 +25,7 @@ from nst_tf.loss.objective import Objective
 from nst_tf.loss.parts import IDENTITY, LossParts
 from nst_tf.loss.targets import STRENGTH_POWER
 from nst_tf.loss.term import Sums, Targets
+from nst_tf.loss.vgg import MEAN_RGB
 from nst_tf.network.encoder import LAYERS, StyleEncoder
 from nst_tf.network.transform import TransformNetwork
 from nst_tf.settings.checks import InputError
@@ -34,7 +35,7 @@ from nst_training.resident import LARGER, squares_of
 from nst_training.transfer import NetworkTransfer
 
 Tensor = Any
-_MEAN = np.asarray([103.939, 116.779, 123.68], "float32")
+_MEAN = np.asarray(MEAN_RGB[::-1], "float32")
 """What VGG subtracts, BGR in 0..255."""
 _OWN = 0.05
 """Fraction of photographs that are their own painting, and are to stay as they are."""

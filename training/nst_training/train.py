@@ -14,7 +14,7 @@ import numpy as np
 from nst_tf.backend.compile import jit_compile
 from nst_tf.imaging.folder import Folder
 from nst_tf.imaging.write import check_output
-from nst_tf.loss.choice import with_network
+from nst_tf.loss.choice import extractor_facts, with_network
 from nst_tf.network.trained import STATE
 from nst_tf.network.transform import TransformNetwork, build_network
 from nst_tf.running.callbacks import FiniteGuard, Report, SaveState
@@ -27,7 +27,7 @@ from nst_tf.settings.network import NetworkSettings
 from nst_training.bucket import THREADS, Bucket
 from nst_training.budget import ContentBudget
 from nst_training.callbacks import Preview, TrainedWeights
-from nst_training.data import Batches, Source, check_usable
+from nst_training.data import Batches, Source, check_usable, hash_names
 from nst_training.distribute import gpus, spread
 from nst_training.events import Observer, Trained, TrainStep
 from nst_training.feed import dataset_of
@@ -152,7 +152,7 @@ class _Run:
 
     def _identity(self) -> RunIdentity:
         facts = to_plain(self.settings)
-        facts["extractor"].pop("vgg_weights")
+        facts["extractor"] = extractor_facts(self.settings.extractor)
         facts.pop("paintings")
         for style in facts["styles"]:
             for key in ("image", "credit", "licence"):
@@ -164,6 +164,7 @@ class _Run:
             "dtype": self.objectives.dtype,
             "backend": keras.backend.backend(),
             "base": self.base.hash if self.base is not None else None,
+            "photographs": hash_names(self.source),
         }
         if self.known:
             facts["kept"] = True

@@ -95,6 +95,13 @@ def _painter(job: Job) -> "tuple[Painter, Mapping[str, Any]]":
 
     path = job.model or usual_model(job.style, job.mix, job.painting)
     model = Stylizer.load(path, engine=job.engine, threads=job.threads)
+    carries = model.tile_session is not None and not job.frame_by_frame
+    if carries and model.engine != "litert":
+        raise InputError(
+            f"{model.engine} paints every frame alone, for only LiteRT holds a film"
+            " still from frame to frame: give --frame-by-frame with it, or leave"
+            " --engine out"
+        )
     mix, guests = chosen_styles(path, model, job.style, job.mix, job.painting)
     model = model.with_styles(guests)
     weights = mix_weights(model.styles, mix, strength=job.strength)
@@ -104,8 +111,9 @@ def _painter(job: Job) -> "tuple[Painter, Mapping[str, Any]]":
     clip(np.zeros((MIN_SIDE, MIN_SIDE, 3), "float32"), 0.0)
     clip.restore({"seconds": np.asarray(0.0)})
     vectors = [to_text(guest.vector) for guest in guests]
-    facts = {"vectors": vectors} if vectors else {}
-    return clip, {"model": fingerprint(path), "weights": weights, **facts}
+    facts: dict[str, Any] = {"vectors": vectors} if vectors else {}
+    facts |= {"model": fingerprint(path), "engine": model.engine, "weights": weights}
+    return clip, facts
 
 
 class _KeepColors:

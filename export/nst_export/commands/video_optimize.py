@@ -10,7 +10,7 @@ import tyro
 from nst_export.commands.video_run import FilmJob, run_film
 from nst_tf.commands import console
 from nst_tf.commands.flags import read_flags
-from nst_tf.commands.needs import check_extra
+from nst_tf.commands.needs import check_extra, keras_backend
 from nst_tf.commands.optimize import GROUPS, chosen_settings
 from nst_tf.commands.regions import read_regions
 from nst_tf.settings.checks import InputError
@@ -117,6 +117,8 @@ class _Paints:
         sizes = [(film.width, film.height), *sizes]
         regions = read_regions(job, sizes, settings.style_shares)
         console.import_quietly()
+        from nst_tf.backend.precision import resolve_precision
+        from nst_tf.loss.choice import extractor_facts
         from nst_tf.painting.frames import ScenePainter
 
         scene = ScenePainter(
@@ -127,10 +129,13 @@ class _Paints:
             steadiness=job.steadiness,
         )
         values = to_dict(settings)
-        values["extractor"].pop("vgg_weights")
+        start = [path for path in [Path(settings.init)] if path.is_file()]
+        values["extractor"] = extractor_facts(settings.extractor)
         facts = {
             "settings": values,
-            "files": [console.fingerprint(path) for path in job.read],
+            "dtype": resolve_precision(settings.precision),
+            "backend": keras_backend(),
+            "files": [console.fingerprint(path) for path in (*job.read, *start)],
             "frame_steps": job.frame_steps,
             "steadiness": job.steadiness,
         }

@@ -165,8 +165,8 @@ def _check(job: FilmJob) -> None:
     """Refuse flags that don't fit, before anything is opened."""
     if job.size is not None and job.size < MIN_SIDE:
         raise InputError(f"size must be at least {MIN_SIDE}, got {job.size}")
-    if job.fps is not None and not 0 < job.fps <= 1000:
-        raise InputError(f"fps must be above 0 and at most 1000, got {job.fps:g}")
+    if job.fps is not None and not 0.001 <= job.fps <= 1000:
+        raise InputError(f"fps must be in 0.001..1000, got {job.fps:g}")
     if job.end is not None and seconds_of(job.end) <= seconds_of(job.start):
         raise InputError(f"the end {job.end} must come after the start {job.start}")
 

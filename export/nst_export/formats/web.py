@@ -216,7 +216,8 @@ def _write_litert(folder: Path) -> None:
 
 
 def _unpack(package: str, digest: str, folder: Path) -> None:
-    command = ["npm", "pack", "--silent", "--pack-destination", str(folder), package]
+    npm = shutil.which("npm") or "npm"  # npm.cmd on Windows.
+    command = [npm, "pack", "--silent", "--pack-destination", str(folder), package]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     except FileNotFoundError as error:

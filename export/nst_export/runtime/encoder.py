@@ -80,11 +80,11 @@ class PaintingEncoder:
                 model_content=data, num_threads=threads or os.cpu_count() or 1
             )
             card = extract(data) or {}
+            (self._input,) = self._interpreter.get_input_details()
+            (self._output,) = self._interpreter.get_output_details()
         except Exception as error:  # A damaged file fails anywhere in the parser.
             raise InputError(f"{path} is damaged or no encoder") from error
         self.network = str(card.get("network", ""))
-        (self._input,) = self._interpreter.get_input_details()
-        (self._output,) = self._interpreter.get_output_details()
 
     def __call__(self, painting: PictureLike) -> np.ndarray:
         """Return the vector, float32 `[S]`.

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import numbers
 from collections.abc import Mapping, Sequence
 
 from nst_tf.settings.checks import InputError
@@ -28,24 +29,32 @@ def mix_weights(
     problems = []
     for name, share in mix.items():
         if name not in styles:
-            close = difflib.get_close_matches(name, styles, n=1)
+            close = difflib.get_close_matches(str(name), styles, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
             problems.append(
                 f"there is no style {name}{hint} (there are {', '.join(styles)})"
             )
-        if not (math.isfinite(share) and share >= 0):
+        if not (_is_number(share) and math.isfinite(share) and share >= 0):
+            shown = f"{share:g}" if _is_number(share) else repr(share)
             problems.append(
-                f"the share of {name} must be a number of at least 0, got {share:g}"
+                f"the share of {name} must be a number of at least 0, got {shown}"
             )
-    if not 0 <= strength <= STRONGEST:  # NaN is not, either.
-        problems.append(f"strength must be in 0..{STRONGEST}, got {strength:g}")
-    total = sum(mix.values())
+    if not (_is_number(strength) and 0 <= strength <= STRONGEST):
+        shown = f"{strength:g}" if _is_number(strength) else repr(strength)
+        problems.append(f"strength must be in 0..{STRONGEST}, got {shown}")
+    total = 0.0 if problems else sum(mix.values())
     if not problems and total <= 0:
         problems.append("at least one style needs a share above 0")
+    if not problems and not math.isfinite(total):
+        problems.append("the shares are too large to be added")
     if problems:
         raise InputError("; ".join(problems))
     shares = [strength * mix.get(name, 0.0) / total for name in styles]
     return [1.0 - strength, *shares]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real)
 
 
 def parse_mix(text: str) -> dict[str, float]:

@@ -233,8 +233,10 @@ class Stylizer:
                 f"{count} weights are needed (photograph, {', '.join(self.styles)}),"
                 f" got the shape {list(found.shape)}; mix_weights makes them"
             )
-        if not np.isfinite(found).all():
-            raise InputError(f"the weights must be finite, got {found.tolist()}")
+        if not np.isfinite(found).all() or not found.any():
+            raise InputError(
+                f"the weights must be finite and not all 0, got {found.tolist()}"
+            )
         return [float(weight) for weight in found]
 
 

@@ -237,7 +237,10 @@ class Watcher:
 
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):
-            self._models.refresh()
+            try:
+                self._models.refresh()
+            except Exception:  # Whatever a half-written file makes of a parser.
+                LOG.exception("models were not looked for anew")
 
 
 def model_name(path: Path) -> str:

@@ -19,7 +19,7 @@ def gram_matrix(
 
     Args:
         features: Any float dtype `[B, h, w, C]`.
-        convention: See the table of this module.
+        convention: See the table of `nst_tf.loss.conventions`.
 
     Returns:
         float32 `[B, C, C]`, symmetric.
@@ -36,7 +36,7 @@ def gram_of(products: Tensor, weight: Tensor, *, convention: Convention) -> Tens
     Args:
         products: float32 `[B, R, C, C]`, R regions.
         weight: float32 `[B, R]`.
-        convention: See the table of this module.
+        convention: See the table of `nst_tf.loss.conventions`.
     """
     if RULES[convention].gram_by_channels:
         weight = weight * float(products.shape[-1])
@@ -51,7 +51,7 @@ def style_loss(
     Args:
         gram: float32 `[..., C, C]` from `gram_matrix` under the same convention.
         target: float32 `[..., C, C]` of the style.
-        convention: See the table of this module.
+        convention: See the table of `nst_tf.loss.conventions`.
     """
     rule = RULES[convention]
     reduce = ops.mean if rule.style_mean else ops.sum

@@ -242,10 +242,11 @@ def test_an_input_that_is_no_film_is_refused_in_a_line(case, tmp_path, capsys):
         (("--start", "2"), "out.mp4", "no frames from 2 s; it ends at 1.0 s"),
         (("--start", "x"), "out.mp4", "a time is seconds, M:SS or H:MM:SS"),
         (("--start", "1", "--end", "0:01"), "out.mp4", "must come after the start"),
-        (("--fps", "0"), "out.mp4", "fps must be above 0"),
+        (("--fps", "0"), "out.mp4", "fps must be in 0.001..1000, got 0"),
         (("--fps", "5"), "out.mp4", "--fps is for numbered pictures"),
         (("--size", "8"), "out.mp4", "size must be at least 16, got 8"),
         (("--strength", "2"), "out.mp4", "strength must be in 0..1.5, got 2"),
+        (("--engine", "openvino"), "out.mp4", "openvino paints every frame alone"),
         (("--model", "none.tflite"), "out.mp4", "there is no model none.tflite"),
     ],
 )

@@ -54,6 +54,10 @@ def test_weights_are_shares_times_the_strength():
         ({"wave": 1.0}, 1.6, r"strength must be in 0\.\.1\.5, got 1\.6"),
         ({"wave": 1.0}, -0.1, r"strength must be in 0\.\.1\.5, got -0\.1"),
         ({"wave": 1.0}, float("nan"), "strength must be"),
+        ({"wave": 1e308, "night": 1e308}, 1.0, "too large to be added"),
+        ({"wave": "1"}, 1.0, "share of wave must be a number of at least 0, got '1'"),
+        ({"wave": 1.0}, "1", r"strength must be in 0\.\.1\.5, got '1'"),
+        ({1: 1.0}, 1.0, "there is no style 1"),
     ],
 )
 def test_mixes_that_make_no_sense_are_refused(mix, strength, message):

@@ -184,6 +184,13 @@ def test_the_network_passes_its_tests_on_jax():
         assert "passed" in suite_on_jax(file, "-k", names)
 
 
+def test_compression_passes_its_tests_on_jax():
+    folder = "tests/nst_training/compress"
+    files = [f"{folder}/test_closed_form.py", f"{folder}/test_finetune.py"]
+    names = "greatest or goes_on_from_its_state"
+    assert "passed" in on_jax("-m", "pytest", "-q", *files, "-k", names)
+
+
 def test_weights_change_on_the_way_on_jax_too(tmp_path, random_vgg):
     changes = (0.0, 1.0, 100.0, 5.0, 3.0, 2.0, 10.0, 0.0)
     chosen = dataclasses.replace(SETTINGS, weight_changes=changes, steps=5)

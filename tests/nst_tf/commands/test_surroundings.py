@@ -1,16 +1,23 @@
 """Commands where a user's machine is set up otherwise: Keras, terminal, processor."""
 
+import dataclasses
+import errno
 import json
 import os
+import pathlib
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 
 from nst_tf.cli import main
+from nst_tf.commands.pipes import piped
 from nst_tf.imaging.read import load_image
-from tests.helpers import BOTH_NETWORKS, PYTHONPATH, ROOT, SLOW, write_recipe
+from nst_tf.imaging.write import save_image
+from nst_tf.settings.checks import InputError
+from tests.helpers import BOTH_NETWORKS, PYTHONPATH, ROOT, SLOW, scene, write_recipe
 
 OPTIMIZE = ("--size", "32", "--scales", "1", "--steps", "2", "--schedule", "whole")
 LAYERS = ("--style-layers", "block1_conv1", "--content-layers", "block1_conv2")
@@ -29,6 +36,69 @@ def nst(*words, **environment):
     )
     assert done.returncode == 0, done.stderr.decode()
     return done
+
+
+STYLIZE = "stylize photo.png --style udnie --overwrite"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (f"{STYLIZE} -o out.png >&-", 0, ""),
+        (f"{STYLIZE} -o out.png >&- 2>&- <&-", 0, ""),
+        (f"{STYLIZE} -o - >&-", 2, "standard output is closed: send it to a file"),
+        ("stylize - --style udnie -o out.png <&-", 2, "standard input is closed"),
+        ("styles >&-", 0, ""),
+        ("stylize --help >&-", 0, ""),
+        ("styles > /dev/full", 2, "can't print: No space left on device"),
+        (f"{STYLIZE} -o out.png > /dev/full", 2, "can't print: No space left"),
+        (f"{STYLIZE} -o - > /dev/full", 2, "can't print: No space left on device"),
+        ("stylize --help > /dev/full", 2, "can't print: No space left on device"),
+    ],
+)
+def test_closed_and_full_streams_end_in_a_picture_or_a_line(
+    tmp_path, words, code, said
+):
+    save_image(tmp_path / "photo.png", scene(32, 40))
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m nst_tf {words}"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
+        capture_output=True,
+        check=False,
+    )
+    told = done.stderr.decode()
+    assert done.returncode == code, told
+    assert said in told
+    assert "Traceback" not in told
+    assert "Exception ignored" not in told
+    if STYLIZE in words and "out.png" in words:
+        assert load_image(tmp_path / "out.png").pixels.shape == (32, 40, 3)
+
+
+def test_no_room_for_what_comes_through_a_pipe_is_an_error(tmp_path, monkeypatch):
+    def full(path, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"a picture",))
+    writer.start()
+    monkeypatch.setattr(pathlib.Path, "write_bytes", full)
+    job = Piped(photo=pipe)
+    full_disk = pytest.raises(InputError, match=r"No space left .*; set TMPDIR to")
+    with full_disk, piped(job, "photo"):
+        pass
+    writer.join()
+
+
+@dataclasses.dataclass(frozen=True)
+class Piped:
+    """A job with a photograph."""
+
+    photo: pathlib.Path
+    output: pathlib.Path | None = None
+    quiet: bool = False
 
 
 @pytest.fixture

@@ -52,6 +52,13 @@ def test_what_does_not_is_kept_to_what_is_free(free, capsys):
     assert said.endswith("8.0 GB are free: working with --memory 7.2GB\n")
 
 
+def test_what_can_not_fit_in_any_tiles_is_refused(free):
+    free(8 * GB)
+    huge = OptimizeSettings(size=100_000)
+    with pytest.raises(InputError, match=r"even in tiles it takes \d+.* GB\. Choose a"):
+        kept_within(huge)
+
+
 def test_what_nearly_fits_is_worked_on_as_a_whole(free):
     """Small tiles take 20 times as long, and the model is careful."""
     peak = max(stage.peak for stage in plan(LARGE).stages)

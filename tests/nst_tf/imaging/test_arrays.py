@@ -1,5 +1,7 @@
 """What callers give as a picture."""
 
+import io
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -38,6 +40,20 @@ def test_what_is_plain_becomes_float32_rgb(given, atol):
 def test_grey_becomes_three_equal_channels(shape):
     found = as_pixels(BYTES[..., 1].reshape(shape))
     np.testing.assert_allclose(found, np.repeat(PHOTO[..., 1:2], 3, -1), atol=1e-7)
+
+
+def test_pillow_images_that_can_not_be_decoded_are_refused(tmp_path):
+    save_image(tmp_path / "photo.jpg", scene(64, 64))
+    data = (tmp_path / "photo.jpg").read_bytes()
+    with pytest.raises(InputError, match="the photograph can't be decoded"):
+        as_pixels(Image.open(io.BytesIO(data[: len(data) // 2])), "the photograph")
+    closed = Image.open(tmp_path / "photo.jpg")
+    closed.close()
+    with pytest.raises(InputError, match="the picture can't be decoded"):
+        as_pixels(closed)
+    floats = Image.fromarray(np.zeros((20, 20), "float32"))
+    with pytest.raises(InputError, match=r"of mode F.*image\.convert"):
+        as_pixels(floats)
 
 
 def test_files_are_read_by_path_or_its_text(tmp_path):

@@ -1,6 +1,7 @@
 """Folders of photographs: every file, in another order every epoch."""
 
 import itertools
+import os
 
 import pytest
 
@@ -71,6 +72,15 @@ def test_links_are_followed_once(folder, tmp_path_factory):
     (folder / "twice.png").symlink_to(folder / "set0" / "0.png")
     found = [path.name for path in find_images(folder).files]
     assert sorted(found) == [*(f"{k}.png" for k in range(7)), "far.png"]
+
+
+def test_pipes_are_passed_over(folder):
+    before = find_images(folder).files
+    os.mkfifo(folder / "pipe.png")
+    (folder / "link.png").symlink_to("pipe.png")
+    found = find_images(folder)
+    assert found.files == before
+    assert found.passed_over.endswith("2 pipe or device")
 
 
 def test_the_folder_of_the_results_can_be_left_out(folder):

@@ -65,6 +65,37 @@ def test_values_are_clipped_and_rounded_to_the_nearest_byte():
     np.testing.assert_array_equal(to_bytes(given), [0, 0, 100, 101, 255, 255])
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float64", "float16"])
+def test_arrays_are_written_as_what_they_are(tmp_path, dtype):
+    picture = scene(20, 24)
+    white = {"uint8": 255, "uint16": 65535}.get(dtype, 1)
+    given = np.rint(picture * white) if white > 1 else picture
+    save_image(tmp_path / "out.png", given.astype(dtype))
+    np.testing.assert_allclose(
+        load_image(tmp_path / "out.png").pixels, picture, atol=1.1 / 255
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (255 * scene(20, 24), r"must be RGB in 0\.\.1.*; divide by 255, or give uint8"),
+        (np.full((20, 24, 3), np.nan), r"must be RGB in 0\.\.1, got nan"),
+        (scene(20, 24).transpose(2, 0, 1), "its channels come first"),
+        (np.zeros((20, 24, 3), "int64"), "of type int64, whose range is not known"),
+        (np.zeros((2, 20, 24, 3)), "is a batch of 2 pictures"),
+        (None, r"must have the shape \[H, W, 3\]"),
+        ("photo.png", r"must have the shape \[H, W, 3\]"),
+    ],
+)
+def test_what_is_no_picture_is_not_written(tmp_path, given, said):
+    path = tmp_path / "out.png"
+    path.write_bytes(b"before")
+    with pytest.raises(InputError, match=said):
+        save_image(path, given)
+    assert path.read_bytes() == b"before"
+
+
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
 def test_alpha_is_written_and_read_back(tmp_path, suffix):
     alpha = noise(HEIGHT, WIDTH) / 255

@@ -1,10 +1,13 @@
 """Targets of a batch: mixes of Gram matrices, the photographs' content."""
 
+import dataclasses
+
+import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from nst_tf import LossSettings, MixedTargets, Objective, build_extractor
+from nst_tf import InputError, LossSettings, MixedTargets, Objective, build_extractor
 from tests.helpers import scene, value
 
 LOSS = LossSettings(
@@ -98,6 +101,19 @@ def test_the_inner_border_is_where_zero_padding_does_not_reach(random_vgg):
         assert gap > 1e-2
     assert objective.rings["block1_conv2"] == 2
     assert objective.rings["block2_conv2"] == 3
+
+
+def test_without_a_geometry_there_is_no_inner_border():
+    image = keras.Input((None, None, 3))
+    features = keras.layers.Conv2D(4, 3, name="one")(image)
+    model = keras.Model(image, {"one": features})
+    loss = LossSettings(content_layers=("one",), style_layers=("one",), border="inner")
+    with pytest.raises(InputError, match="with another model take border whole"):
+        Objective(model, loss)
+    whole = dataclasses.replace(loss, border="whole", palette=0.0)
+    objective = Objective(model, whole)
+    photo, painting = (ops.convert_to_tensor(scene(24, 24, k)[None]) for k in (1, 2))
+    assert float(objective(photo, objective.targets(photo, painting)).total) > 0
 
 
 def test_content_is_compared_up_to_the_border(random_vgg):

@@ -63,6 +63,50 @@ def test_a_card_of_another_network_is_refused(tmp_path):
         load_model(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"styles": [1]}, "is no card"),
+        ({"styles": [{"credit": "no name"}]}, "'name'"),
+        ({"recipe": {"loss": 3}}, "is no card"),
+        ({"name": "../../elsewhere"}, r"'\.\./\.\./elsewhere' can't be"),
+        ({"name": "C:\\elsewhere"}, "becomes a file's name"),
+        ({"name": ".."}, "becomes a file's name"),
+        ({"name": ""}, "becomes a file's name"),
+    ],
+)
+def test_a_card_that_is_damaged_or_names_another_folder_is_refused(
+    tmp_path, changes, said
+):
+    card = {"styles": [{"name": "night"}], "recipe": {}, "name": "fine"}
+    (tmp_path / "model.json").write_text(json.dumps(card | changes))
+    with pytest.raises(InputError, match=said):
+        load_model(tmp_path)
+
+
+def test_a_damaged_network_is_refused(tmp_path):
+    build_network(NetworkSettings(styles=1, width=0.125)).save(tmp_path / "model.keras")
+    card = {"styles": [{"name": "night"}], "recipe": {}}
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    load_model(tmp_path)
+    path = tmp_path / "model.keras"
+    whole = bytearray(path.read_bytes())
+    for data in (whole[: len(whole) // 2], _flipped(whole)):
+        path.write_bytes(data)
+        with pytest.raises(InputError, match="holds no trained model"):
+            load_model(tmp_path)
+
+
+def _flipped(data):
+    """Return a file with wrong bits in its middle, where the weights are."""
+    middle = len(data) // 2
+    return (
+        data[:middle]
+        + bytes(255 - x for x in data[middle : middle + 64])
+        + (data[middle + 64 :])
+    )
+
+
 def test_a_model_is_read_by_the_text_of_its_path_or_of_its_file():
     models = [
         nst_tf.load_model(given)

@@ -71,6 +71,20 @@ def test_a_frame_stays_nearer_to_the_last_picture_than_without_the_term(first):
     assert steady_gap < 0.5 * apart(alone, held, MOTION.trust)
 
 
+@pytest.mark.parametrize(
+    "without_effect",
+    [{"style_layer_weights": (1.0,) * 5}, {"convention": "gatys-notebook"}],
+)
+def test_what_a_strength_takes_the_place_of_counts_in_no_frame(without_effect):
+    found = []
+    for values in ({}, without_effect):
+        loss = LossSettings(strength=0.5, **values)
+        painter = ScenePainter([STYLE], changed(loss=loss, steps=6), steps=3)
+        picture = painter.begin(FRAMES[0])
+        found.append([picture, painter.follow(FRAMES[1], picture, MOTION.trust)])
+    np.testing.assert_array_equal(*found)
+
+
 def test_where_nothing_is_trusted_the_frame_itself_is_painted(first):
     painter, picture = first
     nothing = np.zeros((48, 64), "float32")

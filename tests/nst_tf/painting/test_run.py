@@ -4,7 +4,9 @@ import dataclasses
 import functools
 import gc
 import math
+import shutil
 
+import h5py
 import numpy as np
 import pytest
 
@@ -186,6 +188,24 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         optimize_image(CONTENT, STYLE, SMALL, checkpoint=path, resume=True)
     with pytest.raises(InputError, match="images"):
         optimize_image(STYLE, CONTENT, changed(steps=2), checkpoint=path, resume=True)
+
+
+def test_a_checkpoint_made_with_other_weights_is_refused(tmp_path, vgg_file):
+    other, path = tmp_path / "other.h5", tmp_path / "state.npz"
+    shutil.copyfile(vgg_file, other)
+    extractor = ExtractorSettings(network="vgg19", vgg_weights=other)
+    settings = changed(steps=2, extractor=extractor)
+    optimize_image(CONTENT, STYLE, settings, checkpoint=path)
+    moved = tmp_path / "moved.h5"
+    other.rename(moved)  # The same weights under another name are the same.
+    extractor = ExtractorSettings(network="vgg19", vgg_weights=moved)
+    settings = changed(steps=2, extractor=extractor)
+    optimize_image(CONTENT, STYLE, settings, checkpoint=path, resume=True)
+    with h5py.File(moved, "r+") as file:
+        bias = file["block1_conv1"]["block1_conv1"]["bias:0"]
+        bias[0] = bias[0] + 1
+    with pytest.raises(InputError, match=r"settings\.extractor\.weights"):
+        optimize_image(CONTENT, STYLE, settings, checkpoint=path, resume=True)
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path):

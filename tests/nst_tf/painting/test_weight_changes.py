@@ -1,6 +1,7 @@
 """Weights that change on the way, in whole runs."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -34,6 +35,19 @@ def test_changed_weights_act_at_the_next_evaluation():
     assert changed[5].style == pytest.approx(3 * same[5].style)
     assert changed[5].tv == 0 < same[5].tv
     assert changed[-1].total < changed[5].total
+
+
+def test_weights_are_as_many_as_there_are_terms(random_vgg):
+    def observer(step):
+        step.weigh(1.0, 2.0)
+
+    with pytest.raises(InputError, match="needed, one each for content, style, tv"):
+        optimize_image(CONTENT, STYLE, CHANGED, observer=observer)
+
+
+def test_changes_after_no_number_of_evaluations_are_refused():
+    with pytest.raises(InputError, match="in order, from 0; got inf after"):
+        dataclasses.replace(SMALL, weight_changes=(0, *WEIGHTS, math.inf, *WEIGHTS))
 
 
 @pytest.mark.usefixtures("random_vgg")

@@ -1,5 +1,7 @@
 """The state of a run: variables by name, whole files, other runs refused."""
 
+import io
+
 import keras
 import numpy as np
 import pytest
@@ -92,7 +94,14 @@ def test_bfloat16_is_kept_in_a_dtype_that_numpy_reads(tmp_path):
     np.testing.assert_array_equal(kept, expected)
 
 
-@pytest.mark.parametrize("data", [b"", b"PK\x03\x04 no state", b"meta"])
+def _array():
+    """Return a `.npy`, which NumPy reads as one array."""
+    file = io.BytesIO()
+    np.save(file, np.zeros(3))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04 no state", b"meta", _array()])
 def test_a_file_that_is_no_state_is_refused(tmp_path, data):
     path = tmp_path / "state.npz"
     path.write_bytes(data)

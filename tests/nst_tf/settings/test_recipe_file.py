@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from nst_tf import InputError
+from nst_tf.settings.loss import LossSettings
 from nst_tf.settings.recipe_file import read_recipe
 from nst_tf.settings.train import StyleSettings, TrainSettings
 
@@ -78,6 +79,8 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
     ("values", "message"),
     [
         ({"size": 30}, "size must be at least 32"),
+        ({"name": "../other"}, r"becomes a file's name, which '\.\./other' can't be"),
+        ({"loss": LossSettings(strength=0.3)}, "in training a content budget says"),
         ({"size": 34}, "multiple of 4"),
         ({"learning_rate": 0.0}, "learning_rate must exceed 0"),
         ({"ema": 1.0}, "ema must be in"),

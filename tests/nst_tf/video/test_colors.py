@@ -76,6 +76,22 @@ def test_a_film_that_does_not_say_is_read_as_players_do(width, height, matrix):
     assert (found.matrix, found.full) == (matrix, False)
 
 
+@pytest.mark.parametrize("name", ["gbrp10le", "rgb48le", "gbrp"])
+def test_rgb_is_read_and_written_as_it_is(name):
+    most = {"gbrp10le": 1023, "rgb48le": 65535, "gbrp": 255}[name]
+    frame = av.VideoFrame(32, 32, name)
+    dtype = "uint8" if most == 255 else "uint16"
+    for plane in frame.planes:
+        count = plane.buffer_size // np.dtype(dtype).itemsize
+        plane.update(np.full(count, most // 2, dtype).tobytes())
+    colors, deep = colors_of(frame), most > 255
+    pixels = to_pixels(frame, colors, deep=deep)
+    assert abs(pixels - most // 2 / most).max() < 1e-5
+    back = to_frame(pixels, colors, name, deep=deep)
+    stored = np.frombuffer(bytes(back.planes[0]), dtype)[:32]
+    assert (stored == most // 2).all()
+
+
 def test_ten_bits_are_not_rounded_to_eight():
     ramp = np.linspace(0.4, 0.42, 64, dtype="float32")
     pixels = np.repeat(np.repeat(ramp[None, :, None], 32, axis=0), 3, axis=-1)

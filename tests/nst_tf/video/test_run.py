@@ -1,6 +1,7 @@
 """A film from end to end: sound, times, parts, stopping and going on."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -12,7 +13,7 @@ from nst_tf.imaging.write import save_image
 from nst_tf.settings.checks import InputError
 from nst_tf.video.decode import FilmSource
 from nst_tf.video.output import choose_output
-from nst_tf.video.pictures import AnimationSource, SequenceSource
+from nst_tf.video.pictures import AnimationSource, SequenceSource, is_sequence
 from nst_tf.video.pipeline import Behind, ahead
 from nst_tf.video.run import paint_film, parts_folder
 from tests.films import moving, packets, read_film, write_film
@@ -169,6 +170,22 @@ def test_a_run_does_not_go_on_with_the_parts_of_another(tmp_path):
     paint(source, path, identity={"style": "night"}, **stop)
     with pytest.raises(InputError, match="differs in style"):
         paint(source, path, identity={"style": "wave"}, part=8, resume=True)
+
+
+@pytest.mark.parametrize(("ending", "name"), [("mp4", "state"), ("gif", "000000")])
+def test_what_is_left_of_a_run_and_cut_off_is_an_error(tmp_path, ending, name):
+    source = FilmSource(write_film(tmp_path / "film.mp4", moving(20)))
+    path = tmp_path / f"out.{ending}"
+    paint(source, path, part=8, observer=lambda count: count == 9)
+    (left,) = tmp_path.rglob(f"{name}.npz")
+    left.write_bytes(left.read_bytes()[:-100])
+    with pytest.raises(InputError, match=f"{name}.npz holds no"):
+        paint(source, path, part=8, resume=True)
+
+
+def test_numbers_of_more_digits_than_two_are_no_pattern():
+    assert is_sequence(Path("%05d.png"))
+    assert not is_sequence(Path("%999999999d.png"))
 
 
 def test_pictures_go_in_and_out_by_number(tmp_path):

@@ -64,6 +64,7 @@ def test_a_place_is_found(hosts, rank, variables, place):
         ("a,b", 0, {}, "HOST:PORT, got a"),
         ("a:0", 0, {}, "HOST:PORT, got a:0"),
         ("a:99999", 0, {}, "HOST:PORT, got a:99999"),
+        ("a:²", 0, {}, "HOST:PORT, got a:²"),
         ("a:1", None, {"SLURM_PROCID": "x"}, "SLURM_PROCID must be a number"),
     ],
 )

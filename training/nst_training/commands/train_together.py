@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
 import importlib.metadata
 import os
 from collections.abc import Callable, Mapping
@@ -16,7 +15,6 @@ from nst_tf.files import sha256
 from nst_tf.places import left_empty
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_plain
-from nst_training.bucket import Bucket
 from nst_training.settings import TrainSettings
 from nst_training.workers.place import Place, place_of
 from nst_training.workers.share import Share
@@ -131,20 +129,14 @@ def _take_part(
 
 def _facts(job: "Job", settings: TrainSettings) -> Mapping[str, Any]:
     """Return what all workers must share: programs, settings and files."""
-    from nst_tf.loss.choice import find_weights, networks_of
+    from nst_tf.loss.choice import extractor_facts
+    from nst_training.data import hash_names, open_source
 
     plain = to_plain(settings)
     for style in plain["styles"]:
         image = Path(style["image"])  # Of styles that a base brings, there is none.
         style["image"] = sha256(image) if image.is_file() else None
-    for key in ("vgg_weights", "lite_weights"):
-        plain["extractor"].pop(key)
-    names = networks_of(settings.extractor)
-    found = [
-        find_weights(dataclasses.replace(settings.extractor, network=name))
-        for name in names
-        if name != "lite"
-    ]
+    plain["extractor"] = extractor_facts(settings.extractor)
     state = _folder(job, settings) / "state.npz"
     resumes = job.resume and state.exists()
     return {
@@ -152,33 +144,15 @@ def _facts(job: "Job", settings: TrainSettings) -> Mapping[str, Any]:
         "jax": importlib.metadata.version("jax"),
         "keras": importlib.metadata.version("keras"),
         **plain,
-        "weights of the loss network": [sha256(path) for path in found if path],
         "base": sha256(job.base / "model.keras") if job.base is not None else None,
         "kept": job.add_style is not None,
-        "photographs": _photographs(job.photos),
+        "photographs": hash_names(open_source(job.photos)),
         "in_memory": job.in_memory,
         "resume": job.resume,
         "state (is the output a folder that all share?)": sha256(state)
         if resumes
         else None,
     }
-
-
-def _photographs(photos: str) -> str:
-    """Return a hash of the photographs' names."""
-    if photos.startswith("tfds:"):
-        return photos
-    from nst_training.data import open_source
-
-    source = open_source(photos)
-    names: list[str] = []
-    if isinstance(source, Bucket):
-        names = source.names
-    else:
-        files: list[Path] = getattr(source, "files", [])
-        names = [path.relative_to(photos).as_posix() for path in files]
-    text = "\0".join(names)
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _work(

@@ -62,10 +62,10 @@ def max_pool(x: Tensor) -> Tensor:
     height, width = x.shape[1:3]
     x = x[:, : height // 2 * 2, : width // 2 * 2]
     fixed = ops.stop_gradient(x)
-    most = ops.max_pool(fixed, 2, padding="valid")
+    most = ops.max_pool(fixed, 2, 2, padding="valid")
     chosen = ops.cast(fixed == enlarged(most), x.dtype)
-    share = chosen / enlarged(ops.average_pool(chosen, 2, padding="valid"))
-    return ops.average_pool(x * share, 2, padding="valid")
+    share = chosen / enlarged(ops.average_pool(chosen, 2, 2, padding="valid"))
+    return ops.average_pool(x * share, 2, 2, padding="valid")
 
 
 def enlarged(x: Tensor) -> Tensor:

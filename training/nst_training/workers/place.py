@@ -81,7 +81,7 @@ def place_of(
     if not 0 <= rank < count:
         raise InputError(f"--rank must be 0 to {count - 1}, got {rank}")
     host, separator, port = addresses[0].rpartition(":")
-    if not separator or not host or not port.isdigit() or not 0 < int(port) < 65_536:
+    if not separator or not host or not port.isdecimal() or not 0 < int(port) < 65_536:
         raise InputError(f"the workers meet at HOST:PORT, got {addresses[0]}")
     return Place(Share(rank, count), host.strip("[]"), int(port))
 
@@ -93,7 +93,7 @@ def _first(names: tuple[str, ...], variables: Mapping[str, str]) -> str:
 def _number(names: tuple[str, ...], variables: Mapping[str, str]) -> int | None:
     for name in names:
         if value := variables.get(name):
-            if not value.isdigit():
+            if not value.isdecimal():
                 raise InputError(f"{name} must be a number, got {value}")
             return int(value)
     return None

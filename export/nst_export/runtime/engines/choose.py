@@ -79,9 +79,11 @@ def choose_engine(path: Path, engine: Engine) -> Engine:
     if not able:
         raise InputError(f"{path} is no model: give {_models()} that nst export wrote")
     if ending == FOLDER and not (path / "saved_model.pb").is_file():
+        versions = sorted(file.parent for file in path.glob("[0-9]*/saved_model.pb"))
+        hint = f", such as {versions[-1]}" if versions else ""
         raise InputError(
             f"{path} is a folder without saved_model.pb: give {_models()} that nst"
-            " export wrote"
+            f" export wrote{hint}"
         )
     if engine == "auto":
         *preferred, last = (name for name in able if ending in ENGINES[name].first)

@@ -21,6 +21,8 @@ from nst_export.server.service import HttpError, Service, json_response, read_js
 from nst_tf import __version__
 
 HEADER = "Inference-Header-Content-Length"
+_DIGITS = 12
+"""Most digits that its number may have."""
 _MOST_SIDES = 8
 """More dimensions than any tensor has."""
 _LEAST_FILE = 16
@@ -125,9 +127,11 @@ def split(body: bytes, header: str | None) -> tuple[dict[str, Any], bytes | memo
     """
     if header is None:
         return read_json(body), b""
-    if not (header.isascii() and header.isdigit()) or int(header) > len(body):
+    digits = header.isascii() and header.isdigit() and len(header) <= _DIGITS
+    if not digits or int(header) > len(body):
         raise HttpError(
-            400, f"{HEADER} must be the length of the body's JSON, got {header}"
+            400,
+            f"{HEADER} must be the length of the body's JSON, got {header[:_DIGITS]}",
         )
     return read_json(body[: int(header)]), memoryview(body)[int(header) :]
 

@@ -192,7 +192,7 @@ def test_wrong_kserve_tensors_are_refused(http, arrays, message):
     refused(kserve(http, arrays), 400, message)
 
 
-@pytest.mark.parametrize("length", ["-1", "99999999", "x", "0", ""])
+@pytest.mark.parametrize("length", ["-1", "9" * 8, "9" * 5000, "x", "0", ""])
 def test_a_wrong_length_of_the_json_is_refused(http, length):
     headers = {"Inference-Header-Content-Length": length}
     url = "/v2/models/gallery/infer"
