@@ -174,9 +174,21 @@ def _meta(file: Any) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
+def open_npz(path: Path) -> Iterator[Any]:
+    """Open a `.npz` and close it whatever it holds: NumPy forgets damaged ones.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile: It is
+            not there, or none (`NPZ_ERRORS`).
+    """
+    with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+        yield file
+
+
+@contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+        with open_npz(path) as file:
             yield file
     except NPZ_ERRORS as error:
         raise InputError(f"{path} is no usable checkpoint: {error}") from error

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nst_tf.files import replacing
-from nst_tf.running.checkpoint import NPZ_ERRORS
+from nst_tf.running.checkpoint import NPZ_ERRORS, open_npz
 from nst_tf.settings.checks import InputError
 from nst_tf.video.codecs import Encoding
 from nst_tf.video.colors import tag, to_frame
@@ -48,7 +48,7 @@ class Packets(NamedTuple):
     def load(cls, path: Path) -> "Packets":
         """Read what `save` wrote."""
         try:
-            with np.load(path, allow_pickle=False) as values:
+            with open_npz(path) as values:
                 return cls(**{name: values[name] for name in cls._fields})
         except NPZ_ERRORS as error:
             raise InputError(f"{path} holds no part of a film: {error}") from error

@@ -12,7 +12,7 @@ import numpy as np
 from nst_tf.files import check_writable, replacing
 from nst_tf.imaging.animation import ANIMATIONS, save_animation
 from nst_tf.imaging.write import save_image, to_bytes
-from nst_tf.running.checkpoint import NPZ_ERRORS
+from nst_tf.running.checkpoint import NPZ_ERRORS, open_npz
 from nst_tf.settings.checks import InputError
 from nst_tf.video.codecs import SUFFIXES, Encoding, choose_encoding
 from nst_tf.video.encode import PartEncoder
@@ -163,7 +163,7 @@ class AnimationOutput:
 @contextlib.contextmanager
 def _stills(part: Path) -> Iterator[Any]:
     try:
-        with np.load(part, allow_pickle=False) as values:
+        with open_npz(part) as values:
             yield values
     except NPZ_ERRORS as error:
         raise InputError(f"{part} holds no part of an animation: {error}") from error
