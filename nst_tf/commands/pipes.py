@@ -47,10 +47,10 @@ def piped(job: Job, *inputs: str) -> Iterator[Job]:
             nonlocal folder
             if folder is None:
                 try:
-                    made = tempfile.TemporaryDirectory(prefix="nst-")
+                    inside = tempfile.TemporaryDirectory(prefix="nst-")
                 except OSError as error:
                     raise _no_room(error) from error
-                folder = Path(stack.enter_context(made))
+                folder = Path(stack.enter_context(inside))
             return folder
 
         def kept(given: Path | str) -> Path | str:

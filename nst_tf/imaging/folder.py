@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -72,23 +73,27 @@ def find_images(folder: Path, *, leave: Iterable[Path] = ()) -> Found:
                 continue
             if path.suffix.lower() not in endings:
                 others[path.suffix.lower() or "without an ending"] += 1
+            elif _is_special(path):
+                others["pipe or device"] += 1
             elif path.is_symlink():
                 links.append(path)
-            elif path.is_file():
+            else:
                 files.append(path)
                 seen.add(f"{real}/{name}")
-            else:  # Nobody may ever write into it.
-                others["pipe or device"] += 1
     for path in sorted(links):
         target = os.path.realpath(path)
-        if target in seen:
-            continue
-        seen.add(target)
-        if path.is_file() or not path.exists():
+        if target not in seen:
+            seen.add(target)
             files.append(path)
-        else:
-            others["pipe or device"] += 1
     return Found(sorted(files), others)
+
+
+def _is_special(path: Path) -> bool:
+    """Tell whether a path leads to what nobody may ever write into, such as a pipe."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:  # A broken link: who reads it says so.
+        return False
 
 
 class Folder:
