@@ -1,8 +1,10 @@
-"""What this machine has: the processor's arithmetic, memory, a driver of a GPU.
+"""What this machine has: arithmetic, memory, a driver of a GPU, a backend for Keras.
 
 Loads neither Keras nor a backend.
 """
 
+import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,3 +101,14 @@ def _left_of(folder: Path, limit: str, usage: str, idle: str) -> Iterator[int]:
         return
     spare = sum(int(line.split()[1]) for line in lines if line.split()[0] == idle)
     yield max(0, most - taken + spare)
+
+
+def keras_backend() -> str:
+    """Return the backend that Keras will choose, without loading it."""
+    if named := os.environ.get("KERAS_BACKEND"):
+        return named
+    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+    try:
+        return str(json.loads((home / "keras.json").read_text("utf-8"))["backend"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "tensorflow"

@@ -1,13 +1,11 @@
 """What a command can't work without, and how to install it."""
 
 import importlib.util
-import json
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 from nst_tf.commands import PROGRAM
+from nst_tf.machine import keras_backend
 from nst_tf.settings.checks import InputError
 
 _PACKAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -52,14 +50,3 @@ def check_extra(extra: str, *, command: str) -> None:
         raise InputError(
             f"{PROGRAM} {command} needs {missing[0]}: pip install 'nst-tf[{extra}]'"
         )
-
-
-def keras_backend() -> str:
-    """Return the backend that Keras will choose, without loading it."""
-    if named := os.environ.get("KERAS_BACKEND"):
-        return named
-    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
-    try:
-        return str(json.loads((home / "keras.json").read_text("utf-8"))["backend"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return "tensorflow"

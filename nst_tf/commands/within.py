@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nst_tf.commands.needs import keras_backend
-from nst_tf.machine import cpu_precision, free_memory, has_gpu_driver
+from nst_tf.machine import (
+    cpu_precision,
+    free_memory,
+    has_gpu_driver,
+    keras_backend,
+)
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.optimize import OptimizeSettings
 
@@ -60,13 +64,15 @@ def within_memory(
             return settings
     if has_gpu_driver():  # Whose memory is another.
         return settings
-    dtype = cpu_precision(settings.precision, keras_backend())
+    backend = keras_backend()
+    dtype = cpu_precision(settings.precision, backend)
     needs = [need_of(stage, regions) for stage in passes]
-    largest = max(plan_memory(needs, settings, dtype).stages, key=lambda one: one.peak)
+    whole = plan_memory(needs, settings, dtype, backend=backend)
+    largest = max(whole.stages, key=lambda one: one.peak)
     free = free_memory()
     if free is None or _SURE * largest.peak <= free:
         return settings
-    least = least_memory(needs, settings, dtype)
+    least = least_memory(needs, settings, dtype, backend=backend)
     limit = max(_SHARE * free // 1e8 * 1e8, least)
     memory = f"{limit / 1e9:g}GB"
     width, height = largest.size

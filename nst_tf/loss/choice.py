@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from nst_tf.files import sha256
 from nst_tf.loss.geometry import GEOMETRIES, Geometry
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import ExtractorSettings, Network
@@ -138,24 +137,6 @@ def geometry_of(settings: ExtractorSettings) -> Geometry:
     held = read_names(settings.lite_weights)
     layers = [layer for layer in GEOMETRIES["lite"].layers if layer.name in held]
     return Geometry("lite", tuple(layers))
-
-
-def extractor_facts(settings: ExtractorSettings) -> dict[str, Any]:
-    """Return what of a loss network decides a run: settings, and hashes for files.
-
-    Raises:
-        InputError: A weight file that is named can't be read.
-    """
-    facts = dataclasses.asdict(settings)
-    given = {key: facts.pop(key) for key in ("vgg_weights", "lite_weights")}
-    paths = [
-        given["lite_weights"] or LITE
-        if name == "lite"
-        else find_weights(dataclasses.replace(settings, network=name))
-        for name in networks_of(settings)
-    ]
-    hashes = [sha256(path) if path and path.is_file() else None for path in paths]
-    return {**facts, "weights": hashes}
 
 
 def describe_choice(settings: ExtractorSettings) -> str:

@@ -4,6 +4,7 @@ import dataclasses
 import time
 from collections.abc import Sequence
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -61,7 +62,8 @@ def measure_losses(
     """
     inputs = prepare(content, style, settings, regions)
     stage = plan_passes(inputs.size, inputs.style_sizes, settings)[-1]
-    tile = measuring_tile(need_of(stage, inputs.regions), settings, "float32")
+    need, backend = need_of(stage, inputs.regions), keras.backend.backend()
+    tile = measuring_tile(need, settings, "float32", backend=backend)
     objective = tiled(build_objective(settings, "float32"), tile)
     targets = inputs.targets(objective, stage, settings)
     if settings.weight_changes:
@@ -89,7 +91,8 @@ def memory_plan(
         InputError: They don't; the message names the least limit that would do.
     """
     needs = [need_of(stage, regions) for stage in stages]
-    return plan_memory(needs, settings, resolve_precision(settings.precision))
+    dtype = resolve_precision(settings.precision)
+    return plan_memory(needs, settings, dtype, backend=keras.backend.backend())
 
 
 def step_seconds(settings: OptimizeSettings, seed: int = 0) -> float:

@@ -25,6 +25,10 @@ _PROGRAM = 1.25e9
 """Bytes of the libraries, the network's weights and the compiled functions."""
 _ACTIVATIONS = 2.1
 """Feature maps held at a time relative to one of every convolution."""
+_ON_JAX = 1.6
+"""The same on JAX, relative to TensorFlow."""
+_COMPILED = 1.2e9
+"""Bytes that JAX takes more for tiles: a function is compiled for every shape."""
 _PICTURES = 5
 """Pictures besides the optimizer's: the photograph as read and resized, the last finite
 one, the one that is evaluated, the gradient."""
@@ -111,7 +115,11 @@ def need_of(stage: Pass, regions: Regions) -> Need:
 
 
 def plan_memory(
-    needs: Sequence[Need], settings: OptimizeSettings, dtype: str
+    needs: Sequence[Need],
+    settings: OptimizeSettings,
+    dtype: str,
+    *,
+    backend: str = "tensorflow",
 ) -> MemoryPlan:
     """Choose tiles and history.
 
@@ -119,6 +127,7 @@ def plan_memory(
         needs: One entry a stage.
         settings: With the limit, or without one: then nothing is tiled.
         dtype: Of the extractor.
+        backend: Keras'.
 
     Raises:
         InputError: No choice fits; the message names the least limit that would do.
@@ -129,7 +138,7 @@ def plan_memory(
     fitting = []
     for history, kind, metric in choices:
         state = _state(settings, history, kind, metric=metric)
-        model = _Model(settings, dtype, state, metric=metric)
+        model = _Model(settings, dtype, state, metric=metric, backend=backend)
         stages = [model.best(need) for need in needs]
         if all(stage is not None for stage in stages):
             fit = tuple(stage for stage in stages if stage is not None)
@@ -140,7 +149,7 @@ def plan_memory(
     if fitting:
         return max(fitting, key=lambda plan: min(s.tile or 0 for s in plan.stages))
     size = max((need.size for need in needs), key=math.prod)
-    least = least_memory(needs, settings, dtype)
+    least = least_memory(needs, settings, dtype, backend=backend)
     raise InputError(
         f"{settings.memory} of memory is too little for {size[0]}x{size[1]}; the least"
         f" that works is {least / 1e9:g}GB"
@@ -148,7 +157,11 @@ def plan_memory(
 
 
 def least_memory(
-    needs: Sequence[Need], settings: OptimizeSettings, dtype: str
+    needs: Sequence[Need],
+    settings: OptimizeSettings,
+    dtype: str,
+    *,
+    backend: str = "tensorflow",
 ) -> float:
     """Return the bytes that a run takes in the smallest tiles, to the next 0.1 GB.
 
@@ -156,15 +169,18 @@ def least_memory(
         needs: One entry a stage.
         settings: Of the run; what limit they name does not matter.
         dtype: Of the extractor.
+        backend: Keras'.
     """
     limited = dataclasses.replace(settings, memory="1GB")  # Any: it shortens histories.
     history, kind, _ = _choices(limited)[-1]
-    model = _Model(settings, dtype, _state(settings, history, kind))
+    model = _Model(settings, dtype, _state(settings, history, kind), backend=backend)
     least = max(model.stage(need, _LEAST_TILE).peak for need in needs)
     return math.ceil(least / 1e8) * 1e8
 
 
-def measuring_tile(need: Need, settings: OptimizeSettings, dtype: str) -> int | None:
+def measuring_tile(
+    need: Need, settings: OptimizeSettings, dtype: str, *, backend: str = "tensorflow"
+) -> int | None:
     """Return the tile in which a finished picture is measured, None for as a whole.
 
     No optimizer takes memory then. If no tile fits it is the least: a run that has done
@@ -174,8 +190,9 @@ def measuring_tile(need: Need, settings: OptimizeSettings, dtype: str) -> int | 
         need: The last stage.
         settings: With the limit, or without one.
         dtype: Of the extractor that measures.
+        backend: Keras'.
     """
-    fitting = _Model(settings, dtype, 0.0).best(need)
+    fitting = _Model(settings, dtype, 0.0, backend=backend).best(need)
     return _LEAST_TILE if fitting is None else fitting.tile
 
 
@@ -239,6 +256,7 @@ class _Model:
         state: float,
         *,
         metric: bool = False,
+        backend: str = "tensorflow",
     ) -> None:
         self.step = _STEP + _METRIC * metric
         self.settings, self.item = settings, 2 if dtype == "bfloat16" else 4
@@ -246,6 +264,7 @@ class _Model:
         self.state = state
         memory = settings.memory
         self.limit = math.inf if memory is None else parse_memory(memory)
+        self.on_jax = backend == "jax"
 
     def best(self, need: Need) -> StageMemory | None:
         """Return the stage in the largest tiles that fit the limit, or None."""
@@ -270,7 +289,7 @@ class _Model:
         channels = sum(layer.work for layer in used.layers)
         content = 1.5 * self.item * self._numbers(need.loss.content_layers)
         activations = self.item * (
-            _ACTIVATIONS * channels
+            _ACTIVATIONS * (_ON_JAX if self.on_jax else 1.0) * channels
             + 2 * need.regions * self._numbers(need.loss.style_layers)
         )
         masks = sum(
@@ -278,7 +297,8 @@ class _Model:
         )
         kept = bool(need.regions) + (self.settings.color == "luminance")
         pictures = _PICTURES + self.state + _MORE * kept
-        peak = _PROGRAM + width * height * (12 * pictures + content + masks)
+        program = _PROGRAM + (_COMPILED if self.on_jax and tile else 0.0)
+        peak = program + width * height * (12 * pictures + content + masks)
         peak += sum(12 * w * h for w, h in need.styles)
         if need.loss.palette:
             activations += 12 * HARMONICS

@@ -21,7 +21,7 @@ from nst_tf.backend.precision import resolve_precision
 from nst_tf.imaging.arrays import PictureLike
 from nst_tf.imaging.guides import Regions
 from nst_tf.imaging.resize import resize
-from nst_tf.loss.choice import extractor_facts, with_network
+from nst_tf.loss.choice import with_network
 from nst_tf.loss.term import Targets
 from nst_tf.optimizers.lbfgs import LBFGS
 from nst_tf.painting.budget import BudgetSearch, build_search
@@ -37,7 +37,7 @@ from nst_tf.painting.weights import Reweigh, TermWeights
 from nst_tf.painting.workshop import Workshop
 from nst_tf.running.callbacks import FiniteGuard, Plateau, Report, SaveState
 from nst_tf.running.checkpoint import Checkpoint, StateFile, named_variables
-from nst_tf.running.identity import RunIdentity, hash_arrays
+from nst_tf.running.identity import RunIdentity, extractor_facts, hash_arrays
 from nst_tf.running.progress import Progress
 from nst_tf.running.transfer import StyleTransfer, counter
 from nst_tf.settings.codec import to_dict

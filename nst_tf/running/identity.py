@@ -1,5 +1,6 @@
 """What two runs must share for one to continue the other."""
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -8,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from nst_tf.files import sha256
 from nst_tf.settings.checks import InputError
+from nst_tf.settings.loss import ExtractorSettings
 
 _SHORT = 40
 """Characters up to which a value is shown; of hashes the name says enough."""
@@ -56,6 +59,27 @@ def hash_arrays(arrays: Iterable[np.ndarray]) -> str:
         digest.update(repr(array.shape).encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def extractor_facts(settings: ExtractorSettings) -> dict[str, Any]:
+    """Return what of a loss network decides a run: settings, and hashes for files.
+
+    Raises:
+        InputError: A weight file can't be read.
+    """
+    from nst_tf.loss.choice import LITE, find_weights, networks_of
+
+    facts = dataclasses.asdict(settings)
+    lite = facts.pop("lite_weights") or LITE
+    del facts["vgg_weights"]
+    paths = [
+        lite
+        if name == "lite"
+        else find_weights(dataclasses.replace(settings, network=name))
+        for name in networks_of(settings)
+    ]
+    hashes = [sha256(path) if path and path.is_file() else None for path in paths]
+    return {**facts, "weights": hashes}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -14,12 +14,12 @@ import numpy as np
 from nst_tf.backend.compile import jit_compile
 from nst_tf.imaging.folder import Folder
 from nst_tf.imaging.write import check_output
-from nst_tf.loss.choice import extractor_facts, with_network
+from nst_tf.loss.choice import with_network
 from nst_tf.network.trained import STATE
 from nst_tf.network.transform import TransformNetwork, build_network
 from nst_tf.running.callbacks import FiniteGuard, Report, SaveState
 from nst_tf.running.checkpoint import Checkpoint, StateFile, named_variables
-from nst_tf.running.identity import RunIdentity, hash_arrays
+from nst_tf.running.identity import RunIdentity, extractor_facts, hash_arrays
 from nst_tf.running.progress import Progress
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_plain

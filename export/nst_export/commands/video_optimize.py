@@ -10,9 +10,10 @@ import tyro
 from nst_export.commands.video_run import FilmJob, run_film
 from nst_tf.commands import console
 from nst_tf.commands.flags import read_flags
-from nst_tf.commands.needs import check_extra, keras_backend
+from nst_tf.commands.needs import check_extra
 from nst_tf.commands.optimize import GROUPS, chosen_settings
 from nst_tf.commands.regions import read_regions
+from nst_tf.machine import keras_backend
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_dict
 from nst_tf.settings.film import FRAME_STEPS, STEADINESS
@@ -118,8 +119,8 @@ class _Paints:
         regions = read_regions(job, sizes, settings.style_shares)
         console.import_quietly()
         from nst_tf.backend.precision import resolve_precision
-        from nst_tf.loss.choice import extractor_facts
         from nst_tf.painting.frames import ScenePainter
+        from nst_tf.running.identity import extractor_facts
 
         scene = ScenePainter(
             paintings,

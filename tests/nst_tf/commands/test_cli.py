@@ -12,6 +12,7 @@ import pytest
 
 from nst_tf.cli import COMMANDS, main
 from nst_tf.commands import needs
+from nst_tf.machine import keras_backend
 from nst_tf.settings.checks import InputError
 from tests.helpers import ROOT
 
@@ -116,13 +117,13 @@ def test_export_needs_keras_but_for_the_page(capsys, lacking, tmp_path):
 def test_the_backend_is_found_as_keras_finds_it(monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    assert needs.keras_backend() == "jax"
+    assert keras_backend() == "jax"
     monkeypatch.delenv("KERAS_BACKEND")
-    assert needs.keras_backend() == "tensorflow"
+    assert keras_backend() == "tensorflow"
     (tmp_path / "keras.json").write_text(json.dumps({"backend": "torch"}))
-    assert needs.keras_backend() == "torch"
+    assert keras_backend() == "torch"
     (tmp_path / "keras.json").write_text("no JSON")
-    assert needs.keras_backend() == "tensorflow"
+    assert keras_backend() == "tensorflow"
 
 
 def test_the_extras_that_messages_name_are_there():

@@ -8,6 +8,8 @@ from nst_tf import InputError, OptimizeSettings
 from nst_tf.painting.memory import Need, measuring_tile, plan_memory
 from nst_tf.settings.checks import parse_memory
 
+BACKENDS = ("tensorflow", "jax")
+
 
 def test_memory_is_a_number_and_a_unit():
     assert parse_memory("4GB") == 4_000_000_000
@@ -18,9 +20,10 @@ def test_memory_is_a_number_and_a_unit():
             OptimizeSettings(memory=text)
 
 
-def plan(size, memory, **values):
+def plan(size, memory, *, backend="tensorflow", **values):
     settings = OptimizeSettings(memory=memory, **values)
-    return plan_memory([Need(size, [(512, 512)], settings.loss)], settings, "bfloat16")
+    needs = [Need(size, [(512, 512)], settings.loss)]
+    return plan_memory(needs, settings, "bfloat16", backend=backend)
 
 
 def test_without_a_limit_nothing_is_tiled():
@@ -77,3 +80,12 @@ def test_the_least_limit_that_is_named_works_and_less_does_not():
     assert plan((4096, 3072), least).stages[0].peak <= parse_memory(least)
     with pytest.raises(InputError):
         plan((4096, 3072), f"{parse_memory(least) / 1e9 - 0.1:.1f}GB")
+
+
+def test_on_jax_a_plan_counts_more():
+    whole = [plan((1024, 768), None, backend=name) for name in BACKENDS]
+    tensorflow, jax = (found.stages[0].peak for found in whole)
+    assert 1.15 < jax / tensorflow < 1.6
+    tiled = [plan((2048, 1536), "6GB", backend=name).stages[0] for name in BACKENDS]
+    assert tiled[1].tile < (tiled[0].tile or 2048)
+    assert tiled[1].peak <= 6e9

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from nst_tf import __version__
 from nst_tf.commands import INTERRUPTED, console
-from nst_tf.commands.needs import keras_backend
 from nst_tf.files import sha256
+from nst_tf.machine import keras_backend
 from nst_tf.places import left_empty
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_plain
@@ -129,7 +129,7 @@ def _take_part(
 
 def _facts(job: "Job", settings: TrainSettings) -> Mapping[str, Any]:
     """Return what all workers must share: programs, settings and files."""
-    from nst_tf.loss.choice import extractor_facts
+    from nst_tf.running.identity import extractor_facts
     from nst_training.data import hash_names, open_source
 
     plain = to_plain(settings)
