@@ -22,7 +22,7 @@ def in_tiles(monkeypatch, tile):
         return MemoryPlan(tuple(found), settings.history, "float32", metric=True)
 
     monkeypatch.setattr(run, "memory_plan", plan)
-    monkeypatch.setattr(measure, "measuring_tile", lambda *_: tile)
+    monkeypatch.setattr(measure, "measuring_tile", lambda *_, **__: tile)
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", pytest.param("adam", marks=SLOW)])
