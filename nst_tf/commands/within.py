@@ -6,12 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nst_tf.machine import (
-    cpu_precision,
-    free_memory,
-    has_gpu_driver,
-    keras_backend,
-)
+from nst_tf.machine import cpu_precision, free_memory, has_gpu_driver, keras_backend
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.optimize import OptimizeSettings
 
@@ -80,17 +75,15 @@ def within_memory(
         f"{width}x{height} as a whole would take about {largest.peak / 1e9:.1f} GB of"
         f" memory, and {free / 1e9:.1f} GB are free: "
     )
-    if state is None and least > _HOPELESS * free:
-        raise InputError(
-            f"{text}even in tiles it takes {least / 1e9:.1f} GB. Choose a smaller"
-            " --size"
-        )
     if state is not None:
         text += (
             "the run to go on with was begun without a limit and has none; if the"
             f" system ends it for want of memory, begin it anew with --memory {memory}"
         )
     else:
+        if least > _HOPELESS * free:
+            text += f"even in tiles it takes {least / 1e9:.1f} GB. Choose a smaller"
+            raise InputError(f"{text} --size")
         settings = dataclasses.replace(settings, memory=memory)
         text += f"working with --memory {memory}"
         if limit > free:

@@ -12,7 +12,7 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 from nst_tf.files import replacing
 from nst_tf.imaging.decode import decode
 from nst_tf.imaging.formats import MAX_PIXELS, SizeError
-from nst_tf.imaging.open import check_file
+from nst_tf.imaging.open import check_file, check_size
 from nst_tf.imaging.write import to_bytes
 from nst_tf.settings.checks import InputError
 
@@ -104,12 +104,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             with Image.open(path) as file:
                 if file.format not in ANIMATIONS.values():
                     raise InputError(f"{path} is a {file.format} file, no GIF or WebP")
-                width, height = file.size
-                if width * height > MAX_PIXELS:
-                    raise SizeError(
-                        f"{path} has {width}x{height} pixels a frame, more than"
-                        f" {MAX_PIXELS // 1_000_000} megapixels"
-                    )
+                check_size(file, path, MAX_PIXELS)
                 yield file
     except InputError:
         raise

@@ -45,11 +45,7 @@ def as_pixels(
         return as_pixels(value.pixels, name)
     if hasattr(value, "getbands"):
         return _decoded(value, name)
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} is no array: {error}") from error
-    return _in_range(_in_shape(array, name), name)
+    return _in_range(_in_shape(_array(value, name), name), name)
 
 
 def _decoded(image: Any, name: str) -> np.ndarray:
@@ -77,13 +73,17 @@ def as_written(value: Any, name: str = "the picture") -> np.ndarray:
     Raises:
         InputError: Another shape or type, or floats that are no picture's.
     """
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} is no array: {error}") from error
+    array = _array(value, name)
     if array.ndim != 2:
         array = _in_shape(array, name)
     return _in_range(array, name, over=_FAR)
+
+
+def _array(value: Any, name: str) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} is no array: {error}") from error
 
 
 def _in_shape(array: np.ndarray, name: str) -> np.ndarray:

@@ -114,7 +114,9 @@ class _Run:
         self.dtype = resolve_precision(settings.precision)
         self.passes = plan_passes(inputs.size, inputs.style_sizes, settings)
         self.plan = memory_plan(self.passes, settings, inputs.regions)
-        self.file = StateFile(checkpoint, self._identity())
+        # Pictures and weights are read for it: a run that keeps no state needs none.
+        identity = self._identity() if checkpoint is not None else RunIdentity({})
+        self.file = StateFile(checkpoint, identity)
         self.weights = TermWeights(settings)
         self.objectives = Objectives(
             self.passes,

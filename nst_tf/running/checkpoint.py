@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import keras
 
 _META = "meta"
-NPZ_ERRORS = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+_NPZ_ERRORS = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 """What NumPy raises for a file that is cut off, damaged or no `.npz`."""
 
 
@@ -138,7 +138,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         InputError: The file is missing or not a checkpoint.
     """
-    with _opened(path) as file:
+    with open_npz(path) as file:
         names = [name for name in file.files if name != _META]
         return Checkpoint(_meta(file), {name: file[name] for name in names})
 
@@ -149,7 +149,7 @@ def read_meta(path: Path) -> dict[str, Any]:
     Raises:
         InputError: The file is missing or not a checkpoint.
     """
-    with _opened(path) as file:
+    with open_npz(path) as file:
         return _meta(file)
 
 
@@ -174,21 +174,19 @@ def _meta(file: Any) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def open_npz(path: Path) -> Iterator[Any]:
+def open_npz(path: Path, fault: str = "is no usable checkpoint") -> Iterator[Any]:
     """Open a `.npz` and close it whatever it holds: NumPy forgets damaged ones.
 
+    Args:
+        path: The file.
+        fault: What is said of one that is not there or damaged, or lacks what the block
+            looks for.
+
     Raises:
-        OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile: It is
-            not there, or none (`NPZ_ERRORS`).
+        InputError: It is so.
     """
-    with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-        yield file
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
     try:
-        with open_npz(path) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             yield file
-    except NPZ_ERRORS as error:
-        raise InputError(f"{path} is no usable checkpoint: {error}") from error
+    except _NPZ_ERRORS as error:
+        raise InputError(f"{path} {fault}: {error}") from error

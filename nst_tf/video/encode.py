@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nst_tf.files import replacing
-from nst_tf.running.checkpoint import NPZ_ERRORS, open_npz
-from nst_tf.settings.checks import InputError
+from nst_tf.running.checkpoint import open_npz
 from nst_tf.video.codecs import Encoding
 from nst_tf.video.colors import tag, to_frame
 from nst_tf.video.film import Film, Frame
@@ -47,11 +46,8 @@ class Packets(NamedTuple):
     @classmethod
     def load(cls, path: Path) -> "Packets":
         """Read what `save` wrote."""
-        try:
-            with open_npz(path) as values:
-                return cls(**{name: values[name] for name in cls._fields})
-        except NPZ_ERRORS as error:
-            raise InputError(f"{path} holds no part of a film: {error}") from error
+        with open_npz(path, "holds no part of a film") as values:
+            return cls(**{name: values[name] for name in cls._fields})
 
     def payloads(self) -> list[bytes]:
         """Return the bytes of each packet."""

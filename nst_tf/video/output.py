@@ -1,6 +1,5 @@
 """What a painted film becomes: a film, numbered pictures, an animation."""
 
-import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -12,7 +11,7 @@ import numpy as np
 from nst_tf.files import check_writable, replacing
 from nst_tf.imaging.animation import ANIMATIONS, save_animation
 from nst_tf.imaging.write import save_image, to_bytes
-from nst_tf.running.checkpoint import NPZ_ERRORS, open_npz
+from nst_tf.running.checkpoint import open_npz
 from nst_tf.settings.checks import InputError
 from nst_tf.video.codecs import SUFFIXES, Encoding, choose_encoding
 from nst_tf.video.encode import PartEncoder
@@ -122,6 +121,9 @@ class _Numbered:
         path.touch()
 
 
+_NO_STILLS = "holds no part of an animation"
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AnimationOutput:
     """A GIF or an animated WebP.
@@ -144,7 +146,7 @@ class AnimationOutput:
         """Write the animation with all parts."""
         times: list[int] = []
         for part in parts:
-            with _stills(part) as values:
+            with open_npz(part, _NO_STILLS) as values:
                 times += values["pts"].tolist()
                 end = int(values["end"])
         # Each is shown until the next: what a file says of durations may be a guess.
@@ -153,20 +155,11 @@ class AnimationOutput:
 
         def pictures() -> Iterator[np.ndarray]:
             for part in parts:
-                with _stills(part) as values:
+                with open_npz(part, _NO_STILLS) as values:
                     yield from values["pictures"]
 
         frames = zip(pictures(), shown, strict=True)
         save_animation(self.path, frames, loop=self.loop)
-
-
-@contextlib.contextmanager
-def _stills(part: Path) -> Iterator[Any]:
-    try:
-        with open_npz(part) as values:
-            yield values
-    except NPZ_ERRORS as error:
-        raise InputError(f"{part} holds no part of an animation: {error}") from error
 
 
 class _Stills:

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 
 from nst_tf.files import replacing
-from nst_tf.running.checkpoint import NPZ_ERRORS, open_npz
+from nst_tf.running.checkpoint import open_npz
 from nst_tf.running.identity import RunIdentity
 from nst_tf.settings.checks import InputError
 from nst_tf.video.encode import PART
@@ -186,14 +186,9 @@ class _Store:
 
     def load(self, painter: Painter) -> int:
         """Set a painter to the last state; return how many frames are painted."""
-        try:
-            with open_npz(self.state) as values:
-                arrays = {name: values[name] for name in values.files}
+        with open_npz(self.state, "holds no run to go on with") as values:
+            arrays = {name: values[name] for name in values.files}
             facts = json.loads(str(arrays.pop("facts")))
-        except NPZ_ERRORS as error:
-            raise InputError(
-                f"{self.state} holds no run to go on with: {error}"
-            ) from error
         self.identity.check(facts["identity"], self.folder)
         painter.restore(arrays)
         self.last = int(facts["last"])

@@ -35,13 +35,12 @@ def mix_weights(
                 f"there is no style {name}{hint} (there are {', '.join(styles)})"
             )
         if not (_is_number(share) and math.isfinite(share) and share >= 0):
-            shown = f"{share:g}" if _is_number(share) else repr(share)
             problems.append(
-                f"the share of {name} must be a number of at least 0, got {shown}"
+                f"the share of {name} must be a number of at least 0, got"
+                f" {_shown(share)}"
             )
     if not (_is_number(strength) and 0 <= strength <= STRONGEST):
-        shown = f"{strength:g}" if _is_number(strength) else repr(strength)
-        problems.append(f"strength must be in 0..{STRONGEST}, got {shown}")
+        problems.append(f"strength must be in 0..{STRONGEST}, got {_shown(strength)}")
     total = 0.0 if problems else sum(mix.values())
     if not problems and total <= 0:
         problems.append("at least one style needs a share above 0")
@@ -55,6 +54,10 @@ def mix_weights(
 
 def _is_number(value: object) -> bool:
     return isinstance(value, numbers.Real)
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, numbers.Real) else repr(value)
 
 
 def parse_mix(text: str) -> dict[str, float]:

@@ -183,6 +183,18 @@ def test_what_is_left_of_a_run_and_cut_off_is_an_error(tmp_path, ending, name):
         paint(source, path, part=8, resume=True)
 
 
+@pytest.mark.parametrize("side", [12_000, 30_000])
+def test_an_animation_of_a_huge_screen_is_too_large(tmp_path, side):
+    path = tmp_path / "huge.gif"
+    frames = zip(moving(2), [40, 40], strict=True)
+    save_animation(path, frames)
+    data = bytearray(path.read_bytes())
+    data[6:10] = side.to_bytes(2, "little") * 2  # The screen, before any frame.
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="is too large"):
+        read_animation(path)
+
+
 def test_numbers_of_more_digits_than_two_are_no_pattern():
     assert is_sequence(Path("%05d.png"))
     assert not is_sequence(Path("%999999999d.png"))
