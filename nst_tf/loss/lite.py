@@ -68,6 +68,7 @@ def _layers(
         padding="same" if padding == "zero" else "valid",
         use_bias=whole,
         activation="relu" if whole else None,
+        kernel_initializer="zeros",
         name=name if whole else f"{name}_narrow",
         dtype=dtype,
     )
@@ -77,7 +78,12 @@ def _layers(
     if not whole:
         layers.append(
             keras.layers.Conv2D(
-                factors.channels, 1, activation="relu", name=name, dtype=dtype
+                factors.channels,
+                1,
+                activation="relu",
+                kernel_initializer="zeros",
+                name=name,
+                dtype=dtype,
             )
         )
     return layers

@@ -113,6 +113,7 @@ def _convolution(
         3,
         padding="same" if padding == "zero" else "valid",
         activation="relu",
+        kernel_initializer="zeros",
         name=layer.name,
         dtype=dtype,
     )
