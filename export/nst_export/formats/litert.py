@@ -69,9 +69,12 @@ def to_litert(
         return dict(zip(outputs, frozen(*inputs), strict=True))
 
     def examples() -> Iterator[dict[str, np.ndarray]]:
+        # The calibrator takes the size of the first for all.
+        sides = np.min([sample.photo.shape[:2] for sample in calibration], axis=0)
         for sample in calibration:
             style = np.asarray([sample.weights], "float32")
-            values = {"image": sample.photo[None], "style": style}
+            photo = sample.photo[: sides[0], : sides[1]]
+            values = {"image": photo[None], "style": style}
             yield {name: values[name] for name in shapes}
 
     module = tf.Module()

@@ -126,7 +126,8 @@ def test_tiles_of_int8_paint_what_int8_paints(network, tmp_path):
 
 def test_int8_throughout_is_calibrated_on_photographs(network, tmp_path):
     settings = ExportSettings(formats=("litert-full-int8",), sizes=("48x32",))
-    photos = [scene(32, 48, seed=k) for k in range(3)]
+    sizes = ((32, 48), (48, 32), (40, 40))  # As photographs of a folder are.
+    photos = [scene(*size, seed=k) for k, size in enumerate(sizes)]
     card = export_model(network, TRAINED, tmp_path / "out", photos, settings)
     for file in card["files"]:
         assert file["kind"] == "full-int8"
