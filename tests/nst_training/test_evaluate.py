@@ -201,6 +201,26 @@ def test_another_programs_pictures_are_put_beside(random_vgg, trained, tmp_path)
         evaluate(trained, [photo], paintings, **asked)
 
 
+def test_another_programs_picture_is_the_one_whose_whole_names_it_has(
+    random_vgg, trained, tmp_path
+):
+    others = tmp_path / "others"
+    others.mkdir()
+    paintings = [tmp_path / "night.png", tmp_path / "wave.png"]
+    photos = [tmp_path / "img1.png", tmp_path / "img10.png"]
+    for seed, photo in enumerate(photos):
+        save_image(photo, scene(64, 96, seed=seed))
+        save_image(others / f"wave_{photo.name}", scene(64, 96, seed=seed))
+    # Of others in the same folder, and no picture.
+    save_image(others / "wave_img100.png", PHOTO)
+    save_image(others / "waves_img1.png", PHOTO)
+    (others / "wave_img1.txt").write_text("how it was made")
+    card, _ = evaluate(trained, photos, paintings, size=96, limit=0, beside=others)
+    wave = card["beside"]["styles"]["wave"]
+    assert len(card["beside"]["pictures"]) == 2
+    assert wave["worst_content"] == pytest.approx(0, abs=1e-6)
+
+
 def test_an_evaluation_that_was_killed_goes_on(random_vgg, trained, tmp_path):
     photo, state = tmp_path / "photo.png", tmp_path / "card.part.json"
     save_image(photo, PHOTO)

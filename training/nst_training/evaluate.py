@@ -4,6 +4,7 @@ Content and style errors say how much is left of the photograph and how much the
 the painting; neither can be bought with a heavier weight but at the other's cost.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 
 from nst_tf.files import sha256
 from nst_tf.imaging.contact_sheet import arrange, on_square
+from nst_tf.imaging.folder import find_images
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import reduce
 from nst_tf.inspection.errors import ErrorMeter, PictureErrors
@@ -229,20 +231,29 @@ def _beside(
     """
     if folder is None:
         return {}
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    found = {
-        (photo, style): file
-        for photo in photos
-        for style in styles
-        for file in files
-        if photo.stem in file.stem and style in file.stem
-    }
+    found: dict[tuple[Path, str], Path] = {}
+    stems = [photo.stem for photo in photos]
+    for file in find_images(folder).files:
+        if style := _named(file.stem, styles):
+            named = _named(file.stem.replace(style, "", 1), stems)
+            found |= {(path, style): file for path in photos if path.stem == named}
     if not found:
         raise InputError(
             f"{folder} holds no picture whose name has those of a photograph and of a"
             f" style in it, such as {styles[0]}_{photos[0].stem}.jpg"
         )
     return found
+
+
+def _named(text: str, names: Sequence[str]) -> str:
+    """Return the longest of the names that stands in a text as a word, "" if none.
+
+    So img1 is not found in that of img10, nor night in starry_night where both are
+    names.
+    """
+    word = r"(?<![^\W_]){}(?![^\W_])"
+    there = [name for name in names if re.search(word.format(re.escape(name)), text)]
+    return max(there, key=len, default="")
 
 
 def _measured(
