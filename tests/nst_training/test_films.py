@@ -162,10 +162,14 @@ def test_an_evaluation_that_was_killed_goes_on(random_vgg, folder):
         (("--video", "none.mp4"), "there is no file none.mp4"),
         (("--video", "x.mp4", "--frames", "1"), "frames must be at least 2, got 1"),
         (("--video", "x.mp4", "--beside", "x"), "--against compares films"),
+        (("--video", "x.mp4", "--strengths", "0.5"), "are for pictures, not for"),
+        (("--video", "x.mp4", "--blends", "0.5"), "are for pictures, not for"),
         (("--photos", "x", "--against", "x"), "--against is for --video"),
+        (("--photos", "photos", "--blends", "0.5"), "two styles, and night is alone"),
     ],
 )
-def test_what_does_not_fit_is_refused(folder, capsys, flags, reason):
+def test_what_does_not_fit_is_refused(folder, capsys, monkeypatch, flags, reason):
+    monkeypatch.chdir(folder)
     before = set(folder.iterdir())
     assert evaluate(folder, *flags, out="refused.json") == 2
     said = " ".join(capsys.readouterr().err.split())

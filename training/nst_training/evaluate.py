@@ -157,6 +157,8 @@ def evaluate(
             of another model, other pictures or settings.
     """
     model, art = model_for(folder, paintings)
+    if blends and len(art) == 1:
+        raise InputError(f"blends are of two styles, and {model.styles[0]} is alone")
     others = _beside(beside, photos, model.styles)
     # The last: what is judged is looked at through the network itself, if it is here.
     network = networks_of(ExtractorSettings())[-1]

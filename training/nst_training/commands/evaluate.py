@@ -129,6 +129,8 @@ def _check(job: Job) -> None:
         raise InputError("--against is for --video; --beside compares pictures")
     if job.video is not None and job.beside is not None:
         raise InputError("--beside is for pictures; --against compares films")
+    if job.video is not None and (job.strengths or job.blends):
+        raise InputError("--strengths and --blends are for pictures, not for --video")
     if job.photos is None and not job.video:
         raise InputError("give --photos, a folder of photographs")
 
