@@ -159,6 +159,22 @@ def test_a_model_is_scored_in_every_style(random_vgg, trained, tmp_path):
         evaluate(trained, [photo], paintings[:1])
 
 
+@pytest.mark.parametrize(
+    ("sides", "size", "narrow"), [((31, 96), 96, "96x31"), ((200, 64), 64, "20x64")]
+)
+def test_a_photograph_that_is_too_narrow_is_refused(
+    trained, tmp_path, sides, size, narrow
+):
+    save_image(tmp_path / "wide.png", PHOTO)
+    save_image(tmp_path / "narrow.png", scene(*sides, seed=2))
+    photos = [tmp_path / "wide.png", tmp_path / "narrow.png"]
+    paintings = [tmp_path / "night.png", tmp_path / "wave.png"]
+    with pytest.raises(
+        InputError, match=rf"narrow.png has {narrow} pixels .* needs 32"
+    ):
+        evaluate(trained, photos, paintings, size=size, limit=0)
+
+
 def test_strengths_are_a_dial(random_vgg, trained, tmp_path):
     photo = tmp_path / "photo.png"
     save_image(photo, PHOTO)

@@ -8,10 +8,9 @@ _EDGE = 8
 """Pixels from the border that count as border."""
 _BLOCK = 16
 """Side of the squares that are judged dead or alive."""
-
-
-_AREA, _SMOOTH = 32, 3 / 255
-"""Side of the squares that are smooth or not, and the deviation below which."""
+AREA, _SMOOTH = 32, 3 / 255
+"""Side of the squares that are smooth or not, and the deviation below which. Pictures
+need one."""
 
 
 class Artefacts(NamedTuple):
@@ -58,8 +57,8 @@ def measure_artefacts(
 
 def _blotch(grey: np.ndarray, plain: np.ndarray, painted: np.ndarray) -> float:
     """Return how much is smooth that is so neither in photograph nor painting."""
-    smooth, usual = (_spread(x, _AREA) < _SMOOTH for x in (grey, painted))
-    here = smooth & (_spread(plain, _AREA) > 2 * _SMOOTH)
+    smooth, usual = (_spread(x, AREA) < _SMOOTH for x in (grey, painted))
+    here = smooth & (_spread(plain, AREA) > 2 * _SMOOTH)
     return max(0.0, float(here.mean() - usual.mean()))
 
 

@@ -23,7 +23,7 @@ from nst_tf.network.trained import MODEL, Model, load_model
 from nst_tf.running.identity import RunIdentity
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import ExtractorSettings
-from nst_training.artefacts import measure_artefacts
+from nst_training.artefacts import AREA, measure_artefacts
 from nst_training.comparison import evaluations_to_match
 from nst_training.encoded import model_for, with_paintings
 from nst_training.flicker import measure_flicker
@@ -169,7 +169,7 @@ def evaluate(
     file = ScoreFile(state, identity, Score.of)
     known = file.read() if resume else []
     scores, theirs, pictures = list[Score](), list[Score](), list[np.ndarray]()
-    frames = [reduce(load_image(path).pixels, size) for path in photos]
+    frames = [_frame(path, size) for path in photos]
     for path, photo in zip(photos, frames, strict=True):
         pictures.append(photo)
         for index, painting in enumerate(art, 1):
@@ -213,6 +213,22 @@ def evaluate(
     if beside is not None:
         card["beside"] = summarize(theirs)
     return card, sheet
+
+
+def _frame(path: Path, size: int) -> np.ndarray:
+    """Return a photograph at the size at which it is judged.
+
+    Raises:
+        InputError: It is too narrow for what is measured.
+    """
+    pixels = reduce(load_image(path).pixels, size)
+    height, width = pixels.shape[:2]
+    if min(height, width) < AREA:
+        raise InputError(
+            f"{path} has {width}x{height} pixels when it is judged; each side needs"
+            f" {AREA}"
+        )
+    return pixels
 
 
 def _by_themselves(folder: Path, photos: Sequence[np.ndarray]) -> list[float]:
