@@ -302,6 +302,16 @@ def test_what_does_not_fit_is_refused(pictures, changes, said):
         settings_of(pictures, **changes)
 
 
+def test_the_model_that_ships_is_scored_by_its_name(pictures, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photos = write_photos(tmp_path / "held", 1)
+    command = ["evaluate", "any", "--photos", str(photos), "--size", "64"]
+    command += ["--paintings", str(pictures / "art" / "1.png"), "--limit", "0"]
+    assert main([*command, "-o", "card.json"]) == 0
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert (card["model"], [*card["styles"]]) == ("any", ["1"])
+
+
 def test_the_scorecard_of_any_painting(trained, pictures, tmp_path, capsys):
     photo = tmp_path / "held"
     write_photos(photo, 2)

@@ -12,6 +12,7 @@ import tyro
 from nst_tf.commands import PROGRAM, console
 from nst_tf.commands.program import program
 from nst_tf.settings.checks import InputError
+from nst_tf.shipped import shipped
 
 if TYPE_CHECKING:
     from nst_training.scores import Score
@@ -22,7 +23,7 @@ class Job:
     """What `nst evaluate` reads, writes and shows."""
 
     model: tyro.conf.Positional[Path]
-    """Folder that nst train wrote."""
+    """Folder that nst train wrote, or gallery or any, those that ship."""
     photos: Path | None = None
     """Folder of photographs that it was not trained on. Only with films that --video
     names is none needed."""
@@ -72,6 +73,10 @@ def evaluate(job: Job) -> int:
     from nst_training.settings import read_recipe
 
     _check(job)
+    against = None if job.against is None else shipped(job.against) or job.against
+    job = dataclasses.replace(
+        job, model=shipped(job.model) or job.model, against=against
+    )
     if job.video is not None:
         check_extra("video", command="evaluate --video")
     check_output(_sheet(job))
