@@ -15,7 +15,8 @@ def style_index(styles: Sequence[str], chosen: str) -> int:
         InputError: There is no such style.
     """
     if chosen not in styles:
-        raise InputError(f"there is no style {chosen} (there are {', '.join(styles)})")
+        known = ", ".join(styles) or "none: give --vectors"
+        raise InputError(f"there is no style {chosen} (there are {known})")
     return styles.index(chosen) + 1
 
 

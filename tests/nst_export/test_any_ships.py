@@ -89,6 +89,22 @@ def test_the_gallerys_styles_are_named_in_it_and_mix_with_paintings(
     assert psnr(load_image(out).pixels, with_art(photo, mix)) > 50
 
 
+def test_one_of_its_styles_becomes_a_file_of_its_own(model, tmp_path, capsys):
+    save_image(tmp_path / "photo.png", scene(48, 64, seed=4))
+    udnie = shipped(Path("any")) / "styles" / "udnie.style.json"
+    words = ["export", "any", "--photos", str(tmp_path), "--style", "udnie"]
+    words += ["--formats", "litert", "-o", str(tmp_path / "out")]
+    assert main(words) == 2
+    assert "there is no style udnie (there are none: give --vectors)" in (
+        capsys.readouterr().err
+    )
+    assert main([*words, "--vectors", str(udnie)]) == 0
+    alone, photo = Stylizer.load(tmp_path / "out/any.tflite"), scene(48, 64, seed=5)
+    assert alone.styles == ["udnie"]
+    mix = mix_weights(model.styles, {"udnie": 1.0})
+    assert psnr(alone(photo, [0.0, 1.0]), model(photo, mix)) > 30
+
+
 def test_less_strength_is_less_of_the_painting(model, encoder):
     """And none is the photograph, to the bit."""
     art, photo = scene(128, 128, seed=5), scene(96, 128, seed=6)

@@ -94,7 +94,7 @@ def _export(job: Job, settings: ExportSettings) -> int:
     from nst_tf.settings.recipe_file import read_recipe
 
     card = read_card(folder)
-    if settings.style is not None:
+    if settings.style is not None and "any" not in card:  # Its styles are in files.
         style_index([style["name"] for style in card["styles"]], settings.style)
     recipe = read_recipe(job.recipe) if job.recipe is not None else None
     if recipe is not None and recipe.paintings is not None:
