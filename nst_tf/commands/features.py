@@ -101,6 +101,7 @@ def _features(job: Job, settings: ExtractorSettings) -> int:
     console.import_quietly()
     from nst_tf.backend.precision import resolve_precision
     from nst_tf.inspection.features import (
+        check_size,
         check_units,
         compute_features,
         strongest_units,
@@ -111,7 +112,9 @@ def _features(job: Job, settings: ExtractorSettings) -> int:
         [job.layer], settings=settings, dtype=resolve_precision("auto")
     )
     check_units(job.units, job.layer, network=settings.network)
-    found = compute_features(extractor, job.layer, _sized(image, job.size))
+    looked = _sized(image, job.size)
+    check_size(looked, job.layer, settings, str(job.image))
+    found = compute_features(extractor, job.layer, looked)
     if job.maps:
         _draw_maps(job, settings, image, found)
     if photos:
@@ -169,14 +172,16 @@ def _draw_patches(
     """Write a sheet of nine patches for every unit."""
     from nst_tf.imaging.contact_sheet import Cell, draw_sheet
     from nst_tf.imaging.read import load_image
-    from nst_tf.inspection.features import find_patches
+    from nst_tf.inspection.features import check_size, find_patches
 
     with console.progress(len(photos), 0, fields=("photo",), quiet=job.quiet) as show:
         done = 0
 
         def loaded() -> Iterator[tuple[str, "np.ndarray"]]:
             for path in photos:
-                yield path.name, _sized(load_image(path).pixels, job.size)
+                photo = _sized(load_image(path).pixels, job.size)
+                check_size(photo, job.layer, settings, str(path))
+                yield path.name, photo
 
         def observe(name: str) -> None:
             nonlocal done

@@ -80,6 +80,21 @@ def check_units(units: Sequence[int], layer: str, *, network: Network) -> None:
         )
 
 
+def check_size(
+    image: np.ndarray, layer: str, settings: ExtractorSettings, name: str
+) -> None:
+    """Raise InputError for an image `[H, W, 3]` of which a layer has no features."""
+    least = receptive_field(layer, network=settings.network).stride
+    if settings.padding == "reflect":  # A position cannot be mirrored about itself.
+        least *= 2
+    height, width = image.shape[:2]
+    if min(height, width) < least:
+        raise InputError(
+            f"{name} is {width}x{height} pixels when it is looked at; for {layer} each"
+            f" side needs {least}: choose a larger size or crop it"
+        )
+
+
 def find_patches(
     extractor: Extractor,
     layer: str,

@@ -166,6 +166,28 @@ def test_what_is_not_there_is_said(pair, photos, tmp_path, capsys, flags, messag
     assert not list((tmp_path / "sheets").glob("*.png"))
 
 
+@pytest.mark.usefixtures("random_vgg")
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--layer", "block4_conv1"], None),  # 8 pixels are a position of it.
+        (["--layer", "block5_conv1"], "side needs 16"),
+        (["--layer", "block4_conv1", "--padding", "reflect"], "side needs 16"),
+    ],
+)
+def test_what_is_too_narrow_for_a_layer_is_said(pair, tmp_path, capsys, flags, said):
+    (tmp_path / "photos").mkdir()
+    narrow = tmp_path / "photos" / "narrow.png"
+    save_image(narrow, scene(16, 128, seed=1))
+    runs = (narrow, flags), (pair[0], [*flags, "--photos", tmp_path / "photos"])
+    for image, given in runs:
+        assert features(image, tmp_path / "out", *given) == (2 if said else 0)
+        error = capsys.readouterr().err
+        if said:
+            assert f"{narrow} is 64x8 pixels when it is looked at" in error
+            assert said in error
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
