@@ -43,7 +43,7 @@ def read_weights(path: Path, network: Network) -> Weights:
         with h5py.File(path, "r") as file:
             found = _read_named(file, shapes) or _read_ordered(file, shapes)
             strange = _strange_layers(file, shapes)
-    except (OSError, KeyError) as error:
+    except Exception as error:  # A damaged file fails anywhere in h5py.
         raise InputError(f"{path} is not a readable HDF5 file: {error}") from error
     wrong = [
         name
@@ -75,7 +75,7 @@ def first_kernel(path: Path) -> np.ndarray | None:
         with h5py.File(path, "r") as file:
             name = "block1_conv1"
             found = _read_named(file, [name]) or _read_ordered(file, [name])
-    except (OSError, KeyError):
+    except Exception:  # As above; `read_weights` says what is wrong.
         return None
     return found[name][0] if name in found else None
 

@@ -8,7 +8,7 @@ from keras import ops
 
 from nst_tf import ExtractorSettings, InputError, build_extractor
 from nst_tf.loss.vgg import CenteredInput
-from nst_tf.loss.weight_files import layer_shapes, read_weights
+from nst_tf.loss.weight_files import first_kernel, layer_shapes, read_weights
 from tests.helpers import random_weights, scene, write_legacy
 
 
@@ -163,6 +163,21 @@ def test_a_file_that_is_not_hdf5_is_named_as_wrong(tmp_path):
     path.write_text("no weights here")
     with pytest.raises(InputError, match="not a readable HDF5"):
         read_weights(path, "vgg19")
+
+
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [(b"SNOD", b"SNOX"), (b"block2_conv2_W_1:0", b"block2_conv2_\xff_1:0")],
+    ids=["links", "names"],
+)
+def test_a_weight_file_that_is_damaged_inside_is_refused(
+    vgg_file, tmp_path, part, other
+):
+    path = tmp_path / "weights.h5"
+    path.write_bytes(vgg_file.read_bytes().replace(part, other))
+    with pytest.raises(InputError, match="not a readable HDF5"):
+        read_weights(path, "vgg19")
+    assert (first_kernel(path) is None) == (part == b"SNOD")
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):
