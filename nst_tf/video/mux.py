@@ -178,7 +178,7 @@ class _Others:
             return
         shift = self.shift or Fraction(0)
         for packet in self.source.demux(wanted):
-            index, base = packet.stream_index, packet.time_base
+            index, base = packet.stream.index, packet.time_base
             if packet.size and packet.pts is not None:
                 time = packet.pts * base
                 if self.shift is not None and time < shift:
@@ -195,7 +195,7 @@ class _Others:
                 yield packet, float((packet.dts or packet.pts or 0) * base)
 
     def _encoded(self, packet: Any, shift: Fraction) -> Iterator[tuple[Any, float]]:
-        made = self.encoded[packet.stream_index]
+        made = self.encoded[packet.stream.index]
         for frame in packet.decode():
             if shift and frame.pts is not None:
                 frame.pts -= round(shift / frame.time_base)
