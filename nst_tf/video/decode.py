@@ -156,8 +156,12 @@ class FilmSource:
                 last = max(last, pts)
                 count += not (self._before(pts) or self._after(pts))
             lasts = _seconds(container)
-            lacks = total < stream.frames * (1 - _LOST)
-        seen = max(seen - float(self.origin * self.time_base), self._since(last))
+            # An AVI counts times without a frame, too; the last frame is shown as long
+            # as the others are.
+            reached = (last - self.origin) / self.step * total / max(1, total - 1)
+            lacks = max(total, reached) < stream.frames * (1 - _LOST)
+        # Matroska counts from 0, wherever the film begins.
+        seen = max(seen, float(last * self.time_base))
         if lacks or (lasts and seen + 1 < lasts * (1 - _LOST)):
             raise InputError(
                 f"{self.path} is cut off: it says that it lasts {lasts:.1f} s, but ends"

@@ -144,6 +144,20 @@ def test_a_film_that_is_cut_off_is_refused(tmp_path, name):
         FilmSource(cut_off(path, 0.6))
 
 
+def test_a_film_that_begins_late_or_leaves_frames_out_is_whole(tmp_path):
+    late = [12800 * 5 + TICK * k for k in range(10)]
+    film = FilmSource(write_film(tmp_path / "late.mkv", times=late)).film
+    assert film.frames == 10
+    gaps = [TICK * k for k in (0, 1, 2, 6, 7, 12, 13, 14, 15, 16)]
+    path = write_film(tmp_path / "gaps.avi", codec="mpeg4", times=gaps)
+    source = FilmSource(path)
+    assert [float(frame.pts * source.time_base) for frame in source.frames()] == [
+        pytest.approx(float(k * BASE)) for k in gaps
+    ]
+    with pytest.raises(InputError, match="is cut off"):
+        FilmSource(cut_off(path, 0.6))
+
+
 def test_a_film_without_its_index_is_refused(tmp_path):
     path = cut_off(write_film(tmp_path / "film.mp4"), 0.9)
     with pytest.raises(InputError, match=r"can't read .*film\.mp4"):
