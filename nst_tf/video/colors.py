@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nst_tf.imaging.resize import resize
 from nst_tf.imaging.write import to_integers
 from nst_tf.video.film import Colors
 
@@ -19,6 +20,13 @@ _SWS = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 """What swscale calls the matrices of a file (BT.709, FCC, BT.601 twice, SMPTE 240M,
 BT.2020)."""
 _RANGE = {False: 1, True: 2}
+_FORMATS = {
+    (False, False): "rgb24",
+    (False, True): "rgb48le",
+    (True, False): "rgba",
+    (True, True): "rgba64le",
+}
+"""What frames are read as: with alpha or not, of more than 8 bits or not."""
 _RGB, _UNSAID = 0, 2
 _KEPT = threading.local()
 
@@ -52,7 +60,7 @@ def to_pixels(
     deep: bool,
     size: tuple[int, int] | None = None,
 ) -> np.ndarray:
-    """Return a decoded frame as float32 `[H, W, 3]`, RGB 0..1.
+    """Return a decoded frame as float32 `[H, W, 3]`, RGB 0..1, on white.
 
     Args:
         frame: As it was decoded.
@@ -60,8 +68,12 @@ def to_pixels(
         deep: Whether to keep more than 8 bits.
         size: Width and height to bring it to; None leaves it as large as it is.
     """
-    width, height = size or (frame.width, frame.height)
-    resized = (width, height) != (frame.width, frame.height)
+    stored = frame.width, frame.height
+    size = size or stored
+    clear = any(part.is_alpha for part in frame.format.components)
+    # What hides under transparent pixels is not to be mixed with what shows.
+    width, height = stored if clear else size
+    resized = (width, height) != stored
     if not _is_rgb(frame):
         frame.colorspace = colors.matrix
         frame.color_range = _RANGE[colors.full]
@@ -69,7 +81,7 @@ def to_pixels(
         frame,
         width=width,
         height=height,
-        format="rgb48le" if deep else "rgb24",
+        format=_FORMATS[clear, deep],
         src_colorspace=None if _is_rgb(frame) else _SWS[colors.matrix],
         interpolation=_filter("LANCZOS" if resized else "BICUBIC"),
         dst_color_range=2,
@@ -77,7 +89,13 @@ def to_pixels(
     white = _deep_white(colors, rgb=_is_rgb(frame)) if deep else 255.0
     scale = np.float32(1.0 / white)
     values = np.multiply(rgb.to_ndarray(), scale, dtype="float32")
-    return np.minimum(values, 1.0) if deep else values
+    if deep:
+        np.minimum(values, 1.0, out=values)
+    if clear:
+        values = resize(
+            values[..., :3] * values[..., 3:] + 1.0 - values[..., 3:], *size
+        )
+    return values
 
 
 def to_frame(

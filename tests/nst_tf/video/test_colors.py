@@ -92,6 +92,27 @@ def test_rgb_is_read_and_written_as_it_is(name):
     assert (stored == most // 2).all()
 
 
+@pytest.mark.parametrize("name", ["rgba", "rgba64le", "gbrap10le", "yuva444p10le"])
+def test_what_is_transparent_is_laid_on_white(name):
+    values = np.zeros((32, 64, 4), "uint8")
+    values[:, :] = 51, 102, 204, 255
+    values[:, 16:] = 255, 0, 0, 51
+    values[:, 32:] = 0, 0, 0, 0
+    frame = av.VideoFrame.from_ndarray(values, "rgba")
+    frame = frame.reformat(format=name, dst_colorspace=1, dst_color_range=2)
+    frame.colorspace, frame.color_range = 1, 2
+    whole, half = (
+        to_pixels(frame, Colors(full=True), deep=name != "rgba", size=size)
+        for size in (None, (32, 16))
+    )
+    for pixels, shown in ((whole, 16), (half, 8)):
+        assert abs(pixels[:, : shown - 3] - (0.2, 0.4, 0.8)).max() < 0.005
+        assert abs(pixels[:, shown + 3 : 2 * shown - 3] - (1, 0.8, 0.8)).max() < 0.005
+        assert pixels[:, 2 * shown + 3 :].min() > 0.995
+    # Nothing of the hidden black shows where it begins.
+    assert half[:, 13:, 0].min() > 0.99
+
+
 def test_ten_bits_are_not_rounded_to_eight():
     ramp = np.linspace(0.4, 0.42, 64, dtype="float32")
     pixels = np.repeat(np.repeat(ramp[None, :, None], 32, axis=0), 3, axis=-1)
