@@ -35,6 +35,7 @@ def write_film(
     pixel_format="yuv420p",
     sound=None,
     rotation=0,
+    mirrored=False,
     shape=None,
     tags=None,
     subtitles=(),
@@ -52,6 +53,7 @@ def write_film(
         pixel_format: FFmpeg's name.
         sound: FFmpeg's name of a codec for a tone as long as the film.
         rotation: Degrees by which a player turns the frames.
+        mirrored: Whether it then exchanges left and right.
         shape: Width of a pixel over its height.
         tags: Matrix, range, primaries and transfer, in FFmpeg's numbers.
         subtitles: Pairs of a time in seconds and a text, in a Matroska file.
@@ -69,8 +71,8 @@ def write_film(
         stream.codec_context.time_base = BASE
         if shape is not None:
             stream.codec_context.sample_aspect_ratio = shape
-        if rotation:
-            stream.set_display_rotation(rotation)
+        if rotation or mirrored:
+            stream.set_display_rotation(rotation, hflip=mirrored)
         matrix, full = 2, 1
         if tags is not None:
             context = stream.codec_context

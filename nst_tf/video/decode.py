@@ -59,7 +59,7 @@ class FilmSource:
             first = next(container.decode(stream), None)
             if first is None:
                 raise InputError(f"{path} has no frames that can be decoded")
-        self.turns = round(first.rotation / 90) % 4
+        self.turns, self.mirrored = round(first.rotation / 90) % 4, _mirrored(first)
         self.colors, self.deep = colors_of(first), is_deep(first)
         width, height = first.width, first.height
         if self.turns % 2:
@@ -130,7 +130,9 @@ class FilmSource:
         size = self.film.width, self.film.height
         stored = size[::-1] if self.turns % 2 else size
         pixels = to_pixels(frame, self.colors, deep=self.deep, size=stored)
-        if self.turns:
+        if self.mirrored:
+            pixels = pixels[::-1]
+        if self.turns or self.mirrored:
             pixels = np.ascontiguousarray(np.rot90(pixels, self.turns))
         return pixels
 
@@ -200,6 +202,15 @@ def _video(container: "InputContainer", path: Path) -> Any:
     if not films:
         raise InputError(f"{path} holds no video")
     return films[0]
+
+
+def _mirrored(frame: "av.VideoFrame") -> bool:
+    """Tell whether a frame is shown upside down before it is turned by its angle."""
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return False
+    a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), "int32").tolist()
+    return bool(a * d < b * c)
 
 
 def _origin(container: "InputContainer", time_base: Fraction) -> int:

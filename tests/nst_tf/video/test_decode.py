@@ -36,16 +36,20 @@ def test_a_film_has_the_size_rate_and_pixels_that_it_was_written_with(tmp_path):
         assert abs(frame.pixels - pixels).mean() < 0.04
 
 
-@pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_a_turned_film_is_read_upright(tmp_path, degrees):
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_a_turned_film_is_read_upright(tmp_path, degrees, mirrored):
     plain = FilmSource(write_film(tmp_path / "plain.mp4"))
-    turned = FilmSource(write_film(tmp_path / "turned.mp4", rotation=degrees))
+    options = {"rotation": degrees, "mirrored": mirrored}
+    turned = FilmSource(write_film(tmp_path / "turned.mp4", **options))
     upright = [frame.pixels for frame in plain.frames()]
     for found, pixels in zip(turned.frames(), upright, strict=True):
         expected = np.rot90(pixels, degrees // 90)
+        if mirrored:
+            expected = expected[:, ::-1]
         assert found.pixels.shape == expected.shape
         assert abs(found.pixels - expected).mean() < 1e-3
-    assert turned.film.width == (64 if degrees == 180 else 48)
+    assert turned.film.width == (64 if degrees % 180 == 0 else 48)
 
 
 def test_pixels_that_are_not_square_stay_so_and_turn_with_the_film(tmp_path):
