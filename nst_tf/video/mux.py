@@ -5,6 +5,7 @@ hold them. Sound that it can't hold is encoded anew, and that is said.
 """
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -69,7 +70,7 @@ def mux(
                 )
                 others = _Others(source, target, path, shift, end, say)
                 target.metadata.update(_kept(source.metadata))
-                _copy_chapters(source, target, shift)
+                _copy_chapters(source, target, shift, end)
             target.start_encoding()
             ready = _pictures(parts, decode, moved, film, pictures)
             waiting = next(ready, None)
@@ -180,6 +181,8 @@ class _Others:
         for packet in self.source.demux(wanted):
             index, base = packet.stream.index, packet.time_base
             if packet.size and packet.pts is not None:
+                if packet.stream.type == "subtitle":
+                    _trim(packet, self.shift, self.end)
                 time = packet.pts * base
                 if self.shift is not None and time < shift:
                     continue
@@ -212,12 +215,29 @@ def _kept(metadata: dict[str, str]) -> dict[str, str]:
     return {k: v for k, v in metadata.items() if k.lower() not in lost}
 
 
-def _copy_chapters(source: Any, target: Any, shift: Fraction | None) -> None:
+def _trim(packet: Any, shift: Fraction | None, end: float | None) -> None:
+    """Let a subtitle that reaches into a part of a film be shown in that alone."""
+    base, start = packet.time_base, packet.pts
+    stop = start + packet.duration
+    if shift is not None:
+        start = max(start, math.ceil(shift / base))
+    if end is not None:
+        stop = min(stop, round(end / base))
+    if start < stop:
+        packet.pts = packet.dts = start
+        packet.duration = stop - start
+
+
+def _copy_chapters(
+    source: Any, target: Any, shift: Fraction | None, end: float | None
+) -> None:
     chapters = source.chapters()
     if not chapters:
         return
     for chapter in chapters:
         moved = round((shift or 0) / chapter["time_base"])
+        if end is not None:
+            chapter["end"] = min(chapter["end"], round(end / chapter["time_base"]))
         chapter["start"] = max(0, chapter["start"] - moved)
         chapter["end"] = max(0, chapter["end"] - moved)
     target.set_chapters([x for x in chapters if x["end"] > x["start"]])

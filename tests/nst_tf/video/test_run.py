@@ -126,6 +126,33 @@ def test_a_part_of_a_film_begins_at_0_with_its_sound(tmp_path):
     assert abs(np.asarray(shifts)).max() < 1e-3
 
 
+def test_a_part_of_a_film_has_what_is_in_it_of_subtitles_and_chapters(tmp_path):
+    texts = [(0.1, "gone"), (0.4, "first"), (0.6, "within"), (0.9, "last"), (1.1, "-")]
+    path = write_film(
+        tmp_path / "film.mkv", moving(40), subtitles=texts, chapters=("a", "b", "c")
+    )
+    source = FilmSource(path, start=0.5, end=1.0)
+    for name in ("out.mkv", "out.mp4"):
+        paint(source, tmp_path / name, **source.cut())
+    first = next(source.frames()).pts * source.time_base
+    with av.open(str(tmp_path / "out.mkv")) as out:
+        found = [
+            (bytes(packet), packet.pts / 1000, packet.duration / 1000)
+            for packet in out.demux(subtitles=0)
+            if packet.size
+        ]
+        chapters = [chapter["metadata"]["title"] for chapter in out.chapters()]
+    assert [text for text, _, _ in found] == [b"first", b"within", b"last"]
+    expected = [(first, 0.6), (0.6, 0.8), (0.9, 1.0)]
+    for (_, start, lasts), (begin, end) in zip(found, expected, strict=True):
+        assert start == pytest.approx(begin - first, abs=2e-3)
+        assert lasts == pytest.approx(end - begin, abs=2e-3)
+    assert chapters == ["b"]
+    for name in ("out.mkv", "out.mp4"):  # The last frame begins before the end.
+        with av.open(str(tmp_path / name)) as out:
+            assert out.duration / 1e6 == pytest.approx(1.0 - first, abs=0.05)
+
+
 @pytest.mark.parametrize("codec", ["h264", "vp9"])
 def test_a_run_that_goes_on_makes_the_film_of_an_unbroken_one(tmp_path, codec):
     source = FilmSource(write_film(tmp_path / "film.mp4", moving(30)))
