@@ -122,16 +122,17 @@ class AnimationSource:
         width, height = info.width, info.height
         if size is not None:
             width, height = reduced_size(width, height, size)
-        kept = [shown for _, _, shown in self._kept()]
+        kept = [(time, shown) for _, time, shown in self._kept()]
         if not kept:
             raise InputError(f"{path} has no frames from {start:g} s on")
+        self.first = kept[0][0]
         self.loop = info.loop
         self.film = Film(
             path=path,
             width=width,
             height=height,
             time_base=MILLISECOND,
-            rate=Fraction(1000 * len(kept), sum(kept)),
+            rate=Fraction(1000 * len(kept), sum(shown for _, shown in kept)),
             frames=len(kept),
         )
 
@@ -139,7 +140,7 @@ class AnimationSource:
         """Yield the frames, but for the first `skip`."""
         for index, (pixels, time, shown) in enumerate(self._kept()):
             if index >= skip:
-                yield Frame(_within(pixels, self.size), time, shown)
+                yield Frame(_within(pixels, self.size), time - self.first, shown)
 
     def _kept(self) -> Iterator[tuple[np.ndarray, int, int]]:
         time = 0

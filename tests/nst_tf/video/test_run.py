@@ -258,6 +258,9 @@ def test_animations_keep_their_times(tmp_path, ending):
     save_animation(tmp_path / f"in{ending}", frames, loop=3)
     source = AnimationSource(tmp_path / f"in{ending}")
     assert [frame.duration for frame in source.frames()] == shown
+    part = AnimationSource(tmp_path / f"in{ending}", start=0.04, end=0.2)
+    times = [(frame.pts, frame.duration) for frame in part.frames()]
+    assert times == [(0, 80), (80, 300)]
     paint(source, tmp_path / f"out{ending}", part=3, loop=source.loop)
     again = AnimationSource(tmp_path / f"out{ending}")
     assert [frame.duration for frame in again.frames()] == shown
