@@ -20,14 +20,20 @@ _PAINTED = "nst_export.runtime.one_pass:one_pass"
 """What paints it, by the name under which it is found: nst_tf stands alone."""
 
 
-def check_init(init: str) -> None:
-    """Refuse a start that is neither known nor a file."""
-    known = ("content", "noise", "style", ONE_PASS)
-    if init not in known and not Path(init).is_file():
+def start_file(init: str) -> Path | None:
+    """Return the file that a start names; None where it is no file.
+
+    Raises:
+        InputError: It is neither known nor a file.
+    """
+    if init in ("content", "noise", "style", ONE_PASS):
+        return None
+    if not Path(init).is_file():
         raise InputError(
             f"init must be content, noise, style, {ONE_PASS} or an image file;"
             f" got {init}"
         )
+    return Path(init)
 
 
 class Canvas:

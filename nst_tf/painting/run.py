@@ -18,6 +18,7 @@ import numpy as np
 from nst_tf.backend.allocator import trim_heap
 from nst_tf.backend.compile import jit_compile
 from nst_tf.backend.precision import resolve_precision
+from nst_tf.files import sha256
 from nst_tf.imaging.arrays import PictureLike
 from nst_tf.imaging.guides import Regions
 from nst_tf.imaging.resize import resize
@@ -25,7 +26,7 @@ from nst_tf.loss.choice import with_network
 from nst_tf.loss.term import Targets
 from nst_tf.optimizers.lbfgs import LBFGS
 from nst_tf.painting.budget import BudgetSearch, build_search
-from nst_tf.painting.canvas import Canvas, check_init
+from nst_tf.painting.canvas import Canvas, start_file
 from nst_tf.painting.events import Observer, Result, Step
 from nst_tf.painting.inputs import Inputs, prepare
 from nst_tf.painting.measure import memory_plan
@@ -107,7 +108,7 @@ class _Run:
         workshop: Workshop | None,
         extractor: keras.Model | None,
     ) -> None:
-        check_init(settings.init)
+        self.start = start_file(settings.init)
         self.inputs, self.settings = inputs, settings
         self.workshop = workshop
         self.observer, self.checkpoint_every = observer, checkpoint_every
@@ -134,14 +135,15 @@ class _Run:
     def _identity(self) -> RunIdentity:
         settings = to_dict(self.settings)
         settings["extractor"] = extractor_facts(self.settings.extractor)
-        return RunIdentity(
-            {
-                "settings": settings,
-                "images": hash_arrays(self.inputs.arrays),
-                "dtype": self.dtype,
-                "backend": keras.backend.backend(),
-            }
-        )
+        facts = {
+            "settings": settings,
+            "images": hash_arrays(self.inputs.arrays),
+            "dtype": self.dtype,
+            "backend": keras.backend.backend(),
+        }
+        if self.start is not None:
+            facts["start"] = sha256(self.start)
+        return RunIdentity(facts)
 
     def __call__(self, state: Checkpoint | None) -> Result:
         first, picture, previous, moments = 0, None, None, None

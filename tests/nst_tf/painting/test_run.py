@@ -190,6 +190,16 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         optimize_image(STYLE, CONTENT, changed(steps=2), checkpoint=path, resume=True)
 
 
+def test_a_checkpoint_of_another_start_is_refused(tmp_path):
+    start, path = tmp_path / "start.png", tmp_path / "state.npz"
+    save_image(start, STYLE)
+    settings = changed(steps=2, init=str(start))
+    optimize_image(CONTENT, STYLE, settings, checkpoint=path)
+    save_image(start, CONTENT)
+    with pytest.raises(InputError, match="differs in start"):
+        optimize_image(CONTENT, STYLE, settings, checkpoint=path, resume=True)
+
+
 def test_a_checkpoint_made_with_other_weights_is_refused(tmp_path, vgg_file):
     other, path = tmp_path / "other.h5", tmp_path / "state.npz"
     shutil.copyfile(vgg_file, other)
