@@ -203,11 +203,11 @@ def chosen_settings(given: Mapping[str, Any]) -> OptimizeSettings:
             tv_weight=LossSettings.tv_weight,
             style_layer_weights=None,
         )
-    if {"strength", "style_weight", "convention"} & set(given):
-        # What was found for that picture's strength is not what is asked for.
+    if {"strength", "convention", *(f"{name}_weight" for name in TERMS)} & set(given):
+        # What was found for that picture's weights is not what is asked for.
         settings = dataclasses.replace(settings, weight_changes=())
-        if "strength" not in given:
-            loss = dataclasses.replace(loss, strength=None)
+    if {"style_weight", "convention"} & set(given) and "strength" not in given:
+        loss = dataclasses.replace(loss, strength=None)
     return dataclasses.replace(settings, loss=loss)
 
 

@@ -286,3 +286,6 @@ def test_like_repeats_the_weights_found_and_another_strength_looks_for_its_own(
     weighed = parsed("--like", path, "--style-weight", "4")
     assert weighed.loss.term_weights["style"] == 4
     assert not weighed.weight_changes
+    smoother = parsed("--like", path, "--tv-weight", "0.1")
+    assert smoother.searches
+    assert smoother.loss == dataclasses.replace(found.loss, tv_weight=0.1)
