@@ -92,11 +92,6 @@ class Job:
         return (self.style, *self.styles)
 
     @property
-    def doodle(self) -> bool:
-        """Whether the content is a map and nothing but one."""
-        return bool(self.style_maps) and self.map is None
-
-    @property
     def log_path(self) -> Path:
         """Where the log goes."""
         return self.log or self.output.with_suffix(".jsonl")
@@ -185,13 +180,15 @@ def chosen_settings(given: Mapping[str, Any]) -> OptimizeSettings:
     """Find the settings that the other flags change: a picture's or a recipe's.
 
     Args:
-        given: The flags that are given, by name; those that count are `like`, `recipe`
-            and what changes the weight of style.
+        given: The flags that are given, by name; those that count are `like`, `recipe`,
+            maps and what changes the weight of style.
 
     Raises:
         InputError: There is no such recipe, or the picture carries no settings.
     """
     settings = _chosen(given)
+    if given.get("style_maps") and given.get("map") is None:
+        settings = _doodled(settings)
     loss = settings.loss
     if given.get("strength") is not None and loss.convention != "relative":
         # Their weights are of another convention, whose place a strength takes.
@@ -209,6 +206,15 @@ def chosen_settings(given: Mapping[str, Any]) -> OptimizeSettings:
     if {"style_weight", "convention"} & set(given) and "strength" not in given:
         loss = dataclasses.replace(loss, strength=None)
     return dataclasses.replace(settings, loss=loss)
+
+
+def _doodled(settings: OptimizeSettings) -> OptimizeSettings:
+    """Return settings for a content that is a map: nothing of it is to be kept."""
+    if not settings.loss.content_weight:  # As a doodle's picture carries them.
+        return settings
+    loss = dataclasses.replace(settings.loss, content_weight=0.0, strength=None)
+    init = "noise" if settings.init == "content" else settings.init
+    return dataclasses.replace(settings, loss=loss, init=init, weight_changes=())
 
 
 def _chosen(given: Mapping[str, Any]) -> OptimizeSettings:

@@ -35,13 +35,6 @@ if TYPE_CHECKING:
 _STYLE = TERMS.index("style")
 
 
-def doodled(settings: OptimizeSettings) -> OptimizeSettings:
-    """Return `settings` for a content that is a map: nothing of it is to be kept."""
-    loss = dataclasses.replace(settings.loss, content_weight=0.0, strength=None)
-    init = "noise" if settings.init == "content" else settings.init
-    return dataclasses.replace(settings, loss=loss, init=init)
-
-
 def _read_inputs(
     job: "Job", settings: OptimizeSettings
 ) -> tuple["Photograph", "list[np.ndarray]", "Regions"]:
@@ -61,8 +54,6 @@ def optimize(job: "Job", settings: OptimizeSettings) -> int:
     """Run `nst optimize` on files; return the exit code."""
     from nst_tf.imaging.write import check_output
 
-    if job.doodle:
-        settings = doodled(settings)
     if job.live and not (settings.weight_changes or settings.searches):
         first = (0.0, *settings.loss.term_weights.values())
         settings = dataclasses.replace(settings, weight_changes=first)

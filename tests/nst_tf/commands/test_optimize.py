@@ -289,3 +289,23 @@ def test_like_repeats_the_weights_found_and_another_strength_looks_for_its_own(
     smoother = parsed("--like", path, "--tv-weight", "0.1")
     assert smoother.searches
     assert smoother.loss == dataclasses.replace(found.loss, tv_weight=0.1)
+
+
+def test_a_doodle_keeps_nothing_of_itself_unless_it_is_told_to(tmp_path):
+    found = dataclasses.replace(
+        OptimizeSettings(size=96), weight_changes=(0.0, 1.0, 2.5, 1e-5)
+    )
+    path = tmp_path / "like.png"
+    save_image(path, scene(20, 20), settings={"settings": to_dict(found)})
+    doodle = parsed("--like", path, "--style-maps", "map.png")
+    assert doodle.loss.term_weights["content"] == 0
+    assert not doodle.weight_changes
+    assert (doodle.init, doodle.size) == ("noise", 96)
+    told = parsed("--style-maps", "map.png", "--strength", "0.3", "--init", "content")
+    assert told.loss.content_error == pytest.approx(0.27)
+    assert told.init == "content"
+    weighed = ("--weight-changes", "0", "0", "5", "0", "--style-maps", "map.png")
+    assert parsed(*weighed).weight_changes == (0, 0, 5, 0)
+    changed = dataclasses.replace(doodle, weight_changes=(0.0, 1.0, 5.0, 0.0))
+    save_image(path, scene(20, 20), settings={"settings": to_dict(changed)})
+    assert parsed("--like", path, "--style-maps", "map.png") == changed
