@@ -186,6 +186,10 @@ def chosen_settings(given: Mapping[str, Any]) -> OptimizeSettings:
     Raises:
         InputError: There is no such recipe, or the picture carries no settings.
     """
+    if given.get("strength") is not None and given.get("weight_changes"):
+        raise InputError(
+            "give --strength, which finds the weights, or --weight-changes, not both"
+        )
     settings = _chosen(given)
     if given.get("style_maps") and given.get("map") is None:
         settings = _doodled(settings)

@@ -19,6 +19,7 @@ from nst_tf.commands.optimize import GROUPS, Job, parse
 from nst_tf.imaging.metadata import read_settings
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
+from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_dict
 from nst_tf.settings.loss import ExtractorSettings, LossSettings
 from nst_tf.settings.optimize import OptimizeSettings
@@ -268,6 +269,8 @@ def test_a_style_weight_or_a_convention_is_no_budget():
     assert parsed("--style-weight", "4").loss.content_error is None
     assert parsed("--convention", "ng-course").loss.content_error is None
     assert parsed().loss.content_error == pytest.approx(0.45)
+    with pytest.raises(InputError, match="--strength, which finds the weights, or"):
+        parsed("--strength", "0.7", "--weight-changes", "0", "1", "5", "0")
 
 
 def test_like_repeats_the_weights_found_and_another_strength_looks_for_its_own(
