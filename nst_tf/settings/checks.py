@@ -2,6 +2,7 @@
 
 import math
 import re
+import typing
 
 MIN_SIDE = 16
 """Pixels below which the fifth block of VGG has no feature left."""
@@ -54,6 +55,17 @@ def momentum(name: str, value: float) -> list[str]:
     if 0 <= value < 1:
         return []
     return [f"{name} must be in 0..1 (1 excluded), got {value:g}"]
+
+
+def choices(settings: object) -> list[str]:
+    """Return what is wrong with fields that must be one of a few words."""
+    problems = []
+    for name, hint in typing.get_type_hints(type(settings)).items():
+        words, value = typing.get_args(hint), getattr(settings, name)
+        if typing.get_origin(hint) is typing.Literal and value not in words:
+            listed = ", ".join(words)
+            problems.append(f"{name} must be one of {listed}, got {value!r}")
+    return problems
 
 
 def file_name(what: str, name: object) -> list[str]:

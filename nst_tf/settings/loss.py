@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from nst_tf.settings.budget import DEFAULT_STRENGTH, content_target
-from nst_tf.settings.checks import at_least, exceeds, reject, within
+from nst_tf.settings.checks import at_least, choices, exceeds, reject, within
 
 Network = Literal["auto", "vgg19", "vgg16", "lite", "lite-vgg19"]
 Vgg = Literal["vgg19", "vgg16"]
@@ -48,6 +48,9 @@ class ExtractorSettings:
     else what Keras has in its cache or downloads."""
     lite_weights: Path | None = None
     """A compressed network that nst compress wrote; without it the one that ships."""
+
+    def __post_init__(self) -> None:
+        reject(choices(self))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,7 +98,7 @@ class LossSettings:
     """Weight of the total variation (mean squared neighbour difference, 0..255)."""
 
     def __post_init__(self) -> None:
-        problems = []
+        problems = choices(self)
         given = {name: getattr(self, f"{name}_weight") for name in TERMS}
         for name, weight in given.items():
             if weight is not None:

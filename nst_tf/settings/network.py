@@ -5,7 +5,7 @@ import types
 from collections.abc import Mapping
 from typing import Literal
 
-from nst_tf.settings.checks import at_least, reject, within
+from nst_tf.settings.checks import at_least, choices, reject, within
 
 Architecture = Literal["hourglass", "johnson"]
 Lowering = Literal["native", "multiples", "slices"]
@@ -49,7 +49,8 @@ class NetworkSettings:
         return MULTIPLES[self.architecture]
 
     def __post_init__(self) -> None:
-        problems = at_least("styles", self.styles, 1)
+        problems = choices(self)
+        problems += at_least("styles", self.styles, 1)
         problems += within("width", self.width, 0.1, 2)
         reject(problems)
         if self.trained_strength is None:

@@ -12,6 +12,7 @@ from nst_tf.settings.checks import (
     MIN_SIDE,
     InputError,
     at_least,
+    choices,
     exceeds,
     momentum,
     parse_memory,
@@ -111,7 +112,7 @@ class OptimizeSettings:
     """The network."""
 
     def __post_init__(self) -> None:
-        problems = []
+        problems = choices(self)
         problems += at_least("size", self.size, MIN_SIDE)
         if self.style_size is not None:
             problems += at_least("style_size", self.style_size, MIN_SIDE)

@@ -12,6 +12,7 @@ from nst_tf.settings.checks import (
     InputError,
     all_at_least,
     at_least,
+    choices,
     exceeds,
     file_name,
     momentum,
@@ -149,6 +150,7 @@ class TrainSettings:
             usual = TRAINED_PALETTE if self.loss.convention == "relative" else 0.0
             loss = dataclasses.replace(self.loss, palette=usual)
             object.__setattr__(self, "loss", loss)
+        reject(choices(self))
         problems = all_at_least(
             self, size=32, style_size=32, batch=1, steps=1, warmup_steps=0, seed=0
         )

@@ -37,6 +37,9 @@ def test_settings_of_another_version_are_refused():
         {"scale_factor": 1.0},
         {"style_size": 4},
         {"backtracking": -1},
+        {"color": "luma"},
+        {"optimizer": "sgd"},
+        {"precision": "float16"},
     ],
 )
 def test_impossible_settings_are_refused_by_name(bad):
@@ -53,6 +56,7 @@ def test_impossible_settings_are_refused_by_name(bad):
         {"style_layer_weights": (1.0,)},
         {"style_layers": ("block1_conv1", "block1_conv1")},
         {"content_layers": (), "style_layers": ()},
+        {"convention": "gatys"},
     ],
 )
 def test_impossible_losses_are_refused_by_name(bad):
