@@ -16,11 +16,15 @@ _WHOLE = {"uint8": 255, "uint16": 65535}
 _OVER = 0.01
 """How far floats may lie outside 0..1, which resizing and half precision make them."""
 _FAR = 9.0
-"""The same for a picture that is written: more is a range that nobody meant."""
+"""The same for a picture that a run made: more is a range that nobody meant."""
 
 
 def as_pixels(
-    value: PictureLike, name: str = "the picture", *, least: int | None = None
+    value: PictureLike,
+    name: str = "the picture",
+    *,
+    least: int | None = None,
+    clipped: bool = True,
 ) -> np.ndarray:
     """Return what a caller gave as float32 `[H, W, 3]`, RGB 0..1.
 
@@ -33,6 +37,8 @@ def as_pixels(
             alpha channel is left out), or what NumPy makes an array of.
         name: What messages call it.
         least: Of a file, as `load_image` takes it.
+        clipped: Whether floats must lie in 0..1, which those of an unconstrained run
+            leave.
 
     Raises:
         InputError: Another shape, type or range; says which and what to do.
@@ -42,10 +48,11 @@ def as_pixels(
 
         return load_image(Path(fspath(value)), least=least).pixels
     if isinstance(value, Picture):
-        return as_pixels(value.pixels, name)
+        return as_pixels(value.pixels, name, clipped=clipped)
     if hasattr(value, "getbands"):
         return _decoded(value, name)
-    return _in_range(_in_shape(_array(value, name), name), name)
+    over = _OVER if clipped else _FAR
+    return _in_range(_in_shape(_array(value, name), name), name, over)
 
 
 def _decoded(image: Any, name: str) -> np.ndarray:
@@ -77,6 +84,22 @@ def as_written(value: Any, name: str = "the picture") -> np.ndarray:
     if array.ndim != 2:
         array = _in_shape(array, name)
     return _in_range(array, name, over=_FAR)
+
+
+def as_alpha(value: Any, pixels: np.ndarray) -> np.ndarray:
+    """Return the alpha channel of a picture that is written, `[H, W]`.
+
+    Raises:
+        InputError: Another shape or type.
+    """
+    name = "the alpha channel"
+    alpha = _array(value, name)
+    if alpha.shape != pixels.shape[:2]:
+        raise InputError(
+            f"{name} must have the shape {list(pixels.shape[:2])} of its picture, got"
+            f" {list(alpha.shape)}"
+        )
+    return _in_range(alpha, name, over=_FAR)
 
 
 def _array(value: Any, name: str) -> np.ndarray:

@@ -12,7 +12,7 @@ from PIL import Image, PngImagePlugin
 
 from nst_tf.files import check_writable, replacing
 from nst_tf.imaging import metadata
-from nst_tf.imaging.arrays import as_written
+from nst_tf.imaging.arrays import as_alpha, as_pixels, as_written
 from nst_tf.imaging.convert import can_hold, values_from_srgb
 from nst_tf.imaging.encode_png import encode_png16
 from nst_tf.imaging.encode_tiff import encode_tiff
@@ -103,7 +103,7 @@ class FileOptions(TypedDict, total=False):
     """What a file holds besides its pixels.
 
     Attributes:
-        alpha: float32 `[H, W]` in 0..1; JPEG and BMP can't hold it.
+        alpha: float32 `[H, W]` in 0..1, or uint8 or uint16; JPEG and BMP can't hold it.
         settings: Written into the metadata as JSON, where the format has any.
         exif: From `read_exif`; BMP can't hold it.
         depth: Bits a channel, 8 if not given: 16 for PNG and TIFF alone.
@@ -140,6 +140,9 @@ def save_image(
     """
     path = Path(path)
     pixels = as_written(pixels)
+    if (alpha := options.get("alpha")) is not None:
+        options["alpha"] = as_alpha(alpha, pixels)
+        pixels = as_pixels(pixels, clipped=False)  # A grey one gets its colours.
     data, lost = encode_file(path, pixels, **options)
     write_file(path, data)
     return lost

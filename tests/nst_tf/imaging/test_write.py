@@ -105,6 +105,24 @@ def test_alpha_is_written_and_read_back(tmp_path, suffix):
     assert read.alpha.dtype == np.float32
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_grey_pixels_and_whole_numbers_of_alpha_are_written(tmp_path, suffix, depth):
+    grey, alpha = noise(HEIGHT, WIDTH), noise(HEIGHT, WIDTH, seed=1)
+    path = tmp_path / f"a{suffix}"
+    save_image(path, grey, alpha=alpha, depth=depth)
+    read = load_image(path)
+    np.testing.assert_allclose(read.alpha, alpha / 255, atol=1e-6)
+    on_white = 1 + alpha / 255 * (grey / 255 - 1)
+    np.testing.assert_allclose(read.pixels, np.stack([on_white] * 3, -1), atol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [np.ones((3, 4)), np.ones((HEIGHT, WIDTH), bool)])
+def test_what_is_no_alpha_channel_is_not_written(tmp_path, alpha):
+    with pytest.raises(InputError, match="the alpha channel"):
+        save_image(tmp_path / "a.png", scene(HEIGHT, WIDTH), alpha=alpha)
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".bmp"])
 def test_formats_without_alpha_keep_the_colours(tmp_path, suffix):
     picture = np.full((HEIGHT, WIDTH, 3), 0.4, "float32")
