@@ -19,6 +19,7 @@ from nst_tf.loss.objective import Objective
 from nst_tf.loss.term import Targets
 from nst_tf.loss.tiled import TiledObjective
 from nst_tf.painting.schedule import Pass
+from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import LossSettings
 from nst_tf.settings.optimize import OptimizeSettings
 
@@ -122,10 +123,12 @@ def prepare(
     """Return the pictures of a run in the colours that the network should see.
 
     Raises:
-        InputError: A picture is none, see `as_pixels`.
+        InputError: A picture is none, see `as_pixels`; or there is no painting.
     """
     several = isinstance(style, list | tuple) and not isinstance(style, Picture)
     content = as_pixels(content, "the photograph")
+    if several and not style:
+        raise InputError("give at least one painting")
     styles = tuple(
         as_pixels(one, "the painting") for one in (style if several else (style,))
     )

@@ -10,10 +10,11 @@ from keras import ops
 
 from nst_tf.backend.precision import resolve_precision
 from nst_tf.imaging import color
+from nst_tf.imaging.arrays import PictureLike, as_pixels
 from nst_tf.imaging.guides import Regions
 from nst_tf.loss.parts import LossParts
 from nst_tf.loss.tiled import TiledObjective, tiled
-from nst_tf.painting.inputs import build_objective, graph_of, prepare
+from nst_tf.painting.inputs import build_objective, graph_of, prepare, size_of
 from nst_tf.painting.memory import (
     MemoryPlan,
     Need,
@@ -22,6 +23,7 @@ from nst_tf.painting.memory import (
     plan_memory,
 )
 from nst_tf.painting.schedule import Pass, plan_passes
+from nst_tf.settings.checks import InputError
 from nst_tf.settings.optimize import OptimizeSettings
 from nst_tf.settings.weight_changes import records
 
@@ -30,9 +32,9 @@ _TRIAL = 256
 
 
 def measure_loss(
-    pixels: np.ndarray,
-    content: np.ndarray,
-    style: np.ndarray | Sequence[np.ndarray],
+    pixels: PictureLike,
+    content: PictureLike,
+    style: PictureLike | Sequence[PictureLike],
     settings: OptimizeSettings,
     *,
     regions: Regions | None = None,
@@ -42,9 +44,9 @@ def measure_loss(
 
 
 def measure_losses(
-    pictures: Sequence[np.ndarray],
-    content: np.ndarray,
-    style: np.ndarray | Sequence[np.ndarray],
+    pictures: Sequence[PictureLike],
+    content: PictureLike,
+    style: PictureLike | Sequence[PictureLike],
     settings: OptimizeSettings,
     *,
     regions: Regions | None = None,
@@ -54,14 +56,26 @@ def measure_losses(
     Of their luminance, if that alone is painted.
 
     Args:
-        pictures: float32 `[H, W, 3]`, RGB 0..1, of the final size of `settings`.
+        pictures: float32 `[H, W, 3]`, RGB 0..1, of the final size of `settings`, or
+            what `as_pixels` makes that of.
         content: The photograph as given to `optimize_image`.
         style: The style images as given to `optimize_image`.
         settings: The settings of the run.
         regions: The regions as given to `optimize_image`.
+
+    Raises:
+        InputError: A picture is none, or of another size.
     """
     inputs = prepare(content, style, settings, regions)
     stage = plan_passes(inputs.size, inputs.style_sizes, settings)[-1]
+    shown = [as_pixels(one, clipped=False) for one in pictures]
+    for one in shown:
+        if size_of(one) != stage.picture:
+            width, height = size_of(one)
+            raise InputError(
+                f"the picture has {width}x{height} pixels; by these settings that of"
+                f" this photograph has {stage.picture.width}x{stage.picture.height}"
+            )
     need, backend = need_of(stage, inputs.regions), keras.backend.backend()
     tile = measuring_tile(need, settings, "float32", backend=backend)
     objective = tiled(build_objective(settings, "float32"), tile)
@@ -72,7 +86,7 @@ def measure_losses(
         targets = targets._replace(weights=last)
     measure = graph_of(objective, objective.measure)
     losses = []
-    for pixels in pictures:
+    for pixels in shown:
         if settings.color == "luminance":
             pixels = color.grey(color.luma(pixels))
         parts = measure(pixels[None], targets)

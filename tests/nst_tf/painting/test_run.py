@@ -64,11 +64,22 @@ def test_bytes_and_files_are_painted_as_what_they_are(tmp_path):
         (CONTENT, STYLE * 255, r"the painting must be RGB in 0\.\.1"),
         (np.dstack([CONTENT, CONTENT[..., :1]]), STYLE, "four channels"),
         (CONTENT, [STYLE, STYLE[..., :2]], r"the painting must have the shape"),
+        (CONTENT, [], "give at least one painting"),
     ],
 )
 def test_arrays_that_are_no_pictures_are_refused(content, style, words):
     with pytest.raises(InputError, match=words):
         optimize_image(content, style, SMALL)
+
+
+def test_bytes_and_files_are_measured_as_what_they_are(tmp_path):
+    whole = np.rint(CONTENT * 255).astype("uint8")
+    save_image(tmp_path / "photo.png", whole)
+    want = measure_loss(whole / np.float32(255), CONTENT, STYLE, SMALL)
+    assert measure_loss(whole, CONTENT, STYLE, SMALL) == want
+    assert measure_loss(tmp_path / "photo.png", CONTENT, STYLE, SMALL) == want
+    with pytest.raises(InputError, match="the picture has 20x20 pixels; by these"):
+        measure_loss(whole[:20, :20], CONTENT, STYLE, SMALL)
 
 
 def test_the_parts_add_up_to_the_total():
