@@ -72,18 +72,16 @@ def _decoded(image: Any, name: str) -> np.ndarray:
         raise InputError(f"{name} can't be decoded: {error}") from error
 
 
-def as_written(value: Any, name: str = "the picture") -> np.ndarray:
-    """Return an array that is to become a file as floats `[H, W, 3]` or `[H, W]`.
+def as_written(value: Any) -> np.ndarray:
+    """Return an array that is to become a file as floats `[H, W, 3]`.
 
     Floats may leave 0..1, as those of an unconstrained run do: they are clipped.
 
     Raises:
         InputError: Another shape or type, or floats that are no picture's.
     """
-    array = _array(value, name)
-    if array.ndim != 2:
-        array = _in_shape(array, name)
-    return _in_range(array, name, over=_FAR)
+    name = "the picture"
+    return _in_range(_in_shape(_array(value, name), name), name, over=_FAR)
 
 
 def as_alpha(value: Any, pixels: np.ndarray) -> np.ndarray:

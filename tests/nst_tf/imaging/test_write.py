@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nst_tf.imaging.profile import PRIMARIES, make_profile
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import check_output, save_image, to_bytes
 from nst_tf.settings.checks import InputError
@@ -74,6 +75,21 @@ def test_arrays_are_written_as_what_they_are(tmp_path, dtype):
     np.testing.assert_allclose(
         load_image(tmp_path / "out.png").pixels, picture, atol=1.1 / 255
     )
+
+
+@pytest.mark.parametrize("more", [{}, {"depth": 16}, {"alpha": 1}, {"profile": 1}])
+def test_greys_are_written_as_colours_are(tmp_path, more):
+    grey = scene(20, 24)[..., 0]
+    if "alpha" in more:
+        more = {"alpha": np.ones((20, 24), "float32")}
+    if "profile" in more:
+        more = {"profile": make_profile(PRIMARIES[12], np.linspace(0, 1, 256) ** 2)}
+    for suffix in (".png", ".tif"):
+        path = tmp_path / f"out{suffix}"
+        assert save_image(path, grey, **more) == ()
+        np.testing.assert_allclose(
+            load_image(path).pixels, np.stack([grey] * 3, axis=-1), atol=0.04
+        )
 
 
 @pytest.mark.parametrize(
