@@ -161,6 +161,11 @@ FLAGS = {
 """The flags by groups: those of a film, then those of `nst optimize`."""
 
 
+def _base(given: Mapping[str, Any]) -> OptimizeSettings:
+    """Find what the flags change; the memory of a picture's run is not a film's."""
+    return dataclasses.replace(chosen_settings(given), memory=None)
+
+
 def main(arguments: list[str]) -> int:
     """Run `nst video --optimize`; return the exit code."""
     job, settings = read_flags(
@@ -169,7 +174,7 @@ def main(arguments: list[str]) -> int:
         command="video",
         description="Paint a film in the manner of STYLE, each frame from the last.",
         settings=RECIPES["default"],
-        base=chosen_settings,
+        base=_base,
         groups=FLAGS,
         hidden=_HIDDEN,
     )

@@ -11,6 +11,8 @@ import pytest
 from nst_export.commands import video_optimize
 from nst_tf import cli
 from nst_tf.imaging.write import save_image
+from nst_tf.settings.codec import to_dict
+from nst_tf.settings.optimize import OptimizeSettings
 from nst_tf.video.decode import FilmSource
 from nst_tf.video.run import parts_folder
 from tests.films import moving, packets, read_film, write_film
@@ -86,6 +88,10 @@ def test_masks_and_settings_of_pictures_work(folder):
     flags = ("--masks", folder / "mask.png", "--style-loss", "mean-variance")
     # The painting's palette is near the film's: with it, all colours change less.
     flags += ("--end", 0.1, "--size", 48, "--style-weight", 30, "--palette", 0)
+    # The memory that its run was kept to says nothing of a film.
+    settings = to_dict(OptimizeSettings(memory="4GB"))
+    save_image(folder / "like.png", scene(40, 48), settings={"settings": settings})
+    flags += ("--like", folder / "like.png")
     assert run(folder, *FLAGS, *flags, out="masked.mkv") == 0
     _, pictures = read_film(folder / "masked.mkv")
     assert len(pictures) == 3
