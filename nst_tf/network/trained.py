@@ -33,7 +33,9 @@ def read_card(folder: Path) -> dict[str, Any]:
     """
     try:
         card = json.loads((folder / CARD).read_text("utf-8"))
-        for part in (card["recipe"], card["recipe"].get("loss", {}), *card["styles"]):
+        if not isinstance(recipe := card["recipe"], dict):
+            raise ValueError(f"{CARD} is no card")
+        for part in (recipe.get("loss", {}), *card["styles"]):
             if not isinstance(part, dict):
                 raise ValueError(f"{CARD} is no card")
         for style in card["styles"]:

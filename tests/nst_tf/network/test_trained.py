@@ -97,6 +97,20 @@ def test_a_damaged_network_is_refused(tmp_path):
             load_model(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "card",
+    [
+        *([], {}, {"recipe": None, "styles": []}, {"recipe": [], "styles": []}),
+        *({"recipe": {}, "styles": None}, {"recipe": {"loss": 1}, "styles": []}),
+        *({"recipe": {}, "styles": [1]}, {"recipe": {}, "styles": [{}]}),
+    ],
+)
+def test_a_card_that_is_none_is_refused(tmp_path, card):
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    with pytest.raises(InputError, match="holds no trained model"):
+        load_model(tmp_path)
+
+
 def _flipped(data):
     """Return a file with wrong bits in its middle, where the weights are."""
     middle = len(data) // 2
