@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from nst_tf.commands import PROGRAM
 from nst_tf.files import sha256
 from nst_tf.settings.checks import InputError
 
@@ -121,6 +122,24 @@ def choose(settings: Settings, *, quiet: bool) -> Settings:
     if line and not quiet:
         print(line, file=sys.stderr)
     return with_network(settings)
+
+
+def image_files(folder: Path, *, quiet: bool) -> list[Path]:
+    """Return the image files below a folder; say what else there is.
+
+    Args:
+        folder: Searched recursively.
+        quiet: Do not say it.
+
+    Raises:
+        InputError: No such folder, or no image file in it.
+    """
+    from nst_tf.imaging.folder import Folder
+
+    found = Folder(folder)
+    if found.passed_over and not quiet:
+        print(f"{PROGRAM}: {folder}: {found.passed_over}", file=sys.stderr)
+    return found.files
 
 
 def fingerprint(path: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from nst_tf import __version__
-from nst_tf.commands import INTERRUPTED, PROGRAM, console
+from nst_tf.commands import INTERRUPTED, console
 from nst_tf.commands.pipes import is_stdout, piped
 from nst_tf.commands.program import program
 from nst_tf.settings.checks import InputError
@@ -84,15 +84,11 @@ def features(job: Job, settings: ExtractorSettings) -> int:
 
 def _features(job: Job, settings: ExtractorSettings) -> int:
     """Run `nst features` in a folder that is its own."""
-    from nst_tf.imaging.folder import Folder
     from nst_tf.imaging.read import load_image
     from nst_tf.loss.choice import describe_choice, networks_of
 
     image = load_image(job.image).pixels
-    folder = Folder(job.photos) if job.photos else None
-    if folder is not None and folder.passed_over and not job.quiet:
-        print(f"{PROGRAM}: {job.photos}: {folder.passed_over}", file=sys.stderr)
-    photos = folder.files if folder is not None else []
+    photos = console.image_files(job.photos, quiet=job.quiet) if job.photos else []
     line = describe_choice(settings)
     settings = dataclasses.replace(settings, network=networks_of(settings)[-1])
     if settings.network == "lite" and not job.quiet:

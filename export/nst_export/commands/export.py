@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +11,7 @@ import tyro
 from nst_export.formats.table import check_formats
 from nst_export.hub import check_repository, push
 from nst_export.settings import ExportSettings
-from nst_tf.commands import PROGRAM, console
+from nst_tf.commands import console
 from nst_tf.commands.needs import check_extra
 from nst_tf.commands.program import program
 from nst_tf.settings.checks import InputError
@@ -87,7 +86,6 @@ def _export(job: Job, settings: ExportSettings) -> int:
             )
     console.import_quietly()
     from nst_export.single import style_index
-    from nst_tf.imaging.folder import Folder
     from nst_tf.imaging.read import load_image
     from nst_tf.imaging.resize import reduce
     from nst_tf.network.trained import read_card
@@ -102,10 +100,7 @@ def _export(job: Job, settings: ExportSettings) -> int:
             f"{job.recipe} is for any painting, whose loss files are not compared by:"
             " leave out --recipe"
         )
-    found = Folder(job.photos)
-    if found.passed_over and not job.quiet:
-        print(f"{PROGRAM}: {job.photos}: {found.passed_over}", file=sys.stderr)
-    files = found.files[:_PHOTOS]
+    files = console.image_files(job.photos, quiet=job.quiet)[:_PHOTOS]
     photos = [reduce(load_image(path).pixels, _SIDE) for path in files]
     import keras
 

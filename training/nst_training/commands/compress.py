@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from nst_tf.commands import INTERRUPTED, PROGRAM
-from nst_tf.commands.console import import_quietly, interruptible, progress, resuming
+from nst_tf.commands import INTERRUPTED
+from nst_tf.commands.console import (
+    image_files,
+    import_quietly,
+    interruptible,
+    progress,
+    resuming,
+)
 from nst_tf.commands.flags import read_flags
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
@@ -54,18 +60,15 @@ def main(arguments: list[str]) -> int:
 
 def compress(job: Job, settings: CompressSettings) -> int:
     """Run `nst compress`; return the exit code."""
-    from nst_tf.imaging.folder import Folder
     from nst_tf.places import check_places, held
 
     if job.output.suffix != ".npz":
         raise InputError(f"the compressed network {job.output} must end in .npz")
     if job.checkpoint_every < 1:
         raise InputError("checkpoint_every must be at least 1")
-    folders = Folder(job.photos), Folder(job.paintings)
-    for given, folder in zip((job.photos, job.paintings), folders, strict=True):
-        if folder.passed_over and not job.quiet:
-            print(f"{PROGRAM}: {given}: {folder.passed_over}", file=sys.stderr)
-    photos, paintings = folders[0].files, folders[1].files
+    photos, paintings = (
+        image_files(folder, quiet=job.quiet) for folder in (job.photos, job.paintings)
+    )
     import_quietly()
     from nst_training.compress.program import state_of
 

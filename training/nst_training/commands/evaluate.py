@@ -2,14 +2,13 @@
 
 import dataclasses
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from nst_tf.commands import PROGRAM, console
+from nst_tf.commands import console
 from nst_tf.commands.program import program
 from nst_tf.settings.checks import InputError
 from nst_tf.shipped import shipped
@@ -80,7 +79,7 @@ def evaluate(job: Job) -> int:
     if job.video is not None:
         check_extra("video", command="evaluate --video")
     check_output(_sheet(job))
-    photos = [] if job.photos is None else _photos(job, job.photos)
+    photos = console.image_files(job.photos, quiet=job.quiet) if job.photos else []
     paintings = [*job.paintings]
     if job.recipe is not None:
         paintings = [style.image for style in read_recipe(job.recipe).styles]
@@ -138,15 +137,6 @@ def _check(job: Job) -> None:
         raise InputError("--strengths and --blends are for pictures, not for --video")
     if job.photos is None and not job.video:
         raise InputError("give --photos, a folder of photographs")
-
-
-def _photos(job: Job, path: Path) -> list[Path]:
-    from nst_tf.imaging.folder import Folder
-
-    folder = Folder(path)
-    if folder.passed_over and not job.quiet:
-        print(f"{PROGRAM}: {path}: {folder.passed_over}", file=sys.stderr)
-    return folder.files
 
 
 def _sheet(job: Job) -> Path:
