@@ -12,7 +12,7 @@ from PIL import Image, PngImagePlugin
 
 from nst_tf.files import check_writable, replacing
 from nst_tf.imaging import metadata
-from nst_tf.imaging.arrays import as_alpha, as_pixels, as_written
+from nst_tf.imaging.arrays import as_alpha, as_written
 from nst_tf.imaging.convert import can_hold, values_from_srgb
 from nst_tf.imaging.encode_png import encode_png16
 from nst_tf.imaging.encode_tiff import encode_tiff
@@ -142,7 +142,6 @@ def save_image(
     pixels = as_written(pixels)
     if (alpha := options.get("alpha")) is not None:
         options["alpha"] = as_alpha(alpha, pixels)
-        pixels = as_pixels(pixels, clipped=False)  # A grey one gets its colours.
     data, lost = encode_file(path, pixels, **options)
     write_file(path, data)
     return lost
