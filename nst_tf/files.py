@@ -21,16 +21,19 @@ def replacing(path: Path) -> Iterator[Path]:
             device is there.
     """
     _check_kind(path)
-    part, old = beside(path), path.with_name(f".{os.getpid()}.old.{path.name}")
+    # Without "..", which leads nowhere while a folder on the way, as in out/../out, is
+    # called otherwise.
+    place = Path(os.path.realpath(path.parent), path.name)
+    part, old = beside(place), place.with_name(f".{os.getpid()}.old.{place.name}")
     try:
         yield part
-        if part.is_dir() and path.is_dir():  # A folder with files can't be replaced.
-            path.replace(old)
+        if part.is_dir() and place.is_dir():  # A folder with files can't be replaced.
+            place.replace(old)
         try:
-            part.replace(path)
+            part.replace(place)
         except BaseException:
             if old.exists():
-                old.replace(path)
+                old.replace(place)
             raise
     except OSError as error:
         raise InputError(f"can't write {path}: {error}") from error

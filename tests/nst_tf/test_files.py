@@ -36,6 +36,14 @@ def test_what_a_block_wrote_takes_the_place_of_what_was_there(tmp_path, kind):
     assert tree(tmp_path) == {name: "second"}
 
 
+def test_a_folder_is_replaced_by_way_of_itself(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for out, text in ((Path("out"), "first"), (Path("out/../out"), "second")):
+        with replacing(out) as part:
+            write(part, "folder", text)
+    assert tree(tmp_path) == {"out/deep/file": "second"}
+
+
 @pytest.mark.parametrize("error", [OSError("the disk is full"), KeyboardInterrupt()])
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_a_broken_block_leaves_what_was_there_and_nothing_else(tmp_path, kind, error):
