@@ -21,9 +21,11 @@ def replacing(path: Path) -> Iterator[Path]:
             device is there.
     """
     _check_kind(path)
-    # Without "..", which leads nowhere while a folder on the way, as in out/../out, is
-    # called otherwise.
+    # A folder is where its link leads. And no "..", which leads nowhere while a folder
+    # on the way, as in out/../out, is called otherwise.
     place = Path(os.path.realpath(path.parent), path.name)
+    if place.is_dir():
+        place = place.resolve()
     part, old = beside(place), place.with_name(f".{os.getpid()}.old.{place.name}")
     try:
         yield part

@@ -44,6 +44,17 @@ def test_a_folder_is_replaced_by_way_of_itself(tmp_path, monkeypatch):
     assert tree(tmp_path) == {"out/deep/file": "second"}
 
 
+def test_a_folder_is_replaced_where_its_link_leads(tmp_path):
+    (tmp_path / "large" / "out").mkdir(parents=True)
+    (tmp_path / "out").symlink_to("large/out")
+    for text in ("first", "second"):
+        with replacing(tmp_path / "out") as part:
+            write(part, "folder", text)
+    assert (tmp_path / "out").is_symlink()
+    assert {path.name for path in tmp_path.iterdir()} == {"large", "out"}
+    assert tree(tmp_path / "large") == {"out/deep/file": "second"}
+
+
 @pytest.mark.parametrize("error", [OSError("the disk is full"), KeyboardInterrupt()])
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_a_broken_block_leaves_what_was_there_and_nothing_else(tmp_path, kind, error):
