@@ -70,7 +70,7 @@ def export(job: Job, settings: ExportSettings) -> int:
 def _export(job: Job, settings: ExportSettings) -> int:
     """Run `nst export` into a folder that is its own."""
     if settings.formats == ("web",) and not job.model.is_dir():
-        return _web(job, settings.sizes)
+        return _web(job, settings)
     if job.photos is None:
         raise InputError("give --photos, to compare the files on")
     check_extra("tf", command="export")
@@ -163,12 +163,23 @@ def _line(entry: Mapping[str, Any]) -> str:
     )
 
 
-def _web(job: Job, sizes: tuple[str, ...]) -> int:
+def _web(job: Job, settings: ExportSettings) -> int:
     """Write the page around a file that is there already."""
-    if job.push_to_hub is not None:
-        raise InputError("--push-to-hub takes the files of a trained model, not a page")
-    if sizes:
+    if settings.sizes:
         raise InputError("a page paints any size: leave out --sizes")
+    made = {
+        "--push-to-hub": job.push_to_hub,
+        "--recipe": job.recipe,
+        "--vectors": settings.vectors,
+        "--license": settings.license,
+    }
+    for flag, value in made.items():
+        if value not in (None, ()):
+            raise InputError(
+                f"{flag} is for files that are made of a trained model, not for a page"
+                " around one that is there: add another format, such as litert, and"
+                " --photos"
+            )
     from nst_export.formats.web import export_web
     from nst_export.runtime.stylizer import bundled
 

@@ -73,6 +73,18 @@ def test_the_folder_that_one_is_in_is_not_replaced(tmp_path, capsys, monkeypatch
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
+@pytest.mark.usefixtures("npm")
+@pytest.mark.parametrize(
+    "flag", ["--vectors", "--recipe", "--license", "--push-to-hub"]
+)
+def test_what_no_page_around_a_file_can_have_is_refused(tmp_path, capsys, flag):
+    command = ["export", "any", "--formats", "web", "-o", str(tmp_path / "site")]
+    assert main([*command, flag, "mine"]) == 2
+    said = capsys.readouterr().err
+    assert f"{flag} is for files that are made of a trained model" in said
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_missing_npm_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     command = ["export", "gallery", "--formats", "web", "-o", str(tmp_path / "site")]
