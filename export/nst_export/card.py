@@ -184,8 +184,10 @@ def markdown(card: Mapping[str, Any]) -> str:
         "| 0 | the photograph itself (strength is a mix with it) | | |",
     ]
     for index, style in enumerate(card["styles"], 1):
-        credit, licence = style.get("credit", ""), style.get("licence", "")
-        lines.append(f"| {index} | {style['name']} | {credit} | {licence} |")
+        told = (style["name"], style.get("credit", ""), style.get("licence", ""))
+        # A bar would end its cell, a new line the table.
+        cells = [" ".join(str(text).split()).replace("|", "\\|") for text in told]
+        lines.append(f"| {index} | {' | '.join(cells)} |")
     lines += ["", "## Inputs and output", ""]
     for part in ("inputs", "outputs"):
         lines += [f"- `{name}`: {text}" for name, text in card[part].items()]

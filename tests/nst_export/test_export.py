@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from nst_export import export as module
-from nst_export.card import extract
+from nst_export.card import extract, make_card, markdown
 from nst_export.export import export_model
 from nst_export.formats import litert
 from nst_export.formats.table import Format
@@ -45,6 +45,12 @@ def test_the_card_is_complete_inside_and_beside_the_files(exported):
     }
     assert "| 1 | night | A. Painter | public domain |" in readme
     assert "pair-32x48.tflite" in readme
+
+
+def test_a_bar_in_a_credit_stays_in_its_cell():
+    style = {"name": "night", "credit": "A. Painter | a museum\n1889", "licence": "CC0"}
+    readme = markdown(make_card(TRAINED | {"styles": [style]}))
+    assert "| 1 | night | A. Painter \\| a museum 1889 | CC0 |\n" in readme
 
 
 def test_an_app_can_check_itself_with_the_sample_pair(exported):
