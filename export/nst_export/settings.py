@@ -58,8 +58,11 @@ class ExportSettings:
                     f"sizes are WIDTHxHEIGHT, multiples of 4 from {MIN_SIDE}, such as"
                     f" 512x384; got {size}"
                 )
-        if twice := sorted({n for n in self.formats if self.formats.count(n) > 1}):
-            problems.append(f"formats names {', '.join(twice)} twice")
+        given: dict[str, tuple[str, ...]]
+        given = {"formats": self.formats, "sizes": self.sizes}
+        for field, names in given.items():
+            if twice := sorted({n for n in names if names.count(n) > 1}):
+                problems.append(f"{field} names {', '.join(twice)} twice")
         if self.style is not None and self.formats != FORMATS:
             problems += [
                 f"there is no {name} of one style alone: leave out style, or {name}"

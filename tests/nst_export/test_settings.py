@@ -19,7 +19,9 @@ def test_what_there_is_not_of_one_style_is_refused_when_it_is_asked_for(name):
     assert ExportSettings(style="night").formats == FORMATS
 
 
-def test_formats_named_twice_and_strange_licences_are_refused():
+def test_what_is_named_twice_and_strange_licences_are_refused():
+    with pytest.raises(InputError, match="sizes names 64x48 twice"):
+        ExportSettings(sizes=("64x48", "32x32", "64x48"))
     with pytest.raises(InputError, match="names litert twice"):
         ExportSettings(formats=("litert", "onnx", "litert"))
     with pytest.raises(InputError, match=r"such as apache-2\.0"):
