@@ -1,6 +1,9 @@
 """`nst fetch-weights`: the ImageNet weights of a VGG, into Keras' cache."""
 
+import contextlib
 import dataclasses
+import io
+import sys
 
 from nst_tf.commands.console import import_quietly
 from nst_tf.commands.flags import read_flags
@@ -34,7 +37,9 @@ def main(arguments: list[str]) -> int:
         import_quietly()
         from nst_tf.loss.weights import fetch_weights
 
-        fetch_weights(job.network)
+        told = io.StringIO() if job.quiet else sys.stderr
+        with contextlib.redirect_stderr(told):
+            fetch_weights(job.network)
         found = find_weights(settings)
     elif not found.is_file():
         raise InputError(

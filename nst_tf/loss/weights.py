@@ -1,5 +1,8 @@
 """Loading the ImageNet weights of VGG-16 and VGG-19, from a file or by a download."""
 
+import contextlib
+import sys
+
 import keras
 import numpy as np
 
@@ -32,7 +35,9 @@ def fetch_weights(network: Network) -> Weights:
     models = keras.applications
     build = models.VGG19 if network == "vgg19" else models.VGG16
     try:
-        model = build(include_top=False, weights="imagenet")
+        # Keras tells of the download on standard output, which is a command's own.
+        with contextlib.redirect_stdout(sys.stderr):
+            model = build(include_top=False, weights="imagenet")
     except Exception as error:  # Keras raises a bare Exception without a network.
         raise InputError(
             f"no {network.upper()} weights: the Keras download failed ({error}). Either"

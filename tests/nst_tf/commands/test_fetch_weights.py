@@ -48,18 +48,24 @@ def test_without_a_network_it_is_one_error_that_names_the_other_way(
     assert downloads == [tried]
 
 
-def test_what_it_downloads_is_found_and_its_path_printed(bare, monkeypatch, capsys):
+@pytest.mark.parametrize("flags", [[], ["--quiet"]])
+def test_what_it_downloads_is_found_and_its_path_printed(
+    bare, monkeypatch, capfd, flags
+):
     path, build = bare / CACHED.format("vgg19"), keras.applications.VGG19
 
     def download(include_top, weights):
         assert (include_top, weights) == (False, "imagenet")
+        print("Downloading data from")  # As Keras does.
         path.parent.mkdir()
         path.touch()
         return build(include_top=False, weights=None)
 
     monkeypatch.setattr(keras.applications, "VGG19", download)
-    assert main(["fetch-weights"]) == 0
-    assert capsys.readouterr().out == f"{path}\n"
+    assert main(["fetch-weights", *flags]) == 0
+    said = capfd.readouterr()
+    assert said.out == ("" if flags else f"{path}\n")
+    assert ("Downloading" in said.err) == (not flags)
 
 
 def test_a_variable_that_names_no_file_is_said(bare, downloads, monkeypatch, capsys):
