@@ -20,6 +20,8 @@ ANIMATIONS = {".gif": "GIF", ".webp": "WEBP"}
 """Endings of animations and the format they stand for."""
 _QUICK = 100
 """Milliseconds that players show a frame which asks for 10 or less."""
+_UNITS = {"GIF": 10, "WEBP": 1}
+"""Milliseconds that the formats count in."""
 
 
 class Animation(NamedTuple):
@@ -59,6 +61,26 @@ def animation_frames(path: Path) -> Iterator[tuple[np.ndarray, int]]:
             frame.load()
             shown = int(frame.info.get("duration", _QUICK))
             yield decode(frame.convert("RGBA")).pixels, shown if shown > 10 else _QUICK
+
+
+def lengths_between(path: Path, times: np.ndarray) -> list[int]:
+    """Return how long frames are shown, in milliseconds that an animation can hold.
+
+    Times are rounded, not lengths, whose errors would add up: at 30 frames a second a
+    GIF has 30, 40 and 30 ms.
+
+    Args:
+        path: Ends in .gif or .webp.
+        times: Milliseconds when each begins, and when the last one ends.
+    """
+    unit = _UNITS[ANIMATIONS[path.suffix.lower()]]
+    least = (10 // unit + 1) * unit
+    now, *ends = (np.rint(times / unit).astype(int) * unit).tolist()
+    lengths = []
+    for end in ends:
+        lengths.append(max(least, end - now))
+        now += lengths[-1]
+    return lengths
 
 
 def save_animation(

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from nst_tf.files import check_writable, replacing
-from nst_tf.imaging.animation import ANIMATIONS, save_animation
+from nst_tf.imaging.animation import ANIMATIONS, lengths_between, save_animation
 from nst_tf.imaging.write import save_image, to_bytes
 from nst_tf.running.checkpoint import open_npz
 from nst_tf.settings.checks import InputError
@@ -150,8 +150,8 @@ class AnimationOutput:
                 times += values["pts"].tolist()
                 end = int(values["end"])
         # Each is shown until the next: what a file says of durations may be a guess.
-        gaps = np.diff([*times, end]) * float(1000 * self.film.time_base)
-        shown = np.maximum(20, np.rint(gaps)).astype(int).tolist()
+        moments = np.asarray([*times, end]) * float(1000 * self.film.time_base)
+        shown = lengths_between(self.path, moments)
 
         def pictures() -> Iterator[np.ndarray]:
             for part in parts:

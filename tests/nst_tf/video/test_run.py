@@ -289,6 +289,16 @@ def test_a_film_becomes_an_animation_by_its_own_times(tmp_path):
     assert shown[:3] == [40, 160, 40]
 
 
+@pytest.mark.parametrize(("ending", "rate"), [("gif", 30), ("gif", 24), ("webp", 60)])
+def test_an_animation_lasts_as_long_as_its_film(tmp_path, ending, rate):
+    times = [round(12800 * k / rate) for k in range(48)]
+    path = write_film(tmp_path / "film.mp4", moving(48), times=times)
+    paint(FilmSource(path), tmp_path / f"out.{ending}", sound=False)
+    found = [x.pts for x in AnimationSource(tmp_path / f"out.{ending}").frames()]
+    expected = [1000 * k / rate for k in range(48)]
+    assert abs(np.subtract(found, expected)).max() <= (5 if ending == "gif" else 1)
+
+
 def test_what_a_stage_raises_reaches_who_waits_for_it():
     def items():
         yield 1
