@@ -30,9 +30,11 @@ class Job(FilmJob):
     """What `nst video` reads, writes and shows."""
 
     style: str | None = None
-    """The style; nst styles lists them."""
+    """The style; nst styles lists them. Or a file of a style, .style.json, that nst
+    train --add-style wrote."""
     mix: str | None = None
-    """Several styles with their shares instead: night=0.6,wave=0.4."""
+    """Several styles with their shares instead: night=0.6,wave=0.4. Or paintings:
+    mine.jpg=0.5,other.jpg=0.5."""
     painting: Path | None = None
     """Any painting, in whose manner to paint."""
     optimize: bool = False

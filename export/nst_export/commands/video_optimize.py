@@ -171,7 +171,7 @@ def main(arguments: list[str]) -> int:
     job, settings = read_flags(
         Job,
         arguments,
-        command="video",
+        command="video --optimize",
         description="Paint a film in the manner of STYLE, each frame from the last.",
         settings=RECIPES["default"],
         base=_base,

@@ -125,6 +125,7 @@ def test_every_flag_of_pictures_has_a_place_or_none():
         (("--size", 8), "size must be at least 16, got 8"),
         (("--strength", 2), "strength must be in 0..1"),
         (("--memory", "4GB"), "Unrecognized"),
+        (("--memory", "4GB"), "run nst video --optimize --help"),
         (("--end", "0"), "must come after the start"),
     ],
 )
