@@ -257,7 +257,7 @@ REFUSED = {
         "JPEG XL file; convert it",
     ),
     "raw.cr2": (lambda: b"II*\0\x10\0\0\0CR\x02\0" + bytes(99), "camera raw|damaged"),
-    "film.mp4": (lambda: b"\0\0\0\x18ftypisom" + bytes(99), "video file"),
+    "film.mp4": (lambda: b"\0\0\0\x18ftypisom" + bytes(99), "video file; nst video"),
     "letter.pdf": (lambda: b"%PDF-1.7" + bytes(99), "PDF file"),
     "portable.ppm": (lambda: noise_file("PPM"), "PPM file; convert it"),
 }

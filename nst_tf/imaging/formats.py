@@ -56,6 +56,7 @@ ADVICE = {
     "HEIC": "install nst-tf[heif], or convert it, for example with heif-convert",
     "JPEG XL": "convert it, for example with djxl photo.jxl photo.png",
     "camera raw": "develop it to TIFF or JPEG first",
+    "video": "nst video paints films",
 }
 """What to do with kinds that are known but not read."""
 
