@@ -73,7 +73,10 @@ def settings_of(pictures, **changes):
 @pytest.fixture(scope="module")
 def trained(pictures, tmp_path_factory):
     folder = tmp_path_factory.mktemp("any")
-    train(settings_of(pictures), Folder(pictures / "photos"), folder, preview_every=3)
+    steps = Steps()
+    photos = Folder(pictures / "photos")
+    train(settings_of(pictures), photos, folder, observer=steps, preview_every=3)
+    assert list(steps[0].broken) == [str(pictures / "art" / "3.png")]
     return folder
 
 

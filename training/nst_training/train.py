@@ -138,8 +138,10 @@ class _Run:
         self.observer = observer
         self.checkpoint_every, self.preview_every = checkpoint_every, preview_every
         self.squares: np.ndarray | None = None
+        self.broken: dict[str, str] = {}
         if settings.paintings is not None:
-            self.squares = PaintingSquares(settings.paintings, settings.size).squares
+            art = PaintingSquares(settings.paintings, settings.size)
+            self.squares, self.broken = art.squares, art.broken
         paintings = read_paintings(settings, known=self.known)
         self.objectives = Objectives(settings, paintings)
         self.file = StateFile(folder / STATE, self._identity())
@@ -334,7 +336,7 @@ class _Run:
         """Tell the observer of a step; return whether any worker's wants an end."""
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         now = self.progress
-        broken = self.workers.all_broken(batches.broken)
+        broken = self.broken | self.workers.all_broken(batches.broken)
         stop = self.observer is not None and self.observer(
             TrainStep(
                 now.step,

@@ -54,7 +54,7 @@ def test_a_model_a_log_and_previews_then_a_scorecard(recipe, tmp_path, capsys):
     ]
     said = capsys.readouterr()
     assert "8 steps" in said.out
-    assert "1 photographs could not be read" in said.err
+    assert "1 pictures could not be read" in said.err
     log = lines(out / "log.jsonl")
     steps = [line["step"] for line in log if "loss" in line]
     assert steps == [1, 2, 4, 6, 8]

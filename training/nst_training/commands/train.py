@@ -282,7 +282,7 @@ def _train(
         )
         if told and not job.quiet:
             print(
-                f"{len(told)} photographs could not be read; they are in"
+                f"{len(told)} pictures could not be read; they are in"
                 f" {folder / 'log.jsonl'}",
                 file=sys.stderr,
             )
