@@ -101,6 +101,7 @@ class Folder:
 
     Args:
         path: Searched recursively.
+        leave: Folders in it that are not searched, such as that of the results.
 
     Attributes:
         files: The image files, sorted.
@@ -111,10 +112,10 @@ class Folder:
         InputError: No such folder, or no image file in it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, leave: Iterable[Path] = ()) -> None:
         if not path.is_dir():
             raise InputError(f"there is no folder {path} to take photographs from")
-        found = find_images(path)
+        found = find_images(path, leave=leave)
         self.files, self.passed_over = found.files, found.passed_over
         self.names = [file.relative_to(path).as_posix() for file in self.files]
         if not self.files:

@@ -115,13 +115,21 @@ def _prepared(name: str, data_dir: Path | None) -> Any:
     return builder
 
 
-def open_source(photos: str, *, data_dir: Path | None = None) -> Source:
-    """Return the photographs of `--photos`: a folder, a URL or `tfds:NAME[:SPLIT]`."""
+def open_source(
+    photos: str, *, data_dir: Path | None = None, leave: Iterable[Path] = ()
+) -> Source:
+    """Return the photographs of `--photos`: a folder, a URL or `tfds:NAME[:SPLIT]`.
+
+    Args:
+        photos: As given.
+        data_dir: As `TfdsStream` takes it.
+        leave: As `Folder` takes it.
+    """
     if photos.startswith("tfds:"):
         return TfdsStream(photos.removeprefix("tfds:"), data_dir=data_dir)
     if "://" in photos:
         return Bucket(photos)
-    return Folder(Path(photos))
+    return Folder(Path(photos), leave=leave)
 
 
 def hash_names(source: Source) -> str:

@@ -10,7 +10,7 @@ References:
     Park and Lee 2019 (the identity term), https://arxiv.org/abs/1812.02342
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class PaintingSquares:
     Args:
         folder: With the paintings; those in folders below count too.
         size: Side of the training crops in pixels.
+        leave: As `Folder` takes it.
 
     Attributes:
         squares: uint8 `[M, S, S, 3]`.
@@ -62,10 +63,10 @@ class PaintingSquares:
         InputError: There are none.
     """
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: Path, size: int, *, leave: Iterable[Path] = ()) -> None:
         self.broken: dict[str, str] = {}
         held: list[np.ndarray] = []
-        for file in Folder(folder).files:
+        for file in Folder(folder, leave=leave).files:
             try:
                 held += squares_of(file, int(LARGER * size))
             except InputError as error:

@@ -140,7 +140,7 @@ class _Run:
         self.squares: np.ndarray | None = None
         self.broken: dict[str, str] = {}
         if settings.paintings is not None:
-            art = PaintingSquares(settings.paintings, settings.size)
+            art = PaintingSquares(settings.paintings, settings.size, leave=(folder,))
             self.squares, self.broken = art.squares, art.broken
         paintings = read_paintings(settings, known=self.known)
         self.objectives = Objectives(settings, paintings)

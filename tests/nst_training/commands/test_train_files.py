@@ -9,12 +9,14 @@ import pytest
 
 from nst_tf.cli import main
 from nst_tf.commands.flags import read_flags
+from nst_tf.imaging.folder import Folder
 from nst_tf.imaging.write import save_image
 from nst_tf.places import held
 from nst_tf.settings.train import StyleSettings, TrainSettings, style_name
 from nst_training.commands.train import FLAGS, Job
 from nst_training.remarks import remarks
-from tests.helpers import scene, write_recipe
+from nst_training.train import train as run
+from tests.helpers import Steps, scene, write_recipe
 
 TINY = ("--steps", "1", "--size", "32", "--width", "0.125", "--preview-every", "0")
 TINY += ("--content-layers", "block2_conv2", "--style-layers", "block1_conv1")
@@ -163,3 +165,16 @@ def test_photographs_that_are_all_of_other_kinds_are_counted(recipe, tmp_path, c
         path.rename(path.with_suffix(".gif"))
     assert train(recipe, tmp_path / "out") == 2
     assert "passed over 2 .gif" in capsys.readouterr().err
+
+
+def test_what_a_training_writes_among_its_photographs_is_none(recipe, tmp_path):
+    photos = tmp_path / "photos"
+    out = photos / "out"
+    flags = (*TINY, "--steps", "4", "--preview-every", "1", "--quiet")
+    words = (recipe, "--photos", photos, "-o", out, "--network", "lite", *flags)
+    _, settings = read_flags(Job, [str(word) for word in words], **FLAGS)
+    before = Folder(photos)
+    run(settings, before, out, observer=Steps(2), preview_every=1)
+    assert len(Folder(photos).files) == len(before.files) + 2
+    assert train(recipe, out, *flags, "--resume") == 0
+    assert json.loads((out / "model.json").read_text())["step"] == 4

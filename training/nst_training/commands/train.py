@@ -208,7 +208,7 @@ def _train(
     resume = resuming(state, wanted=job.resume, quiet=job.quiet)
     settings = console.choose(settings, quiet=job.quiet)
     if not job.photos.startswith("tfds:"):
-        source = open_source(job.photos)
+        source = open_source(job.photos, leave=(folder,))
         if source.passed_over and not job.quiet:
             print(f"{PROGRAM}: {job.photos}: {source.passed_over}", file=sys.stderr)
         console.import_quietly()

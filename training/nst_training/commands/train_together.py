@@ -22,6 +22,7 @@ from nst_training.workers.supervisor import supervised
 
 if TYPE_CHECKING:
     from nst_training.commands.train import Job
+    from nst_training.data import Source
 
 _RAY_WAIT = 60.0
 """Seconds in which workers that Ray has started must have come."""
@@ -130,7 +131,7 @@ def _take_part(
 def _facts(job: "Job", settings: TrainSettings) -> Mapping[str, Any]:
     """Return what all workers must share: programs, settings and files."""
     from nst_tf.running.identity import extractor_facts
-    from nst_training.data import hash_names, open_source
+    from nst_training.data import hash_names
 
     plain = to_plain(settings)
     for style in plain["styles"]:
@@ -146,13 +147,20 @@ def _facts(job: "Job", settings: TrainSettings) -> Mapping[str, Any]:
         **plain,
         "base": sha256(job.base / "model.keras") if job.base is not None else None,
         "kept": job.add_style is not None,
-        "photographs": hash_names(open_source(job.photos)),
+        "photographs": hash_names(_source(job, settings)),
         "in_memory": job.in_memory,
         "resume": job.resume,
         "state (is the output a folder that all share?)": sha256(state)
         if resumes
         else None,
     }
+
+
+def _source(job: "Job", settings: TrainSettings) -> "Source":
+    from nst_training.data import open_source
+
+    folder = _folder(job, settings)
+    return open_source(job.photos, data_dir=job.data_dir, leave=(folder,))
 
 
 def _work(
@@ -171,14 +179,13 @@ def _work(
     if workers.first:
         code = work(job, settings, workers)
     else:
-        from nst_training.data import open_source
         from nst_training.train import train
 
         folder = _folder(job, settings)
         with console.interruptible() as stop:
             trained = train(
                 settings,
-                open_source(job.photos, data_dir=job.data_dir),
+                _source(job, settings),
                 folder,
                 observer=lambda _: stop.is_set,
                 checkpoint_every=job.checkpoint_every,
