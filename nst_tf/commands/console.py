@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -124,19 +124,20 @@ def choose(settings: Settings, *, quiet: bool) -> Settings:
     return with_network(settings)
 
 
-def image_files(folder: Path, *, quiet: bool) -> list[Path]:
+def image_files(folder: Path, *, quiet: bool, leave: Iterable[Path] = ()) -> list[Path]:
     """Return the image files below a folder; say what else there is.
 
     Args:
         folder: Searched recursively.
         quiet: Do not say it.
+        leave: As `Folder` takes it.
 
     Raises:
         InputError: No such folder, or no image file in it.
     """
     from nst_tf.imaging.folder import Folder
 
-    found = Folder(folder)
+    found = Folder(folder, leave=leave)
     if found.passed_over and not quiet:
         print(f"{PROGRAM}: {folder}: {found.passed_over}", file=sys.stderr)
     return found.files

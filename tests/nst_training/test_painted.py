@@ -25,7 +25,8 @@ from nst_training.data import Batches
 from nst_training.encoded import with_paintings
 from nst_training.evaluate import evaluate
 from nst_training.feed import dataset_of
-from nst_training.painted import PaintedBatches, PaintedTargets, PaintingSquares
+from nst_training.painted import PaintedBatches, PaintedTargets
+from nst_training.resident import read_squares
 from nst_training.settings import StyleSettings, TrainSettings
 from nst_training.train import train
 from tests.helpers import Steps, scene, write_photos
@@ -50,6 +51,11 @@ def pictures(tmp_path_factory):
         save_image(folder / "art" / f"{index}.png", art)
     (folder / "art" / "3.png").write_text("no picture")
     return folder
+
+
+def squares_in(folder):
+    """Return the squares of the paintings that training cuts from."""
+    return read_squares(Folder(folder).files, 32)[0]
 
 
 def settings_of(pictures, **changes):
@@ -95,7 +101,7 @@ def test_it_writes_network_encoder_card_and_previews(trained, pictures):
     assert card["recipe"]["paintings"] == "art"
     preview = load_image(trained / "previews" / "000003.png").pixels
     # A row of paintings, then two photographs: each, itself again, and in all manners.
-    count = len(PaintingSquares(pictures / "art", 32).squares)
+    count = len(squares_in(pictures / "art"))
     assert 3 <= count <= 6
     assert preview.shape == (3 * 32, (2 + count) * 32, 3)
 
@@ -193,9 +199,8 @@ def named_styles(pictures):
 
 
 def test_batches_are_a_function_of_the_number_and_cut_from_all_paintings(pictures):
-    squares = PaintingSquares(pictures / "art", 32)
-    assert squares.squares.shape[1:] == (48, 48, 3)
-    assert list(squares.broken) == [str(pictures / "art" / "3.png")]
+    squares = squares_in(pictures / "art")
+    assert squares.shape[1:] == (48, 48, 3)
     source = Folder(pictures / "photos")
     photos = Batches(source, size=32, batch=4, styles=1, seed=1)
     batches = PaintedBatches(photos, 3, 0.5)
@@ -211,9 +216,7 @@ def test_batches_are_a_function_of_the_number_and_cut_from_all_paintings(picture
     assert 0.02 < own.mean() < 0.09
     assert (mix[own == 1] == 1).all()
     # Such a photograph is what it is compared with, and its error does not count.
-    for batch in dataset_of(
-        batches, 0, relight=0.3, copy=False, paintings=squares.squares
-    ):
+    for batch in dataset_of(batches, 0, relight=0.3, copy=False, paintings=squares):
         batch = batch[0] if isinstance(batch, tuple) else batch
         seen, own = (np.asarray(batch[key]) for key in ("painting", "own"))
         image, alone = np.asarray(batch["image"]), own[:, 0] == 1
@@ -350,25 +353,31 @@ def test_the_identity_term_holds_photographs_that_are_their_own_painting(
 ):
     monkeypatch.setattr(painted, "_OWN", 0.3)
     photos = Folder(pictures / "photos")
-    seen = []
+    steps = []
     train(
         settings_of(pictures, steps=4, batch=4),
         photos,
         pictures / "own",
-        observer=lambda step: seen.append((step.step, step.loss.identity)),
+        observer=steps.append,
         preview_every=0,
     )
     drawn = PaintedBatches(Batches(photos, size=32, batch=4, styles=1, seed=0), 3, 0.0)
-    own = [drawn.drawn(number - 1)["own"].sum() > 0 for number, _ in seen]
-    assert [identity > 0 for _, identity in seen] == own
+    own = [drawn.drawn(now.step - 1)["own"].sum() > 0 for now in steps]
+    assert [now.loss.identity > 0 for now in steps] == own
     assert set(own) == {True, False}
+    # A painting that can't be read is told of as a photograph is.
+    assert {*steps[-1].broken} == {str(pictures / "art" / "3.png")}
 
 
 def test_folders_without_a_painting_and_scorecards_are_refused(
     trained, pictures, tmp_path
 ):
+    photos, none = (
+        Folder(pictures / "photos"),
+        settings_of(pictures, paintings=tmp_path),
+    )
     with pytest.raises(InputError, match="holds no image files"):
-        PaintingSquares(tmp_path, 32)
+        train(none, photos, tmp_path / "out")
     with pytest.raises(InputError, match="is for any painting: give it some"):
         evaluate(trained, [], [])
     assert (trained / ENCODER).is_file()

@@ -68,7 +68,7 @@ def test_broken_photographs_are_noted_and_left_out(files, tmp_path):
     broken.write_text("text")
     held = batches([broken, *files])
     assert list(held.broken) == [str(broken)]
-    with pytest.raises(InputError, match="no photograph can be read"):
+    with pytest.raises(InputError, match=r"no picture can be read; .*broken\.png"):
         batches([broken])
 
 

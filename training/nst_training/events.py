@@ -19,7 +19,8 @@ class TrainStep(NamedTuple):
         loss: Parts of the loss of its batch.
         rate: Learning rate.
         seconds: Time since the start, without that between runs of a resumed one.
-        broken: Pictures that could not be read, by name, with the reason.
+        broken: Photographs and paintings that could not be read, by name, with the
+            reason.
         lowered: How often the loss was not finite and the rate was halved.
         preview: The sheet of previews that was written now, float32 `[H, W, 3]`.
         budget: `content_errors` (a running mean) and `style_factors`, one a style,

@@ -10,15 +10,13 @@ References:
     Park and Lee 2019 (the identity term), https://arxiv.org/abs/1812.02342
 """
 
-from collections.abc import Generator, Iterable
-from pathlib import Path
+from collections.abc import Generator
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from nst_tf.imaging.folder import Folder
 from nst_tf.loss.choice import LITE
 from nst_tf.loss.lite_weights import read_lite
 from nst_tf.loss.objective import Objective
@@ -28,10 +26,8 @@ from nst_tf.loss.term import Sums, Targets
 from nst_tf.loss.vgg import MEAN_RGB
 from nst_tf.network.encoder import LAYERS, StyleEncoder
 from nst_tf.network.transform import TransformNetwork
-from nst_tf.settings.checks import InputError
 from nst_tf.settings.network import NetworkSettings
 from nst_training.data import Batches
-from nst_training.resident import LARGER, squares_of
 from nst_training.transfer import NetworkTransfer
 
 Tensor = Any
@@ -45,35 +41,6 @@ _SAME = 0.05
 """Smallest deviation, of logarithms, that is enlarged to 1."""
 _MOST = 512
 """Squares of paintings from which the usual statistics are taken."""
-
-
-class PaintingSquares:
-    """Paintings held in memory.
-
-    Args:
-        folder: With the paintings; those in folders below count too.
-        size: Side of the training crops in pixels.
-        leave: As `Folder` takes it.
-
-    Attributes:
-        squares: uint8 `[M, S, S, 3]`.
-        broken: What could not be read, and why.
-
-    Raises:
-        InputError: There are none.
-    """
-
-    def __init__(self, folder: Path, size: int, *, leave: Iterable[Path] = ()) -> None:
-        self.broken: dict[str, str] = {}
-        held: list[np.ndarray] = []
-        for file in Folder(folder, leave=leave).files:
-            try:
-                held += squares_of(file, int(LARGER * size))
-            except InputError as error:
-                self.broken[str(file)] = str(error)
-        if not held:
-            raise InputError(f"no painting of {folder} can be read")
-        self.squares = np.stack(held)
 
 
 class PaintedBatches:

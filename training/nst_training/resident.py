@@ -4,7 +4,7 @@ Reading, decoding and cropping keep up with a processor, not with a GPU: at hund
 photographs a second they are cut where they are needed.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +40,7 @@ class ResidentBatches(Batches):
 
     def __init__(self, files: list[Path], **kwargs: Any) -> None:
         super().__init__(None, **kwargs)  # type: ignore[arg-type]
-        side = int(LARGER * self.size)
-        held: list[np.ndarray] = []
-        for file in files:
-            try:
-                held += squares_of(file, side)
-            except InputError as error:
-                self.broken[str(file)] = str(error)
-        if not held:
-            first = next(iter(self.broken.values()))
-            raise InputError(f"no photograph can be read; for example: {first}")
-        self.squares = np.stack(held)
+        self.squares, self.broken = read_squares(files, self.size)
 
     def open(self, start: int) -> Generator[dict[str, np.ndarray], None, None]:
         """Yield the batches from number `start`.
@@ -109,7 +99,34 @@ def crop(squares: Tensor, batch: dict[str, Tensor], size: int) -> Tensor:
     return moved[:, :size, :size]
 
 
-def squares_of(file: Path, side: int) -> list[np.ndarray]:
+def read_squares(files: Sequence[Path], size: int) -> tuple[np.ndarray, dict[str, str]]:
+    """Return the squares of pictures, and which can't be read, by name, and why.
+
+    Args:
+        files: The pictures.
+        size: Side of the crops that will be cut, in pixels.
+
+    Returns:
+        uint8 `[M, S, S, 3]`, `LARGER` than the crops; those of a picture lie along its
+        long side.
+
+    Raises:
+        InputError: None of them can be read.
+    """
+    held: list[np.ndarray] = []
+    broken: dict[str, str] = {}
+    for file in files:
+        try:
+            held += _squares_of(file, int(LARGER * size))
+        except InputError as error:
+            broken[str(file)] = str(error)
+    if not held:
+        first = next(iter(broken.values()))
+        raise InputError(f"no picture can be read; for example: {first}")
+    return np.stack(held), broken
+
+
+def _squares_of(file: Path, side: int) -> list[np.ndarray]:
     """Return the squares along the long side of a photograph, uint8, scaled."""
     image = Image.fromarray(to_bytes(load_image(file).pixels))
     short = min(image.size)

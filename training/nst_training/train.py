@@ -39,11 +39,10 @@ from nst_training.painted import (
     PaintedBatches,
     PaintedTransfer,
     Painter,
-    PaintingSquares,
     build_painter,
     standardise,
 )
-from nst_training.resident import ResidentBatches
+from nst_training.resident import ResidentBatches, read_squares
 from nst_training.settings import TrainSettings
 from nst_training.transfer import NetworkTransfer
 from nst_training.workers.group import Workers
@@ -138,10 +137,10 @@ class _Run:
         self.observer = observer
         self.checkpoint_every, self.preview_every = checkpoint_every, preview_every
         self.squares: np.ndarray | None = None
-        self.broken: dict[str, str] = {}
+        self.unread: dict[str, str] = {}
         if settings.paintings is not None:
-            art = PaintingSquares(settings.paintings, settings.size, leave=(folder,))
-            self.squares, self.broken = art.squares, art.broken
+            files = Folder(settings.paintings, leave=(folder,)).files
+            self.squares, self.unread = read_squares(files, settings.size)
         paintings = read_paintings(settings, known=self.known)
         self.objectives = Objectives(settings, paintings)
         self.file = StateFile(folder / STATE, self._identity())
@@ -336,7 +335,7 @@ class _Run:
         """Tell the observer of a step; return whether any worker's wants an end."""
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         now = self.progress
-        broken = self.broken | self.workers.all_broken(batches.broken)
+        broken = {**self.unread, **self.workers.all_broken(batches.broken)}
         stop = self.observer is not None and self.observer(
             TrainStep(
                 now.step,

@@ -1,4 +1,4 @@
-"""`nst train`: flags over a recipe, console.progress, files."""
+"""`nst train`: flags over a recipe, progress, files."""
 
 import contextlib
 import dataclasses
@@ -207,6 +207,8 @@ def _train(
     state = folder / "state.npz"
     resume = resuming(state, wanted=job.resume, quiet=job.quiet)
     settings = console.choose(settings, quiet=job.quiet)
+    if settings.paintings is not None:
+        console.image_files(settings.paintings, quiet=job.quiet, leave=(folder,))
     if not job.photos.startswith("tfds:"):
         source = open_source(job.photos, leave=(folder,))
         if source.passed_over and not job.quiet:
