@@ -62,16 +62,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def gradient(function: Callable[[Any], Any], at: Any) -> Any:
     """Return the gradient of a scalar function at a tensor or a dict of tensors."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.grad(function)(at)
-    import tensorflow as tf
-
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(at)
-        value = function(at)
-    return tape.gradient(value, at, unconnected_gradients="zero")
+    return gradient_and_rest(lambda x: (function(x), None), at)[0]
 
 
 def gradient_and_rest(function: Callable[[Any], Any], at: Any) -> tuple[Any, Any]:

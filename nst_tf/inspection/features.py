@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from nst_tf.loss.extractor import Extractor
-from nst_tf.loss.geometry import GEOMETRIES, ReceptiveField
+from nst_tf.loss.geometry import GEOMETRIES
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import ExtractorSettings, LossSettings, Network, Part
 from nst_tf.settings.optimize import OptimizeSettings
@@ -39,16 +39,6 @@ class Patch(NamedTuple):
     row: int
     column: int
     pixels: np.ndarray
-
-
-def receptive_field(layer: str, *, network: Network = "vgg19") -> ReceptiveField:
-    """Return what one position of a layer sees.
-
-    Example:
-        >>> receptive_field("block2_conv1")
-        ReceptiveField(size=10, stride=2, start=-4)
-    """
-    return GEOMETRIES[network].receptive_field(layer)
 
 
 def compute_features(extractor: Extractor, layer: str, image: np.ndarray) -> Any:

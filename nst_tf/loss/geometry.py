@@ -91,7 +91,12 @@ class Geometry:
         return dataclasses.replace(self, layers=self.layers[: deepest + 1])
 
     def receptive_field(self, name: str) -> ReceptiveField:
-        """Return what one position of a layer sees."""
+        """Return what one position of a layer sees.
+
+        Example:
+            >>> GEOMETRIES["vgg19"].receptive_field("block2_conv1")
+            ReceptiveField(size=10, stride=2, start=-4)
+        """
         size, stride, start = 1, 1, 0
         for layer in self.upto([name]).layers:
             while stride < 1 << layer.level:

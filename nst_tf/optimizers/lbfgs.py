@@ -6,6 +6,7 @@ References:
     Hager, Zhang 2005 (approximate Wolfe test), https://doi.org/10.1137/030601880
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -96,7 +97,7 @@ class LBFGS(keras.optimizers.Optimizer):
         if self.built:
             return
         super().build(variables)
-        n = sum(_size(variable) for variable in variables)
+        n = sum(math.prod(variable.shape) for variable in variables)
         self._chunks = [slice(a, min(a + _CHUNK, n)) for a in range(0, n, _CHUNK)]
         self._pairs = Pairs(
             self.add_variable,
@@ -135,7 +136,7 @@ class LBFGS(keras.optimizers.Optimizer):
         target = self._next_point(now, ops.cast(learning_rate, "float32"))
         start = 0
         for variable in variables:
-            stop = start + _size(variable)
+            stop = start + math.prod(variable.shape)
             part = ops.reshape(target[start:stop], variable.shape)
             variable.assign(ops.cast(part, variable.dtype))
             start = stop
@@ -253,13 +254,6 @@ class LBFGS(keras.optimizers.Optimizer):
             config = {**config, "metric": metric}
         made: LBFGS = super().from_config(config, custom_objects)
         return made
-
-
-def _size(variable: Any) -> int:
-    size = 1
-    for side in variable.shape:
-        size *= int(side)
-    return size
 
 
 def _join(tensors: Sequence[Any]) -> Tensor:

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 
 from nst_tf.backend.compile import in_graph
@@ -140,11 +139,9 @@ def prepare(
     return Inputs(photo, styles, regions, content)
 
 
-def build_objective(
-    settings: OptimizeSettings, dtype: str, extractor: keras.Model | None = None
-) -> Objective:
-    """Return the loss of a run, on an extractor of its own if none is given."""
-    extractor = extractor or build_extractor(
+def build_objective(settings: OptimizeSettings, dtype: str) -> Objective:
+    """Return the loss of a run, on an extractor of its own."""
+    extractor = build_extractor(
         settings.loss.layers, settings=settings.extractor, dtype=dtype
     )
     return Objective(extractor, changeable(with_palette(settings.loss), settings))

@@ -21,15 +21,15 @@ class UnitRange(keras.constraints.Constraint):
 
 
 class GreyRange(keras.constraints.Constraint):
-    """Project a picture `[1, H, W, 3]` onto the greys in a range of every pixel."""
+    """Project a picture `[1, H, W, 3]` onto the greys in a range of every pixel.
+
+    Args:
+        low: The least grey of every pixel, `[1, H, W, 1]`.
+        high: The greatest, likewise.
+    """
 
     def __init__(self, low: Any, high: Any) -> None:
-        self.low, self.high = low, high
-
-    @property
-    def limits(self) -> tuple[Any, Any]:
-        """The least and the greatest grey of every pixel, `[1, H, W, 1]` each."""
-        return self.low, self.high
+        self.limits = low, high
 
     def __call__(self, w: Tensor) -> Tensor:
         """Return `w` with its three channels averaged and clipped."""

@@ -87,9 +87,7 @@ class StyleTransfer(keras.Model):
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """Return the generator's picture of `inputs`."""
-        del (
-            training
-        )  # Keras tells the generator's layers, but only if it is named here.
+        del training  # Keras tells the generator's layers, if it is named here.
         return self.generator(inputs)
 
     def compute_loss(

@@ -1,5 +1,6 @@
 """What films are encoded with, and what their containers can hold."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -163,8 +164,6 @@ def _held(path: Path) -> set[str]:
 
     kind = SUFFIXES[path.suffix.lower()]
     # In memory: nothing is written before the header.
-    import io
-
     with av.open(io.BytesIO(), "w", format=kind) as probe:
         held: set[str] = set(probe.supported_codecs)
     return held

@@ -78,11 +78,8 @@ class ContentBudget(keras.layers.Layer):
 
     def told(self) -> dict[str, list[float]]:
         """Return content errors and weights, one a style, as a log has them."""
-        logs = ops.convert_to_numpy(self.weights_log)
+        logs, errors = map(ops.convert_to_numpy, (self.weights_log, self.errors))
         return {
-            "content_errors": [round(float(x), 4) for x in self._errors()],
+            "content_errors": [round(float(x), 4) for x in errors],
             "style_factors": [float(f"{x:.4g}") for x in np.exp(logs)],
         }
-
-    def _errors(self) -> np.ndarray:
-        return ops.convert_to_numpy(self.errors)

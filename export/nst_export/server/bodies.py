@@ -1,7 +1,6 @@
 """Bodies of requests as they arrive, within their limit, unpacked from gzip."""
 
 import zlib
-from typing import Protocol
 
 from nst_export.server.errors import HttpError
 
@@ -9,16 +8,6 @@ from nst_export.server.errors import HttpError
 def too_large(most: int) -> HttpError:
     """Return the refusal of a body of more than `most` bytes."""
     return HttpError(413, f"the body is larger than {most:,} bytes")
-
-
-class Body(Protocol):
-    """What takes a body chunk by chunk."""
-
-    def add(self, chunk: bytes) -> None:
-        """Take the next chunk; HttpError if it is one too much."""
-
-    def bytes(self) -> bytes:
-        """Return the whole body; HttpError if there should be more."""
 
 
 class Plain:

@@ -32,10 +32,10 @@ class Statistics:
         self._queue, self._compute = Duration(), Duration()
         self._pictures = self._last = 0
 
-    def painted(self, pictures: int = 1) -> None:
-        """Count pictures that the model painted."""
+    def painted(self) -> None:
+        """Count a picture that the model painted."""
         with self._lock:
-            self._pictures += pictures
+            self._pictures += 1
 
     def done(self, *, queue: int, compute: int) -> None:
         """Count a request that was answered, with nanoseconds of its parts."""

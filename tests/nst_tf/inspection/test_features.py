@@ -13,10 +13,10 @@ from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
 from nst_tf.inspection.features import (
     find_patches,
-    receptive_field,
     reconstruction,
     strongest_units,
 )
+from nst_tf.loss.geometry import GEOMETRIES
 from nst_tf.settings.loss import ExtractorSettings
 from tests.helpers import random_weights, scene, write_legacy
 
@@ -34,9 +34,9 @@ from tests.helpers import random_weights, scene, write_legacy
     ],
 )
 def test_the_receptive_fields_are_the_published_ones(layer, size, stride):
-    assert receptive_field(layer)[:2] == (size, stride)
+    assert GEOMETRIES["vgg19"].receptive_field(layer)[:2] == (size, stride)
     if layer == "block3_conv4":  # VGG-16 has three convolutions in the third block.
-        assert receptive_field("block3_conv3", network="vgg16").size == 40
+        assert GEOMETRIES["vgg16"].receptive_field("block3_conv3").size == 40
 
 
 @pytest.mark.parametrize("layer", ["block1_conv2", "block2_conv2", "block3_conv1"])
@@ -47,7 +47,7 @@ def test_the_gradient_of_a_position_fills_its_receptive_field(tmp_path, layer):
     settings = ExtractorSettings(pooling="average", vgg_weights=path)
     extractor = build_extractor([layer], settings=settings)
     image = tf.Variable(np.ones((1, 64, 72, 3), "float32"))
-    field, (y, x) = receptive_field(layer), (7, 6)
+    field, (y, x) = extractor.geometry.receptive_field(layer), (7, 6)
     with tf.GradientTape() as tape:
         value = extractor(image)[layer][0, y, x, 5]
     seen = np.abs(tape.gradient(value, image).numpy()).sum(axis=(0, 3)) > 0

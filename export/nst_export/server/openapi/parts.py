@@ -56,8 +56,6 @@ def get(
     summary: str,
     schema: Schema,
     parameters: list[Schema] | None = None,
-    *,
-    statuses: tuple[int, ...] = (),
 ) -> Schema:
     """Describe a route that is read.
 
@@ -66,8 +64,7 @@ def get(
         tag: A key of `TAGS`.
         summary: What it gives.
         schema: Of its answer.
-        parameters: Of its path.
-        statuses: Of its refusals, besides 404 of what its path names.
+        parameters: Of its path: 404 refuses what there is not.
     """
     found: Schema = {
         "operationId": operation,
@@ -77,8 +74,7 @@ def get(
     }
     if parameters:
         found["parameters"] = parameters
-        statuses = (404, *statuses)
-    found["responses"] |= errors(*statuses)
+        found["responses"] |= errors(404)
     return found
 
 
