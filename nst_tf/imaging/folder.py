@@ -126,10 +126,20 @@ class Folder:
             )
 
     def open(self, seed: int, start: int) -> Iterator[tuple[str, Path]]:
-        """Yield the files, every epoch in another order."""
-        count = len(self.files)
-        for epoch in itertools.count(start // count):
-            order = np.random.default_rng((seed, 1, epoch)).permutation(count)
-            for index in order[start % count :]:
-                yield str(self.files[index]), self.files[index]
-            start = 0
+        """Yield the files from number `start`, every epoch in another order."""
+        for index in shuffled(len(self.files), seed, start):
+            yield str(self.files[index]), self.files[index]
+
+
+def shuffled(count: int, seed: int, start: int) -> Iterator[int]:
+    """Yield 0 to `count` - 1 in a random order, then in another, without end.
+
+    Args:
+        count: How many there are.
+        seed: What the orders come from.
+        start: How many are left out.
+    """
+    first, place = divmod(start, count)
+    for epoch in itertools.count(first):
+        yield from np.random.default_rng((seed, 1, epoch)).permutation(count)[place:]
+        place = 0

@@ -2,15 +2,12 @@
 
 import contextlib
 import functools
-import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
-from nst_tf.imaging.folder import Found
+from nst_tf.imaging.folder import Found, shuffled
 from nst_tf.imaging.formats import readable_suffixes
 from nst_tf.settings.checks import InputError
 from nst_tf.storage import Store
@@ -61,13 +58,9 @@ class Bucket:
         self, seed: int, start: int
     ) -> Iterator[tuple[str, Path | bytes | Callable[[], bytes]]]:
         """Yield names and what fetches the bytes, every epoch in another order."""
-        count = len(self.names)
-        for epoch in itertools.count(start // count):
-            order = np.random.default_rng((seed, 1, epoch)).permutation(count)
-            for index in order[start % count :]:
-                name = self.names[index]
-                yield self._store.url(name), functools.partial(self._fetch, name)
-            start = 0
+        for index in shuffled(len(self.names), seed, start):
+            name = self.names[index]
+            yield self._store.url(name), functools.partial(self._fetch, name)
 
     def _fetch(self, name: str) -> bytes:
         """Return the bytes of a file."""

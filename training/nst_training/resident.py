@@ -4,7 +4,8 @@ Reading, decoding and cropping keep up with a processor, not with a GPU: at hund
 photographs a second they are cut where they are needed.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+import itertools
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from keras import ops
 from PIL import Image
 
+from nst_tf.imaging.folder import shuffled
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import to_bytes
 from nst_tf.settings.checks import InputError
@@ -48,27 +50,16 @@ class ResidentBatches(Batches):
         Each has `index`, int32 `[B]`, `place`, float32 `[B, 4]`, uniform random numbers
         for `crop`, and `style` and `draws` as those of `Batches`.
         """
-        count, number = len(self.squares), start
-        order = self._order(start * self.batch)
-        while True:
+        order = shuffled(len(self.squares), self.seed, start * self.batch)
+        for number in itertools.count(start):
             index = np.asarray([next(order) for _ in range(self.batch)], "int32")
             draw = np.random.default_rng((self.seed, 2, number))
             place = draw.random((self.batch, 4), "float32")
             yield {
-                "index": self._mine(index % count),
+                "index": self._mine(index),
                 "place": self._mine(place),
                 **self.drawn(number),
             }
-            number += 1
-
-    def _order(self, start: int) -> Iterator[int]:
-        """Yield the squares from number `start`, every epoch in another order."""
-        count = len(self.squares)
-        epoch, place = divmod(start, count)
-        while True:
-            order = np.random.default_rng((self.seed, 1, epoch)).permutation(count)
-            yield from order[place:]
-            epoch, place = epoch + 1, 0
 
 
 def crop(squares: Tensor, batch: dict[str, Tensor], size: int) -> Tensor:
