@@ -12,7 +12,7 @@ from nst_tf.loss.weight_files import layer_shapes
 from nst_tf.running.identity import RunIdentity
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import ExtractorSettings, LossSettings
-from nst_training.compress import matching
+from nst_training.compress import matching, pictures
 from nst_training.compress.finetune import (
     Finetuning,
     begin,
@@ -53,6 +53,19 @@ def folder(tmp_path):
     for k in range(3):
         save_image(tmp_path / f"{k}.png", scene(40, 48, seed=k))
     return Pictures(sorted(tmp_path.glob("*.png")))
+
+
+def test_pictures_that_memory_does_not_keep_are_decoded_anew(folder, monkeypatch):
+    def crops(given):
+        draw = np.random.default_rng(0)
+        return np.stack([given.crop(draw, 32) for _ in range(12)])
+
+    expected = crops(folder)
+    monkeypatch.setattr(pictures, "_KEPT", 2 * 40 * 48 * 3)
+    few = Pictures(folder.paths)
+    np.testing.assert_array_equal(crops(few), expected)
+    assert len(folder._kept) == 3
+    assert len(few._kept) == 2
 
 
 def batch(count=2, side=32):

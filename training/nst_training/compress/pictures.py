@@ -11,12 +11,14 @@ import numpy as np
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import resize
 
+_KEPT = 10**9
+"""Bytes of decoded pictures: 28 photographs of a phone."""
 _LEAST_PART = 0.35
 """Smallest crop, as a part of the shorter side."""
 
 
 class Pictures:
-    """Image files of a folder, decoded once and kept as bytes.
+    """Image files of a folder, decoded and kept as bytes, as many as `_KEPT` holds.
 
     Args:
         paths: The files.
@@ -30,6 +32,8 @@ class Pictures:
         if index not in self._kept:
             pixels = load_image(self.paths[index]).pixels
             self._kept[index] = np.rint(255.0 * pixels).astype("uint8")
+            while sum(kept.nbytes for kept in self._kept.values()) > _KEPT:
+                del self._kept[next(iter(self._kept))]
         return self._kept[index].astype("float32") / 255.0
 
     def crop(
