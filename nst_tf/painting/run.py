@@ -41,6 +41,7 @@ from nst_tf.running.checkpoint import Checkpoint, StateFile, named_variables
 from nst_tf.running.identity import RunIdentity, extractor_facts, hash_arrays
 from nst_tf.running.progress import Progress
 from nst_tf.running.transfer import StyleTransfer, counter
+from nst_tf.settings.checks import InputError
 from nst_tf.settings.codec import to_dict
 from nst_tf.settings.optimize import OptimizeSettings
 
@@ -88,6 +89,10 @@ def optimize_image(
         >>> result = optimize_image(photo, painting, OptimizeSettings(size=384))
         >>> save_image("out.png", result.pixels)
     """
+    if resume and checkpoint is None:
+        raise InputError(
+            "resume goes on from a checkpoint: name the file that keeps it"
+        )
     settings = with_network(settings or OptimizeSettings())
     inputs = prepare(content, style, settings, regions)
     kept = None if checkpoint is None else Path(checkpoint)

@@ -231,6 +231,11 @@ def test_a_checkpoint_made_with_other_weights_is_refused(tmp_path, vgg_file):
         optimize_image(CONTENT, STYLE, settings, checkpoint=path, resume=True)
 
 
+def test_what_no_file_keeps_is_not_resumed():
+    with pytest.raises(InputError, match="resume goes on from a checkpoint"):
+        optimize_image(CONTENT, STYLE, changed(steps=2), resume=True)
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     path = tmp_path / "state.npz"
     path.write_bytes(b"PK\x03\x04 no state")
