@@ -74,7 +74,7 @@ def check_size(
     image: np.ndarray, layer: str, settings: ExtractorSettings, name: str
 ) -> None:
     """Raise InputError for an image `[H, W, 3]` of which a layer has no features."""
-    least = receptive_field(layer, network=settings.network).stride
+    least = GEOMETRIES[settings.network].receptive_field(layer).stride
     if settings.padding == "reflect":  # A position cannot be mirrored about itself.
         least *= 2
     height, width = image.shape[:2]
