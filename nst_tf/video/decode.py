@@ -1,5 +1,7 @@
 """Films that FFmpeg reads, frame by frame."""
 
+import contextlib
+import itertools
 import math
 from collections.abc import Iterator
 from fractions import Fraction
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 _LOST = 0.02
 """Share of a film that may be missing at its end before it is called cut off."""
+_BACK = (0.0, 10.0, math.inf)
+"""Seconds before the start at which reading is tried from: where a format has no index,
+as transport streams, the next frame that stands by itself may come after the start."""
 _TOLD = ("matroska", "mov", "avi", "flv", "asf")
 """Formats whose header says how long the film lasts; of others FFmpeg estimates it."""
 
@@ -95,14 +100,9 @@ class FilmSource:
 
     def frames(self, skip: int = 0) -> Iterator[Frame]:
         """Yield the frames from start to end, but for the first `skip`."""
-        with worded("can't read on in", self.path), _opened(self.path) as container:
-            stream = _video(container, self.path)
-            stream.thread_type = "AUTO"
-            if self.start > 0:
-                target = self.origin + math.floor(self.start / self.time_base)
-                container.seek(target, stream=stream)
+        with worded("can't read on in", self.path), self._decoded() as decoded:
             last: int | None = None
-            for frame in container.decode(stream):
+            for frame in decoded:
                 pts = self._time(frame, last)
                 last = pts
                 if self._before(pts):
@@ -113,6 +113,28 @@ class FilmSource:
                     skip -= 1
                     continue
                 yield Frame(self._pixels(frame), pts, frame.duration or self.step)
+
+    @contextlib.contextmanager
+    def _decoded(self) -> Iterator[Iterator["av.VideoFrame"]]:
+        """Give all frames from the start on, and some before it."""
+        for back in _BACK:
+            with _opened(self.path) as container:
+                stream = _video(container, self.path)
+                stream.thread_type = "AUTO"
+                if self.start <= back:
+                    yield container.decode(stream)
+                    return
+                target = self.origin + math.floor((self.start - back) / self.time_base)
+                first = _frame_at(container, stream, target)
+                if first is not None and not self._late(first):
+                    yield itertools.chain([first], container.decode(stream))
+                    return
+
+    def _late(self, frame: "av.VideoFrame") -> bool:
+        """Tell whether frames from the start on may come before this one."""
+        return frame.pts is None or (
+            (frame.pts - self.origin) * self.time_base > self.start
+        )
 
     def _time(self, frame: "av.VideoFrame", last: int | None) -> int:
         """Return when a frame is shown; one without a time follows the last."""
@@ -211,6 +233,19 @@ def _mirrored(frame: "av.VideoFrame") -> bool:
         return False
     a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), "int32").tolist()
     return bool(a * d < b * c)
+
+
+def _frame_at(
+    container: "InputContainer", stream: Any, target: int
+) -> "av.VideoFrame | None":
+    """Return the first frame that can be decoded behind a place, None without any."""
+    import av.error
+
+    try:
+        container.seek(target, stream=stream)
+        return next(container.decode(stream), None)
+    except (av.error.FFmpegError, OSError):  # Bare streams have no places.
+        return None
 
 
 def _origin(container: "InputContainer", time_base: Fraction) -> int:

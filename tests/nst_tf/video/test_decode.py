@@ -79,6 +79,20 @@ def test_a_part_of_a_film_is_read_from_start_to_end(tmp_path):
     assert source.cut() == {"shift": 13 * TICK * BASE, "end": 1.0}
 
 
+@pytest.mark.parametrize("name", ["film.mp4", "film.ts", "film.h264"])
+def test_a_start_is_found_where_a_format_has_no_index(tmp_path, name):
+    options = {"g": "25", "preset": "ultrafast"}
+    path = write_film(tmp_path / name, moving(300), options=options)
+    whole = [frame.pixels for frame in FilmSource(path).frames()]
+    for start in (0.5, 11.1):
+        source = FilmSource(path, start=start, end=start + 0.5)
+        found = [frame.pixels for frame in source.frames()]
+        first = round(25 * start + 0.49)
+        assert len(found) == source.film.frames
+        assert (np.stack(found) == whole[first : first + len(found)]).all()
+        assert len(found) in (12, 13)
+
+
 def test_a_reduced_film_has_even_sides(tmp_path):
     source = FilmSource(write_film(tmp_path / "film.mp4"), size=35)
     assert (source.film.width, source.film.height) == (34, 26)
