@@ -30,6 +30,7 @@ def mux(
     encoding: Encoding,
     *,
     copied: bool = True,
+    mute: bool = False,
     shift: Fraction | None = None,
     end: float | None = None,
     say: Say = print,
@@ -42,6 +43,7 @@ def mux(
         film: What was painted; sound, subtitles, chapters and metadata are its.
         encoding: How the parts were encoded.
         copied: Whether to take over sound, subtitles, chapters and metadata.
+        mute: Leave out sound and subtitles all the same.
         shift: Time in seconds that becomes 0; None leaves all times as they are.
         end: Seconds of the file from which on nothing is taken over.
         say: Told what could not be copied.
@@ -68,7 +70,8 @@ def mux(
                 source: Any = open_source.enter_context(
                     av.open(str(film.path), "r", metadata_errors="replace")
                 )
-                others = _Others(source, target, path, shift, end, say)
+                if not mute:
+                    others = _Others(source, target, path, shift, end, say)
                 target.metadata.update(_kept(source.metadata))
                 _copy_chapters(source, target, shift, end)
             target.start_encoding()

@@ -53,6 +53,7 @@ class FilmOutput:
         film: What is painted.
         encoding: How.
         copied: Whether the source is a film, with sound and more to take over.
+        mute: Leave out its sound and subtitles all the same.
         shift: Time in seconds that becomes 0; None leaves all times as they are.
         end: Seconds of the file after which no sound is taken over.
         say: Told what could not be copied.
@@ -62,6 +63,7 @@ class FilmOutput:
     film: Film
     encoding: Encoding
     copied: bool
+    mute: bool = False
     shift: Fraction | None = None
     end: float | None = None
     say: Say = print
@@ -78,6 +80,7 @@ class FilmOutput:
             self.film,
             self.encoding,
             copied=self.copied,
+            mute=self.mute,
             shift=self.shift,
             end=self.end,
             say=self.say,

@@ -201,7 +201,7 @@ def _output(job: FilmJob, source: "Source") -> "Output":
 
     options: dict[str, Any] = {"copied": False}
     if isinstance(source, FilmSource):
-        options = {"copied": not job.mute, **source.cut()}
+        options = {"copied": True, "mute": job.mute, **source.cut()}
     return choose_output(
         job.output,
         source.film,

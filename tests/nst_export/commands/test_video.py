@@ -60,6 +60,17 @@ def test_a_film_is_painted_and_keeps_its_sound(film, tmp_path, stylizer):
     assert list(tmp_path.iterdir()) == [out]
 
 
+def test_a_muted_film_keeps_its_title_and_chapters(tmp_path):
+    film = write_film(tmp_path / "film.mkv", sound="aac", chapters=("one", "two"))
+    out = tmp_path / "out.mkv"
+    assert run(film, *STYLE, "--mute", "-o", out) == 0
+    with av.open(str(out)) as found:
+        assert [stream.type for stream in found.streams] == ["video"]
+        assert found.metadata["title"] == "A film"
+        titles = [chapter["metadata"]["title"] for chapter in found.chapters()]
+    assert titles == ["one", "two"]
+
+
 def test_strength_0_is_the_film(film, tmp_path):
     out = tmp_path / "out.mp4"
     assert run(film, *STYLE, "-o", out, "--strength", 0, "--crf", 10) == 0
