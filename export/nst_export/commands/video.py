@@ -101,8 +101,8 @@ def _painter(job: Job) -> "tuple[Painter, Mapping[str, Any]]":
     if carries and model.engine != "litert":
         raise InputError(
             f"{model.engine} paints every frame alone, for only LiteRT holds a film"
-            " still from frame to frame: give --frame-by-frame with it, or leave"
-            " --engine out"
+            " still from frame to frame: give --frame-by-frame with it, or a .tflite"
+            " without --engine"
         )
     mix, guests = chosen_styles(path, model, job.style, job.mix, job.painting)
     model = model.with_styles(guests)

@@ -258,6 +258,7 @@ def test_an_input_that_is_no_film_is_refused_in_a_line(case, tmp_path, capsys):
         (("--size", "8"), "out.mp4", "size must be at least 16, got 8"),
         (("--strength", "2"), "out.mp4", "strength must be in 0..1.5, got 2"),
         (("--engine", "openvino"), "out.mp4", "openvino paints every frame alone"),
+        (("--engine", "openvino"), "out.mp4", "or a .tflite without --engine"),
         (("--model", "none.tflite"), "out.mp4", "there is no model none.tflite"),
     ],
 )
