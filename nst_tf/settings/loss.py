@@ -85,12 +85,13 @@ class LossSettings:
     """How much of the photograph may be given up, from 0 (nothing) to 1 (style alone):
     a content error, whatever the style, size, layers and style_loss, for which the
     style weight is found on the way. Takes the place of content_weight, style_weight
-    and convention. Without any of them, 0.5."""
+    and convention. Without a style_weight or a published convention, 0.5."""
     border: Border = "whole"
     """Compare whole feature maps, or of style layers the inner part that the zero
     padding of the extractor does not reach: against frames along the border."""
     content_weight: float = 1.0
-    """Weight of the content term."""
+    """Weight of the content term; where a strength is met, the style weight makes up
+    for it."""
     style_weight: float | None = None
     """Weight of the style term, instead of a strength. Published conventions have 100
     without it."""
