@@ -225,14 +225,16 @@ class _Run:
         return self._result(picture)
 
     def _result(self, picture: np.ndarray) -> Result:
-        now = self.progress
+        now, changes = self.progress, self.weights.changes
+        if now.reason in ("finished", "converged"):
+            changes = self.weights.acted(now.step)
         return Result(
             self.canvas.colored(resize(picture, *self.passes[-1].picture)),
             now.loss,
             now.step,
             now.seconds,
             now.reason,
-            dataclasses.replace(self.settings, weight_changes=self.weights.changes),
+            dataclasses.replace(self.settings, weight_changes=changes),
         )
 
     def _fit(self, model: StyleTransfer, index: int) -> None:

@@ -9,7 +9,7 @@ from nst_tf.running.transfer import StyleTransfer
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import TERMS
 from nst_tf.settings.optimize import OptimizeSettings
-from nst_tf.settings.weight_changes import changed, weights_after
+from nst_tf.settings.weight_changes import acting, changed, weights_after
 
 _ALIKE = 4.0
 """Factor of a ratio of weights up to which the pairs of L-BFGS still hold."""
@@ -37,6 +37,13 @@ class TermWeights:
         """Return the weights of the next evaluation after so many."""
         given = self.settings.loss.term_weights
         return tuple(weights_after(self.changes, evaluations, given).values())
+
+    def acted(self, evaluations: int) -> tuple[float, ...]:
+        """Return the changes that acted in so many: with them a picture was made."""
+        if not self.changes:
+            return ()
+        given = self.settings.loss.term_weights
+        return acting(self.changes, evaluations) or (0.0, *given.values())
 
     def note(self, evaluations: int, weights: tuple[float, ...]) -> None:
         """Let other weights act from the next evaluation on.

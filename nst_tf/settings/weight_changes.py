@@ -47,13 +47,18 @@ def changed(
 
     What was planned for later, or said a moment ago, no longer counts.
     """
-    earlier = [
-        value
-        for after, before in records(changes)
-        if after < evaluations
-        for value in (after, *before.values())
-    ]
+    earlier = acting(changes, evaluations)
     return (*earlier, float(evaluations), *(weights[name] for name in TERMS))
+
+
+def acting(changes: tuple[float, ...], evaluations: float) -> tuple[float, ...]:
+    """Return those changes that act in so many evaluations."""
+    return tuple(
+        value
+        for after, weights in records(changes)
+        if after < evaluations
+        for value in (after, *weights.values())
+    )
 
 
 def filled(changes: Sequence[float], terms: Sequence[str]) -> tuple[float, ...]:

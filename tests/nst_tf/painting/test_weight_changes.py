@@ -37,6 +37,18 @@ def test_changed_weights_act_at_the_next_evaluation():
     assert changed[-1].total < changed[5].total
 
 
+@pytest.mark.usefixtures("random_vgg")
+@pytest.mark.parametrize("first", [(), (0, *WEIGHTS)])
+def test_a_picture_is_measured_by_the_weights_that_acted(first):
+    changes = (*first, SMALL.steps, 2.0, 300.0, 0.0)
+    settings = dataclasses.replace(SMALL, weight_changes=changes)
+    result = optimize_image(CONTENT, STYLE, settings)
+    given = tuple(SMALL.loss.term_weights.values())
+    assert result.settings.weight_changes == (0, *(first[1:] or given))
+    found = measure_loss(result.pixels, CONTENT, STYLE, result.settings)
+    assert found.total < result.loss.total
+
+
 def test_weights_are_as_many_as_there_are_terms(random_vgg):
     def observer(step):
         step.weigh(1.0, 2.0)
