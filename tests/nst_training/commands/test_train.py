@@ -91,7 +91,9 @@ def test_without_a_folder_the_recipe_names_it_and_tensorboard_gets_curves(
     assert "tiny holds a model already: name another" in capsys.readouterr().err
     assert model.read_bytes() == before
     assert main([*command, "--resume"]) == 0
-    assert "tiny is complete" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "tiny is complete" in said
+    assert "--base tiny, with another -o, trains it on" in said
 
     (path,) = (out / "tensorboard").iterdir()
     found = {}

@@ -169,7 +169,11 @@ def work(job: Job, settings: TrainSettings, workers: "Workers | None" = None) ->
     folder = job.output or Path(settings.name)
     state, model = folder / "state.npz", folder / "model.keras"
     if job.resume and model.exists() and not state.exists():
-        print(f"{folder} is complete: there is nothing to resume", file=sys.stderr)
+        print(
+            f"{folder} is complete: there is nothing to resume; --base {folder}, with"
+            " another -o, trains it on",
+            file=sys.stderr,
+        )
         return 0
     written = [model, folder / "model.json", folder / "log.jsonl", state]
     check_places(
