@@ -131,7 +131,7 @@ def _optimize(job: "Job", settings: OptimizeSettings) -> int:
             regions=regions,
             observer=observe,
             checkpoint=checkpoint if job.checkpoint_every else None,
-            checkpoint_every=job.checkpoint_every or 1,
+            checkpoint_every=job.checkpoint_every,
             resume=resume,
         )
         if view is not None:

@@ -71,7 +71,8 @@ def optimize_image(
         regions: Which part is painted like which; without it all like a blend of all.
         observer: Called after every step.
         checkpoint: File that keeps the state, for `resume`.
-        checkpoint_every: Steps between two states.
+        checkpoint_every: Steps between two states (0: none but where a pass ends, or
+            the run is stopped).
         resume: Go on from `checkpoint`; the result has the bits of an unbroken run.
         extractor: From `build_extractor` with the layers, the network and the precision
             of `settings`; without it the run builds its own.
@@ -90,9 +91,7 @@ def optimize_image(
         >>> save_image("out.png", result.pixels)
     """
     if resume and checkpoint is None:
-        raise InputError(
-            "resume goes on from a checkpoint: name the file that keeps it"
-        )
+        raise InputError("resume needs checkpoint, the file that has the state")
     settings = with_network(settings or OptimizeSettings())
     inputs = prepare(content, style, settings, regions)
     kept = None if checkpoint is None else Path(checkpoint)

@@ -128,7 +128,7 @@ class SaveState(RunCallback):
     Args:
         progress: Where the run stands.
         save: Writes it.
-        every: Steps between two states.
+        every: Steps between two states (0: none on the way).
     """
 
     def __init__(
@@ -140,5 +140,6 @@ class SaveState(RunCallback):
     def after_step(self) -> None:
         """Write the state if it is time."""
         now = self.progress
-        if now.last or now.reason == "stopped" or now.done % self.every == 0:
+        due = self.every and now.done % self.every == 0
+        if due or now.last or now.reason == "stopped":
             self.save()

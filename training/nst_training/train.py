@@ -72,7 +72,8 @@ def train(
         source: The photographs, from `open_source`.
         folder: Where model, card, state and previews go; made if it is not there.
         observer: Called after every step.
-        checkpoint_every: Steps between two states.
+        checkpoint_every: Steps between two states (0: none but at the end, or when the
+            run is stopped).
         preview_every: Steps between two previews (0: none).
         base: Folder of a trained model to start from. `settings.styles` has its styles,
             and maybe more after them; strengths and weights of the loss may be others.

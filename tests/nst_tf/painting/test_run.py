@@ -192,6 +192,18 @@ def test_states_are_saved_on_the_way(tmp_path):
     assert load_checkpoint(path).meta["done"] == 12
 
 
+def test_without_states_on_the_way_a_stopped_run_leaves_one(tmp_path):
+    path = tmp_path / "state.npz"
+    settings = changed(steps=4)
+    run = {"checkpoint": path, "checkpoint_every": 0}
+    optimize_image(CONTENT, STYLE, settings, observer=Steps(2), **run)
+    assert load_checkpoint(path).meta["done"] == 2
+    rest = optimize_image(CONTENT, STYLE, settings, resume=True, **run)
+    assert rest.evaluations == 4
+    with pytest.raises(InputError, match="resume needs checkpoint"):
+        optimize_image(CONTENT, STYLE, settings, resume=True)
+
+
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     path = tmp_path / "state.npz"
     optimize_image(CONTENT, STYLE, changed(steps=2), checkpoint=path)
@@ -229,11 +241,6 @@ def test_a_checkpoint_made_with_other_weights_is_refused(tmp_path, vgg_file):
         kernel[...] = 2 * kernel[...]
     with pytest.raises(InputError, match=r"settings\.extractor\.weights"):
         optimize_image(CONTENT, STYLE, settings, checkpoint=path, resume=True)
-
-
-def test_what_no_file_keeps_is_not_resumed():
-    with pytest.raises(InputError, match="resume goes on from a checkpoint"):
-        optimize_image(CONTENT, STYLE, changed(steps=2), resume=True)
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path):
