@@ -1,5 +1,7 @@
 """Training of a compressed network on the pictures of runs."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from keras import ops
@@ -186,6 +188,16 @@ def test_a_stopped_training_goes_on_from_its_state(shallow, networks, folder, tm
     assert all(np.isfinite(value).all() for value in averages.values())
     with pytest.raises(InputError, match="another"):
         resumed(path, RunIdentity({"seed": 1}))
+
+
+def test_without_steps_the_closed_form_stays(networks, folder, tmp_path):
+    exact, numbers, errors = networks
+    none, path = dataclasses.replace(TINY, steps=0), tmp_path / "state.npz"
+    given = none, begin(numbers, errors), exact, folder, folder
+    found = Finetuning(*given, identity=RunIdentity({}))(path)
+    assert found.keys() == numbers.keys()
+    for key, value in numbers.items():
+        np.testing.assert_array_equal(found[key], value)
 
 
 def test_an_lbfgs_walker_finds_the_bottom_of_a_bowl():

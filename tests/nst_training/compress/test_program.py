@@ -10,19 +10,10 @@ from nst_tf.cli import main
 from nst_tf.imaging.write import save_image
 from nst_tf.loss.choice import hash_kernel
 from nst_tf.loss.lite_weights import read_lite
+from nst_training.compress import program
 from tests.helpers import random_weights, scene
 
 SMALL = ("--numbers", "400000", "--crops", "4", "--crop", "32", "--batch", "1")
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    for name in ("photos", "paintings"):
-        for index in range(3):
-            path = tmp_path / name / f"{index}.png"
-            path.parent.mkdir(exist_ok=True)
-            save_image(path, scene(60, 70, seed=index + 10 * len(name)))
-    return tmp_path
 
 
 def command(folder, weights, *flags):
@@ -31,9 +22,24 @@ def command(folder, weights, *flags):
     return [*words, "-o", str(folder / "lite.npz"), "--quiet", *flags]
 
 
-def test_the_closed_form_is_a_network_with_a_card(pictures, vgg_file):
-    assert main(command(pictures, vgg_file, "--steps", "0")) == 0
-    path = pictures / "lite.npz"
+@pytest.fixture(scope="module")
+def made_in(tmp_path_factory, vgg_file):
+    """A folder of photographs, one of paintings, and what was made of a VGG by them.
+
+    Of two small steps little comes: it is the closed form.
+    """
+    folder = tmp_path_factory.mktemp("compress")
+    for name in ("photos", "paintings"):
+        (folder / name).mkdir()
+        for index in range(3):
+            picture = scene(60, 70, seed=index + 10 * len(name))
+            save_image(folder / name / f"{index}.png", picture)
+    assert main(command(folder, vgg_file, "--steps", "2", "--runs", "1")) == 0
+    return folder
+
+
+def test_the_closed_form_is_a_network_with_a_card(made_in, vgg_file):
+    path = made_in / "lite.npz"
     made = read_lite(path)
     assert list(made.layers)[-1] == "block5_conv1"
     numbers = sum(
@@ -42,7 +48,7 @@ def test_the_closed_form_is_a_network_with_a_card(pictures, vgg_file):
     assert 0.5 * 400_000 < numbers <= 400_000
     assert made.card["first_kernel"] == hash_kernel(random_weights()["block1_conv1"][0])
     assert made.card["licence"] == "CC BY 4.0"
-    assert made.card["steps"] == 0
+    assert made.card["steps"] == 2
     settings = ExtractorSettings(network="lite", lite_weights=path)
     image = scene(32, 40)[None]
     got, exact = (
@@ -56,14 +62,24 @@ def test_the_closed_form_is_a_network_with_a_card(pictures, vgg_file):
     assert gap < 0.8 * np.linalg.norm(np.asarray(exact))
 
 
-def test_a_training_writes_its_steps_and_another_file_is_refused(
-    pictures, vgg_file, capsys
+def test_without_steps_the_closed_form_alone_is_written(
+    made_in, vgg_file, tmp_path, monkeypatch
 ):
-    assert main(command(pictures, vgg_file, "--steps", "2", "--runs", "1")) == 0
-    again = command(pictures, pictures / "photos" / "0.png")
-    lines = (pictures / "lite.jsonl").read_text().splitlines()
+    monkeypatch.setattr(program, "_DEEPEST", "block2_conv1")  # Which is quick.
+    words = command(made_in, vgg_file, "--steps", "0")
+    words[words.index("-o") + 1] = str(tmp_path / "lite.npz")
+    assert main(words) == 0
+    made = read_lite(tmp_path / "lite.npz")
+    assert list(made.layers) == ["block1_conv1", "block1_conv2", "block2_conv1"]
+    assert made.card["steps"] == 0
+    assert not (tmp_path / "lite.state.npz").exists()
+
+
+def test_a_training_writes_its_steps_and_another_file_is_refused(made_in, capsys):
+    again = command(made_in, made_in / "photos" / "0.png")
+    lines = (made_in / "lite.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2]
-    assert not (pictures / "lite.state.npz").exists()
+    assert not (made_in / "lite.state.npz").exists()
     assert main(again) == 2
     assert "holds a model already" in capsys.readouterr().err
     assert main([*again, "--overwrite"]) == 2
