@@ -1,4 +1,4 @@
-"""Which arithmetic the extractor runs in, and how it is compiled."""
+"""Which arithmetic the extractor runs in, and whether there is a GPU."""
 
 import keras
 

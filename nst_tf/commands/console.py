@@ -1,4 +1,4 @@
-"""What the programs share: a log, signals, a quiet start."""
+"""What the programs share: a quiet start, signals, what is read, a bar."""
 
 import contextlib
 import os

@@ -28,7 +28,7 @@ class Job:
     style: tyro.conf.Positional[Path]
     """The painting."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """The sheet; .png, .jpg, .webp, .tif or .bmp chooses the format."""
+    """The sheet; .png, .jpg, .webp, .avif, .tif or .bmp chooses the format."""
     strengths: tuple[float, ...] = (0.3, 0.6, 0.9)
     """From left to right."""
     style_scales: tuple[float, ...] = (0.5, 1.0)

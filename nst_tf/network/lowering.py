@@ -50,7 +50,7 @@ class Native:
 
 
 class Multiples(Native):
-    """For ONNX, sides that are multiples of 4."""
+    """For ONNX and CoreML, sides that are multiples of 4 (hourglass: 8)."""
 
     name: Lowering = "multiples"
 

@@ -1,7 +1,7 @@
-"""Settings of the extractor, the loss and an optimisation: plain frozen dataclasses.
+"""Settings of an optimisation: a plain frozen dataclass.
 
-Defaults live here and nowhere else: the command line, the documentation and the
-tests read them from these classes. Standard library only.
+Defaults live in such classes and nowhere else: the command line, the documentation and
+the tests read them from there. Standard library only.
 """
 
 import dataclasses

@@ -13,7 +13,7 @@ class FullError(Exception):
 
 
 class LateError(Exception):
-    """The deadline passed before a worker was free."""
+    """The deadline passed before a worker was free, or had done its work."""
 
 
 class _Job(NamedTuple):

@@ -44,7 +44,8 @@ def stylize(service: Service) -> Schema:
         "tags": [PICTURES],
         "summary": "Paint a photograph",
         "description": "The photograph is the field `image` of a form, or the whole"
-        " body; then the other fields stand in the query. Give `style` or `mix`.",
+        " body; then the other fields stand in the query. Give `style` or `mix`; a form"
+        " may have a `painting` instead.",
         "parameters": [
             {
                 "name": name,
