@@ -22,7 +22,8 @@ class Found(NamedTuple):
 
     Attributes:
         files: Those whose endings are read, sorted.
-        others: How many there are of every other ending, without hidden files.
+        others: How many there are of every other ending, without hidden files, and of
+            folders that may not be read.
     """
 
     files: list[Path]
@@ -60,7 +61,11 @@ def find_images(folder: Path, *, leave: Iterable[Path] = ()) -> Found:
     links: list[Path] = []
     others: Counter[str] = Counter()
     seen: set[str] = set()
-    for top, folders, names in os.walk(folder, followlinks=True):
+
+    def closed(_: OSError) -> None:
+        others["folder that may not be read"] += 1
+
+    for top, folders, names in os.walk(folder, onerror=closed, followlinks=True):
         real = os.path.realpath(top)
         if real in seen or (real in left and top != str(folder)):
             folders.clear()

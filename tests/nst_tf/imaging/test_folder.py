@@ -1,7 +1,10 @@
 """Folders of photographs: every file, in another order every epoch."""
 
+import contextlib
 import itertools
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -81,6 +84,33 @@ def test_pipes_are_passed_over(folder):
     found = find_images(folder)
     assert found.files == before
     assert found.passed_over.endswith("2 pipe or device")
+
+
+@contextlib.contextmanager
+def somebody():
+    """Be a user whom permissions stop."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+def test_a_folder_that_may_not_be_read_is_told_of():
+    with tempfile.TemporaryDirectory() as made:
+        folder, closed = Path(made), Path(made, "closed")
+        folder.chmod(0o755)
+        closed.mkdir()
+        (folder / "a.png").touch()
+        closed.chmod(0)
+        with somebody():
+            found = find_images(folder)
+        closed.chmod(0o700)
+    assert [path.name for path in found.files] == ["a.png"]
+    assert found.passed_over == "passed over 1 folder that may not be read"
 
 
 def test_the_folder_of_the_results_can_be_left_out(folder):
