@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from nst_tf.files import sha256
 from nst_tf.imaging.arrays import PictureLike, as_pixels
 from nst_tf.network.encoder import StyleEncoder
 from nst_tf.network.transform import TransformNetwork
@@ -23,6 +24,12 @@ ENCODER = "encoder.keras"
 """Names inside the output folder."""
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
 """What Keras raises for a file that is damaged or another's."""
+
+
+def hash_model(folder: Path) -> list[str]:
+    """Return the hashes of a model's network and, for any painting, of its encoder."""
+    files = [folder / name for name in (MODEL, ENCODER)]
+    return [sha256(path) for path in files if path.is_file()]
 
 
 def read_card(folder: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -346,6 +347,24 @@ def test_the_scorecard_of_any_painting(trained, pictures, tmp_path, capsys):
     copy.write_bytes((pictures / "art" / "1.png").read_bytes())
     assert main([*command, "--paintings", art[0], str(copy), "--overwrite"]) == 2
     assert "same name" in capsys.readouterr().err
+
+
+def test_scores_by_another_encoder_are_not_gone_on_with(trained, pictures, tmp_path):
+    model, state = shutil.copytree(trained, tmp_path / "model"), tmp_path / "part.json"
+    write_photos(tmp_path / "held", 1)
+    photos = Folder(tmp_path / "held").files
+
+    def ended(found):
+        raise KeyboardInterrupt
+
+    asked = {"size": 64, "limit": 0, "state": state, "observer": ended}
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(model, photos, [pictures / "art" / "0.png"], **asked)
+    encoder = load_encoder(model)
+    encoder.set_weights([0.9 * weight for weight in encoder.get_weights()])
+    encoder.save(model / ENCODER)
+    with pytest.raises(InputError, match="another model"):
+        evaluate(model, photos, [pictures / "art" / "0.png"], resume=True, **asked)
 
 
 def test_the_identity_term_holds_photographs_that_are_their_own_painting(

@@ -19,7 +19,7 @@ from nst_tf.imaging.resize import reduce
 from nst_tf.inspection.errors import ErrorMeter, PictureErrors
 from nst_tf.inspection.likeness import ssim
 from nst_tf.loss.choice import networks_of
-from nst_tf.network.trained import MODEL, Model, load_model
+from nst_tf.network.trained import Model, hash_model, load_model
 from nst_tf.running.identity import RunIdentity
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import ExtractorSettings
@@ -298,7 +298,7 @@ def _identity(
 ) -> RunIdentity:
     """Return all that decides the scores."""
     facts = {
-        "model": sha256(folder / MODEL),
+        "model": hash_model(folder),
         "photographs": [sha256(path) for path in photos],
         "paintings": [sha256(path) for path in paintings],
         **judged,

@@ -14,7 +14,7 @@ from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import reduce
 from nst_tf.inspection.errors import ErrorMeter
 from nst_tf.loss.choice import networks_of
-from nst_tf.network.trained import MODEL, Model
+from nst_tf.network.trained import Model, hash_model
 from nst_tf.running.identity import RunIdentity
 from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import ExtractorSettings
@@ -143,7 +143,7 @@ def evaluate_films(
     models = [folder] if against is None else [folder, against]
     identity = RunIdentity(
         {
-            "models": [sha256(path / MODEL) for path in models],
+            "models": [hash_model(path) for path in models],
             "inputs": [sha256(path) for path in (*films, *photos, *paintings)],
             **judged,
         },
