@@ -145,6 +145,12 @@ def packets(path, kind):
         ]
 
 
+def damage(path, index):
+    """Overwrite the picture of an index, in the order of decoding, with zeros."""
+    data, (_, payload) = path.read_bytes(), packets(path, "video")[index]
+    path.write_bytes(data.replace(payload, bytes(len(payload))))
+
+
 def limited(command, size, **options):
     """Run a program that can't write files larger than `size` bytes: a full disk."""
     import resource

@@ -32,11 +32,16 @@ _TOLD = ("matroska", "mov", "avi", "flv", "asf")
 class FilmSource:
     """The frames of a film file, upright, with their own times.
 
+    What can't be decoded on the way is passed over, as players do.
+
     Args:
         path: The file.
         start: Seconds at which to begin.
         end: Seconds at which to end; None is the film's end.
         size: Long side in pixels to which larger frames are reduced.
+
+    Attributes:
+        lost: How many packets could not be decoded since frames were last asked for.
 
     Raises:
         InputError: No such file, no film, no frames, or one that is cut off.
@@ -52,7 +57,7 @@ class FilmSource:
     ) -> None:
         check_file(path)
         self.path, self.end = path, math.inf if end is None else end
-        self.start = start
+        self.start, self.lost = start, 0
         with worded("can't read", path), _opened(path) as container:
             stream = _video(container, path)
             self.time_base = stream.time_base or Fraction(1, 90000)
@@ -118,17 +123,33 @@ class FilmSource:
     def _decoded(self) -> Iterator[Iterator["av.VideoFrame"]]:
         """Give all frames from the start on, and some before it."""
         for back in _BACK:
+            self.lost = 0
             with _opened(self.path) as container:
                 stream = _video(container, self.path)
                 stream.thread_type = "AUTO"
+                frames = self._frames_of(container, stream)
                 if self.start <= back:
-                    yield container.decode(stream)
+                    yield frames
                     return
                 target = self.origin + math.floor((self.start - back) / self.time_base)
-                first = _frame_at(container, stream, target)
+                first = (
+                    next(frames, None) if _sought(container, stream, target) else None
+                )
                 if first is not None and not self._late(first):
-                    yield itertools.chain([first], container.decode(stream))
+                    yield itertools.chain([first], frames)
                     return
+
+    def _frames_of(
+        self, container: "InputContainer", stream: Any
+    ) -> Iterator["av.VideoFrame"]:
+        """Yield the frames that can be decoded from where a container stands."""
+        import av.error
+
+        for packet in container.demux(stream):
+            try:
+                yield from packet.decode()
+            except av.error.InvalidDataError:
+                self.lost += 1
 
     def _late(self, frame: "av.VideoFrame") -> bool:
         """Tell whether frames from the start on may come before this one."""
@@ -235,17 +256,15 @@ def _mirrored(frame: "av.VideoFrame") -> bool:
     return bool(a * d < b * c)
 
 
-def _frame_at(
-    container: "InputContainer", stream: Any, target: int
-) -> "av.VideoFrame | None":
-    """Return the first frame that can be decoded behind a place, None without any."""
+def _sought(container: "InputContainer", stream: Any, target: int) -> bool:
+    """Go to a place in a film; tell whether it could be done."""
     import av.error
 
     try:
         container.seek(target, stream=stream)
-        return next(container.decode(stream), None)
     except (av.error.FFmpegError, OSError):  # Bare streams have no places.
-        return None
+        return False
+    return True
 
 
 def _origin(container: "InputContainer", time_base: Fraction) -> int:

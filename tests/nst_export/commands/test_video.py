@@ -19,7 +19,7 @@ from nst_tf.imaging.write import save_image
 from nst_tf.settings.checks import InputError
 from nst_tf.video.decode import FilmSource
 from nst_tf.video.run import parts_folder
-from tests.films import limited, moving, packets, read_film, tone, write_film
+from tests.films import damage, limited, moving, packets, read_film, tone, write_film
 from tests.helpers import PYTHONPATH, scene
 
 STYLE = ("--style", "udnie", "--quiet")
@@ -69,6 +69,16 @@ def test_a_muted_film_keeps_its_title_and_chapters(tmp_path):
         assert found.metadata["title"] == "A film"
         titles = [chapter["metadata"]["title"] for chapter in found.chapters()]
     assert titles == ["one", "two"]
+
+
+def test_a_damaged_film_is_painted_and_the_damage_said(tmp_path, capsys):
+    film = tmp_path / "film.mkv"
+    write_film(film, moving(6), codec="mjpeg", pixel_format="yuvj420p")
+    damage(film, 3)
+    out = tmp_path / "out.mkv"
+    assert run(film, "--style", "udnie", "-o", out) == 0
+    assert "film.mkv is damaged: passed over 1 place\n" in capsys.readouterr().err
+    assert len(read_film(out)[1]) == 5
 
 
 def test_strength_0_is_the_film(film, tmp_path):

@@ -10,7 +10,7 @@ from nst_tf.imaging.resize import resize
 from nst_tf.imaging.scene import landscape
 from nst_tf.settings.checks import InputError
 from nst_tf.video.decode import FilmSource
-from tests.films import BASE, TICK, moving, write_film
+from tests.films import BASE, TICK, damage, moving, write_film
 from tests.serving import psnr
 
 
@@ -160,6 +160,18 @@ def test_a_film_that_is_cut_off_is_refused(tmp_path, name):
     write_film(path, moving(100), container={"movflags": "faststart"})
     with pytest.raises(InputError, match=r"is cut off|can't read"):
         FilmSource(cut_off(path, 0.6))
+
+
+def test_a_place_that_can_not_be_decoded_is_passed_over_and_counted(tmp_path):
+    path = tmp_path / "film.mkv"
+    write_film(path, moving(20), codec="mjpeg", pixel_format="yuvj420p")
+    whole = [frame.pts for frame in FilmSource(path).frames()]
+    damage(path, 10)
+    for start, first in ((0.0, 0), (0.2, 5)):
+        source = FilmSource(path, start=start)
+        found = [frame.pts for frame in source.frames()]
+        assert found == [*whole[first:10], *whole[11:]]
+        assert source.lost == 1
 
 
 def test_a_film_that_begins_late_or_leaves_frames_out_is_whole(tmp_path):
