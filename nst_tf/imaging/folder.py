@@ -5,6 +5,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
@@ -117,7 +118,10 @@ class Folder:
         InputError: No such folder, or no image file in it.
     """
 
-    def __init__(self, path: Path, *, leave: Iterable[Path] = ()) -> None:
+    def __init__(
+        self, path: str | PathLike[str], *, leave: Iterable[Path] = ()
+    ) -> None:
+        path = Path(path)
         if not path.is_dir():
             raise InputError(f"there is no folder {path} to take photographs from")
         found = find_images(path, leave=leave)

@@ -1,6 +1,7 @@
 """Recipes: one TOML file a style or gallery, read into frozen dataclasses."""
 
 import tomllib
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from nst_tf.settings.codec import from_plain
 from nst_tf.settings.train import TrainSettings
 
 
-def read_recipe(path: Path, **changes: Any) -> TrainSettings:
+def read_recipe(path: str | PathLike[str], **changes: Any) -> TrainSettings:
     """Read a TOML recipe, naming all that is wrong with it at once.
 
     Args:
@@ -19,6 +20,7 @@ def read_recipe(path: Path, **changes: Any) -> TrainSettings:
     Raises:
         InputError: No such file, no TOML, unknown keys, values that don't fit.
     """
+    path = Path(path)
     try:
         values = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:

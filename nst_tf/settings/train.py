@@ -81,6 +81,9 @@ class StyleSettings:
     licence: str = ""
     """Licence of the painting."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image", Path(self.image))
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainSettings:

@@ -5,6 +5,7 @@ References:
     Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629
 """
 
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,12 @@ _GIVE_UP = 5
 def train(
     settings: TrainSettings,
     source: Source,
-    folder: Path,
+    folder: str | PathLike[str],
     *,
     observer: Observer | None = None,
     checkpoint_every: int = 250,
     preview_every: int = 500,
-    base: Path | None = None,
+    base: str | PathLike[str] | None = None,
     kept: bool = False,
     resume: bool = False,
     in_memory: bool = False,
@@ -91,10 +92,10 @@ def train(
             is not finite whatever the rate.
 
     Example:
-        >>> settings = read_recipe(Path("recipe.toml"), steps=2000)
-        >>> train(settings, Folder(Path("photographs")), Path("out"))
+        >>> settings = read_recipe("recipe.toml", steps=2000)
+        >>> train(settings, Folder("photographs"), "out")
     """
-    settings = with_network(settings)
+    settings, folder = with_network(settings), Path(folder)
     workers = workers or Workers()
     if workers.first:
         check_output(folder / "preview.png")
@@ -105,7 +106,7 @@ def train(
         observer,
         checkpoint_every,
         preview_every,
-        Base(base, settings, kept=kept) if base is not None else None,
+        Base(Path(base), settings, kept=kept) if base is not None else None,
         in_memory,
         workers,
     )

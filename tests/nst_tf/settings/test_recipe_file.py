@@ -43,6 +43,8 @@ def test_a_recipe_is_read(tmp_path, monkeypatch):
     assert settings.styles[0].image == tmp_path / "night.jpg"
     assert settings.styles[1].image == tmp_path / "elsewhere" / "wave.jpg"
     assert settings.styles[1].strength == 2.0
+    assert read_recipe(str(tmp_path / "recipe.toml")) == settings
+    assert StyleSettings(name="night", image="night.jpg").image == Path("night.jpg")
     assert settings.loss.style_weight == 50.0
     # What the table does not name is as in training, not as in optimisation.
     assert settings.loss.convention == "relative"

@@ -173,8 +173,8 @@ def test_what_a_training_writes_among_its_photographs_is_none(recipe, tmp_path):
     flags = (*TINY, "--steps", "4", "--preview-every", "1", "--quiet")
     words = (recipe, "--photos", photos, "-o", out, "--network", "lite", *flags)
     _, settings = read_flags(Job, [str(word) for word in words], **FLAGS)
-    before = Folder(photos)
-    run(settings, before, out, observer=Steps(2), preview_every=1)
+    before = Folder(str(photos))
+    run(settings, before, str(out), observer=Steps(2), preview_every=1)
     assert len(Folder(photos).files) == len(before.files) + 2
     assert train(recipe, out, *flags, "--resume") == 0
     assert json.loads((out / "model.json").read_text())["step"] == 4
