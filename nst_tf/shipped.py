@@ -33,3 +33,8 @@ def shipped(name: Path) -> Path | None:
         if (folder / "model.keras").is_file():
             return folder
     return None
+
+
+def model_folder(path: Path) -> Path:
+    """Return the folder of the model that a user gave: one that ships, or the path."""
+    return shipped(path) or path

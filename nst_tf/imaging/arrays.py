@@ -51,8 +51,7 @@ def as_pixels(
         return as_pixels(value.pixels, name, clipped=clipped)
     if hasattr(value, "getbands"):
         return _decoded(value, name)
-    over = _OVER if clipped else _FAR
-    return _in_range(_in_shape(_array(value, name), name), name, over)
+    return _as_floats(value, name, over=_OVER if clipped else _FAR)
 
 
 def _decoded(image: Any, name: str) -> np.ndarray:
@@ -80,8 +79,11 @@ def as_written(value: Any) -> np.ndarray:
     Raises:
         InputError: Another shape or type, or floats that are no picture's.
     """
-    name = "the picture"
-    return _in_range(_in_shape(_array(value, name), name), name, over=_FAR)
+    return _as_floats(value, "the picture", over=_FAR)
+
+
+def _as_floats(value: Any, name: str, over: float) -> np.ndarray:
+    return _in_range(_in_shape(_array(value, name), name), name, over)
 
 
 def as_alpha(value: Any, pixels: np.ndarray) -> np.ndarray:

@@ -97,9 +97,15 @@ def reduced_size(width: int, height: int, size: int) -> tuple[int, int]:
 
 
 class Source(Protocol):
-    """Something that frames come from."""
+    """Something that frames come from.
+
+    Attributes:
+        film: What is known of it.
+        lost: How many places of it were damaged, and are passed over.
+    """
 
     film: Film
+    lost: int
 
     def frames(self, skip: int = 0) -> Iterator[Frame]:
         """Yield the frames in the order of their times, but for the first `skip`."""

@@ -42,6 +42,8 @@ class SequenceSource:
         InputError: There are no such pictures, or a number is missing.
     """
 
+    lost = 0
+
     def __init__(
         self,
         pattern: Path,
@@ -107,6 +109,8 @@ class AnimationSource:
     Raises:
         InputError: No such file, or no animation.
     """
+
+    lost = 0
 
     def __init__(
         self,

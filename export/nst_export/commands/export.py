@@ -15,7 +15,7 @@ from nst_tf.commands import console
 from nst_tf.commands.needs import check_extra
 from nst_tf.commands.program import program
 from nst_tf.settings.checks import InputError
-from nst_tf.shipped import is_shipped, shipped
+from nst_tf.shipped import is_shipped, model_folder
 
 SHIPPED_LICENSE = "apache-2.0"
 """Of the networks that ship: the project's own."""
@@ -74,7 +74,7 @@ def _export(job: Job, settings: ExportSettings) -> int:
     if job.photos is None:
         raise InputError("give --photos, to compare the files on")
     check_extra("tf", command="export")
-    folder = shipped(job.model) or job.model
+    folder = model_folder(job.model)
     if folder != job.model and settings.license is None:
         settings = dataclasses.replace(settings, license=SHIPPED_LICENSE)
     if job.push_to_hub is not None:

@@ -137,7 +137,7 @@ def _run(
         return INTERRUPTED
     if not job.quiet:
         print(f"{job.output}: {ended.frames} frames in {ended.took:.1f} s")
-        if lost := getattr(source, "lost", 0):
+        if lost := source.lost:
             what = "place" if lost == 1 else "places"
             print(f"{job.film} is damaged: passed over {lost} {what}", file=sys.stderr)
         if left := _numbered(job.output, after=ended.frames):

@@ -11,7 +11,7 @@ import tyro
 from nst_tf.commands import console
 from nst_tf.commands.program import program
 from nst_tf.settings.checks import InputError
-from nst_tf.shipped import shipped
+from nst_tf.shipped import model_folder
 
 if TYPE_CHECKING:
     from nst_training.scores import Score
@@ -72,9 +72,10 @@ def evaluate(job: Job) -> int:
     from nst_training.settings import read_recipe
 
     _check(job)
-    against = None if job.against is None else shipped(job.against) or job.against
     job = dataclasses.replace(
-        job, model=shipped(job.model) or job.model, against=against
+        job,
+        model=model_folder(job.model),
+        against=job.against and model_folder(job.against),
     )
     if job.video is not None:
         check_extra("video", command="evaluate --video")

@@ -17,7 +17,7 @@ from nst_tf.imaging.formats import SUFFIXES
 from nst_tf.places import check_places, held, inside
 from nst_tf.running.log import Log
 from nst_tf.settings.checks import InputError
-from nst_tf.shipped import shipped
+from nst_tf.shipped import model_folder
 from nst_training.settings import (
     StyleSettings,
     TrainSettings,
@@ -140,15 +140,15 @@ def _added(given: Mapping[str, Any]) -> TrainSettings:
     from nst_tf.loss.choice import with_last_network
     from nst_tf.network.trained import read_card
 
-    card = read_card(shipped(given["base"]) or given["base"])
+    card = read_card(model_folder(given["base"]))
     settings = with_style(card, name, Path(image))
     return with_last_network(settings) if "any" in card else settings
 
 
 def train(job: Job, settings: TrainSettings) -> int:
     """Run `nst train`; return the exit code."""
-    if job.base is not None and (found := shipped(job.base)) is not None:
-        job = dataclasses.replace(job, base=found)
+    if job.base is not None:
+        job = dataclasses.replace(job, base=model_folder(job.base))
     if job.ray is None and job.workers is not None:
         raise InputError("--workers is for --ray")
     if job.hosts is None and job.rank is not None:
