@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
+from nst_export.runtime.drafts import DRAFT
 from nst_export.runtime.stylizer import Stylizer
 from nst_tf.imaging.color import keep_colors
 
@@ -15,6 +16,8 @@ class Manner:
 
     size: int | None = None
     """Long side in pixels to which larger photographs are reduced first."""
+    draft: int | None = DRAFT
+    """Short side in pixels of the draft of larger photographs; None for no draft."""
     keep_colors: bool = False
     """Paint the brightness only; colours stay the photograph's."""
     depth: Literal[8, 16] = 8
@@ -62,7 +65,7 @@ def painted(
     limit = None if most is None else int(1e6 * most)
     photo = load_photograph(source, size=manner.size, max_pixels=limit, name=name)
     pixels, alpha = photo.picture
-    picture = model(pixels, weights)
+    picture = model(pixels, weights, draft=manner.draft)
     if manner.keep_colors:
         picture = keep_colors(picture, pixels)
     return encode_file(

@@ -67,7 +67,7 @@ class Sample(NamedTuple):
 
     def painted(self, stylizer: Stylizer) -> np.ndarray:
         """Return what a file makes of the photograph."""
-        return stylizer.with_styles(self.guests)(self.photo, self.weights)
+        return stylizer.with_styles(self.guests)(self.photo, self.weights, draft=None)
 
 
 def verify(

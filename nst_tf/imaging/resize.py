@@ -40,14 +40,26 @@ def resize(
     """
     if pixels.shape[:2] == (height, width):
         return pixels
+    result = resampled(pixels, width, height, resample=resample, gap=gap)
+    return np.clip(result, 0.0, 1.0, out=result)
+
+
+def resampled(
+    pixels: np.ndarray,
+    width: int,
+    height: int,
+    *,
+    resample: Resample = "lanczos",
+    gap: float | None = None,
+) -> np.ndarray:
+    """Do what `resize` does with values of any range, which may overshoot it."""
     method = Image.Resampling[resample.upper()]
     planes = pixels[..., None] if pixels.ndim == 2 else pixels
-    images = (Image.fromarray(planes[..., k]) for k in range(planes.shape[-1]))
-    resized = [
-        np.asarray(image.resize((width, height), method, reducing_gap=gap))
-        for image in images
-    ]
-    result = np.clip(np.stack(resized, axis=-1), 0.0, 1.0).astype("float32")
+    result = np.empty((height, width, planes.shape[-1]), "float32")
+    for channel in range(planes.shape[-1]):
+        image = Image.fromarray(planes[..., channel])
+        image = image.resize((width, height), method, reducing_gap=gap)
+        result[..., channel] = image
     return result[..., 0] if pixels.ndim == 2 else result
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from nst_export.painting import Manner, painted
+from nst_export.runtime.drafts import DRAFT
 from nst_export.runtime.engines.choose import Engine
 from nst_export.runtime.guests import chosen_styles, files_meant, usual_model
 from nst_export.runtime.mix import mix_weights
@@ -47,6 +48,10 @@ class Job:
     paintings the bundled model for any."""
     size: int | None = None
     """Long side in pixels to which larger photographs are reduced first."""
+    draft: int | None = DRAFT
+    """Short side in pixels at which larger photographs are drafted, before finer
+    brushwork up to their own size: forms are as large as in a picture of that size.
+    None paints in one pass."""
     keep_colors: bool = False
     """Paint the brightness only; colours stay the photograph's."""
     engine: Engine = "auto"
@@ -92,7 +97,14 @@ def stylize(job: Job) -> int:
     """Run `nst stylize`; return the exit code: 2 if a photograph was left out."""
     if not job.photos and job.manifest is None:
         raise InputError("give at least one photograph")
-    for name, least in (("size", 16), ("threads", 1), ("jobs", 1), ("workers", 1)):
+    leasts = {
+        "size": MIN_SIDE,
+        "draft": MIN_SIDE,
+        "threads": 1,
+        "jobs": 1,
+        "workers": 1,
+    }
+    for name, least in leasts.items():
         value = getattr(job, name)
         if value is not None and value < least:
             raise InputError(f"{name} must be at least {least}, got {value}")

@@ -55,7 +55,7 @@ class ClipStylizer:
             InputError: The frame is too small.
         """
         if self.session is None:
-            return self.stylizer(pixels, self.weights)
+            return self.stylizer(pixels, self.weights, draft=None)
         height, width = pixels.shape[:2]
         if min(height, width) < MIN_SIDE:
             raise InputError(

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from nst_export.card import Card, extract, read_sidecar, style_names
-from nst_export.runtime import tiling
+from nst_export.runtime import drafts, tiling
 from nst_export.runtime.engines.choose import (
     Engine,
     choose_engine,
@@ -23,7 +23,7 @@ from nst_export.runtime.engines.choose import (
     open_session,
     opened,
 )
-from nst_export.runtime.engines.litert import LiteRTTiles
+from nst_export.runtime.engines.litert import LiteRT, LiteRTTiles
 from nst_export.runtime.engines.session import MULTIPLE, Session
 from nst_export.runtime.vectors import more_rows, rows_of
 from nst_tf.imaging.arrays import PictureLike, as_pixels
@@ -114,16 +114,24 @@ class Stylizer:
         share = _SHARE * min(1.0, count / (os.cpu_count() or 1))
         return cls(session, card, engine, tile_session=large, share=share)
 
-    def __call__(self, photo: PictureLike, weights: Sequence[float]) -> np.ndarray:
+    def __call__(
+        self,
+        photo: PictureLike,
+        weights: Sequence[float],
+        *,
+        draft: int | None = drafts.DRAFT,
+    ) -> np.ndarray:
         """Stylise a picture of any size from 16 pixels.
 
-        Pictures of more pixels than `one_pass` go in tiles, if the model has a file
-        for that.
+        Larger pictures than a draft are painted from one, so that their brushwork is
+        larger, too. Pictures of more pixels than `one_pass` go in tiles, if the model
+        has a file for that.
 
         Args:
             photo: float32 `[H, W, 3]`, RGB 0..1, or what `as_pixels` makes that of,
                 such as uint8, greys or a path.
             weights: One a style, the photograph's own first; from `mix_weights`.
+            draft: Short side of the draft in pixels; None paints in one pass.
 
         Returns:
             float32 `[H, W, 3]`, RGB 0..1.
@@ -139,11 +147,22 @@ class Stylizer:
             raise InputError(
                 f"the picture has {width}x{height} pixels; each side needs {MIN_SIDE}"
             )
+        paint = functools.partial(self._paint, style=style)
+        if draft is None:
+            return paint(photo)
+        return drafts.paint(paint, photo, min(max(weights[0], 0.0), 1.0), draft)
+
+    def _paint(self, photo: np.ndarray, style: list[float]) -> np.ndarray:
+        """Paint a picture at its own size."""
+        height, width = photo.shape[:2]
         area = height * width
         if self.tile_session is not None and self._large(area):
             session = self.tile_session()
             most = self._most(area, session.channels)
             if not self.fits(area, most):
+                if isinstance(self.session, LiteRT):
+                    self.session.forget()
+                most = self.affordable(area, session.channels)
                 return tiling.paint(session, photo, style, most=most)
         picture = self.session(padded(photo), np.asarray([style], "float32"))
         picture = picture[0, :height, :width]

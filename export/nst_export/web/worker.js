@@ -122,8 +122,7 @@ async function encode({ rgba, width, height }) {
       pixels[to] = rgba[from + channel] / 255;
     }
   }
-  const rows = along(pixels, width, height, wide); // [wide, height, 3]
-  const small = along(rows, height, wide, high).map((x) => Math.min(Math.max(x, 0), 1));
+  const small = clipped(resized(pixels, [width, height], [wide, high]));
   const model = await compile(sized(encoder, wide, high), "wasm");
   const image = new litert.Tensor(small, [1, high, wide, 3]);
   try {
@@ -182,61 +181,135 @@ function lanczos(x) {
 }
 
 async function paint({ rgba, width, height, weights, keepColors, clip }) {
-  const wide = width + (-width & (MULTIPLE - 1)), high = height + (-height & (MULTIPLE - 1));
-  const pixels = new Float32Array(wide * high * 3);
-  for (let y = 0, to = 0; y < high; y += 1) {
-    const row = (y < height ? y : 2 * height - 2 - y) * width; // Mirrored at the border.
-    for (let x = 0; x < wide; x += 1, to += 3) {
-      const from = 4 * (row + (x < width ? x : 2 * width - 2 - x));
-      pixels[to] = rgba[from] / 255;
-      pixels[to + 1] = rgba[from + 1] / 255;
-      pixels[to + 2] = rgba[from + 2] / 255;
-    }
+  const photo = new Float32Array(3 * width * height);
+  for (let from = 0, to = 0; to < photo.length; from += 4, to += 3) {
+    photo[to] = rgba[from] / 255;
+    photo[to + 1] = rgba[from + 1] / 255;
+    photo[to + 2] = rgba[from + 2] / 255;
   }
-  const given = { image: [pixels, [1, high, wide, 3]], style: [weights, [1, weights.length]] };
-  let picture, alone = false;
-  if (clip) {
-    framer ??= await loaded("frames.tflite", "frames-sizes.json");
-    const model = await modelFor(framer, wide, high);
-    const { shape } = model.getInputDetails().find(({ name }) => kind(name) === "statistics");
-    const share = shareOf({ rgba, width, height, weights, clip });
-    given.statistics = [statistics(share, shape.at(-1)), [...shape]];
-    const found = await run(model, given);
-    const own = found.find((numbers) => numbers.length !== pixels.length);
-    if (last.mean) last.mean = own.map((value, at) => value + share * (last.mean[at] - value));
-    else last.mean = own;
-    picture = found.find((numbers) => numbers.length === pixels.length);
-  } else {
-    const model = await modelFor(painter, wide, high);
-    alone = model.getInputDetails().length === 1; // Of one style: it takes no weights.
-    [picture] = await run(model, given);
-  }
+  const picture = clip
+    ? await frame(photo, width, height, weights, shareOf({ rgba, width, height, weights, clip }))
+    : await drafted(photo, width, height, weights);
   const painted = new Uint8ClampedArray(4 * width * height); // Rounds and clips.
-  for (let y = 0, to = 0; y < height; y += 1) {
-    for (let x = 0; x < width; x += 1, to += 4) {
-      const from = 3 * (y * wide + x);
-      let [red, green, blue] = [picture[from], picture[from + 1], picture[from + 2]];
-      if (alone) {
-        red += weights[0] * (pixels[from] - red);
-        green += weights[0] * (pixels[from + 1] - green);
-        blue += weights[0] * (pixels[from + 2] - blue);
-      }
-      if (keepColors) { // The photograph's colours with the painting's luminance.
-        const [r, g, b] = [pixels[from], pixels[from + 1], pixels[from + 2]];
-        const wanted = 0.299 * (red - r) + 0.587 * (green - g) + 0.114 * (blue - b);
-        // Only as far as the gamut goes: the colour stays.
-        const darkest = -Math.min(r, g, b), brightest = 1 - Math.max(r, g, b);
-        const change = Math.min(Math.max(wanted, darkest), brightest);
-        [red, green, blue] = [r + change, g + change, b + change];
-      }
-      painted[to] = 255 * red;
-      painted[to + 1] = 255 * green;
-      painted[to + 2] = 255 * blue;
-      painted[to + 3] = 255;
+  for (let from = 0, to = 0; from < photo.length; from += 3, to += 4) {
+    let [red, green, blue] = [picture[from], picture[from + 1], picture[from + 2]];
+    if (keepColors) { // The photograph's colours with the painting's luminance.
+      const [r, g, b] = [photo[from], photo[from + 1], photo[from + 2]];
+      const wanted = 0.299 * (red - r) + 0.587 * (green - g) + 0.114 * (blue - b);
+      // Only as far as the gamut goes: the colour stays.
+      const darkest = -Math.min(r, g, b), brightest = 1 - Math.max(r, g, b);
+      const change = Math.min(Math.max(wanted, darkest), brightest);
+      [red, green, blue] = [r + change, g + change, b + change];
     }
+    painted[to] = 255 * red;
+    painted[to + 1] = 255 * green;
+    painted[to + 2] = 255 * blue;
+    painted[to + 3] = 255;
   }
   return { rgba: painted };
 }
+
+// The next frame of a clip, whose statistics keep so much of the last ones.
+async function frame(photo, width, height, weights, share) {
+  const [pixels, wide, high] = padded(photo, width, height);
+  framer ??= await loaded("frames.tflite", "frames-sizes.json");
+  const model = await modelFor(framer, wide, high);
+  const { shape } = model.getInputDetails().find(({ name }) => kind(name) === "statistics");
+  const found = await run(model, {
+    image: [pixels, [1, high, wide, 3]],
+    style: [weights, [1, weights.length]],
+    statistics: [statistics(share, shape.at(-1)), [...shape]],
+  });
+  const own = found.find((numbers) => numbers.length !== pixels.length);
+  if (last.mean) last.mean = own.map((value, at) => value + share * (last.mean[at] - value));
+  else last.mean = own;
+  return cropped(found.find((numbers) => numbers.length === pixels.length), wide, width, height);
+}
+
+// One pass of the network.
+async function pass(photo, width, height, weights) {
+  const [pixels, wide, high] = padded(photo, width, height);
+  const model = await modelFor(painter, wide, high);
+  const alone = model.getInputDetails().length === 1; // Of one style: it takes no weights.
+  const [found] = await run(model, {
+    image: [pixels, [1, high, wide, 3]], style: [weights, [1, weights.length]],
+  });
+  const picture = cropped(found, wide, width, height);
+  if (!alone) return clipped(picture);
+  return clipped(picture.map((value, at) => value + weights[0] * (photo[at] - value)));
+}
+
+// [height, width, 3] with sides that are multiples of 4, and these; mirrored at the border.
+function padded(photo, width, height) {
+  const wide = width + (-width & (MULTIPLE - 1)), high = height + (-height & (MULTIPLE - 1));
+  if (wide === width && high === height) return [photo, wide, high];
+  const pixels = new Float32Array(3 * wide * high);
+  for (let y = 0, to = 0; y < high; y += 1) {
+    const row = (y < height ? y : 2 * height - 2 - y) * width;
+    for (let x = 0; x < wide; x += 1, to += 3) {
+      const from = 3 * (row + (x < width ? x : 2 * width - 2 - x));
+      pixels[to] = photo[from];
+      pixels[to + 1] = photo[from + 1];
+      pixels[to + 2] = photo[from + 2];
+    }
+  }
+  return [pixels, wide, high];
+}
+
+function cropped(picture, wide, width, height) {
+  if (wide === width) return picture.subarray(0, 3 * width * height);
+  const found = new Float32Array(3 * width * height);
+  for (let y = 0; y < height; y += 1) {
+    found.set(picture.subarray(3 * y * wide, 3 * (y * wide + width)), 3 * y * width);
+  }
+  return found;
+}
+
+const clipped = (numbers) => numbers.map((value) => Math.min(Math.max(value, 0), 1));
+
+// Large pictures: nst_export/runtime/drafts.py says what follows, and why.
+
+const DRAFT = 512, DRAFT_STEP = 2, DRAFT_NEAR = 1.25;
+
+async function drafted(photo, width, height, weights) {
+  const share = Math.min(Math.max(weights[0], 0), 1);
+  const steps = [[width, height]], photos = [photo];
+  for (const size of draftSizes(width, height).reverse()) {
+    photos.unshift(clipped(resized(photos[0], steps[0], size)));
+    steps.unshift(size);
+  }
+  let picture = await pass(photos[0], ...steps[0], weights);
+  for (let at = 1; at < steps.length; at += 1) {
+    const small = steps[at - 1], size = steps[at], own = photos[at];
+    let start = resized(picture, small, size);
+    if (share) {
+      const below = resized(photos[at - 1], small, size);
+      start = start.map((value, one) => value + share * (own[one] - below[one]));
+    }
+    const revised = await pass(clipped(start), ...size, weights);
+    const seen = clipped(resized(revised, size, small));
+    const lack = resized(picture.map((value, one) => value - seen[one]), small, size);
+    picture = clipped(revised.map((value, one) => value + lack[one]));
+  }
+  return picture;
+}
+
+function draftSizes(width, height) {
+  const found = [], short = Math.min(width, height);
+  for (let side = DRAFT; side * DRAFT_NEAR < short; side *= DRAFT_STEP) {
+    found.push([width, height].map((length) => Math.max(1, toEven(length * (side / short)))));
+  }
+  return found;
+}
+
+// The nearest whole number, of two the even one, as Python rounds.
+function toEven(value) {
+  const near = Math.round(value);
+  return value % 1 === 0.5 && near % 2 ? near - 1 : near;
+}
+
+const resized = (pixels, [width, height], [wide, high]) =>
+  along(along(pixels, width, height, wide), height, wide, high);
 
 const kind = (name) => ["image", "style", "statistics"].find((one) => name.includes(one));
 

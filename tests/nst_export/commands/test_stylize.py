@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nst_export.runtime.mix import mix_weights
+from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf.cli import main
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
@@ -251,3 +253,17 @@ def test_a_limit_that_is_none_is_refused(tmp_path, capsys, limit):
     assert stylize(photo, "-o", out, f"--max-megapixels={limit}") == 2
     assert "max_megapixels must be" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_the_draft_of_a_large_photograph_can_be_chosen(tmp_path, capsys):
+    photo = tmp_path / "photo.png"
+    save_image(photo, scene(200, 260))
+    stylizer = Stylizer.load(bundled())
+    weights = mix_weights(stylizer.styles, {"udnie": 1.0})
+    for flag, draft in (("100", 100), ("None", None), ("4000", None)):
+        out = tmp_path / f"{flag}.png"
+        assert stylize(photo, "-o", out, "--draft", flag, "--quiet") == 0
+        expected = stylizer(load_image(photo).pixels, weights, draft=draft)
+        assert np.abs(load_image(out).pixels - expected).max() < 1.1 / 255
+    assert stylize(photo, "-o", tmp_path / "no.png", "--draft", "8") == 2
+    assert "draft must be at least 16, got 8" in capsys.readouterr().err

@@ -162,6 +162,26 @@ def test_mix_strength_and_kept_colours_are_what_python_paints(page, photo, styli
     assert page.inner_text("#share-names") == "Share of The scream"
 
 
+def test_a_large_photograph_is_drafted_as_python_drafts_it(page, stylizer, tmp_path):
+    path = tmp_path / "large.png"
+    save_image(path, landscape(681, 1021))
+    page.select_option("#size", "1024")
+    give(page, path)
+    page.get_by_role("radio", name="Udnie").check()
+    pixels = decoded(path.read_bytes())
+    for strength in (60, 100):
+        slide(page, "strength", strength)
+        settled(page)
+        weights = mix_weights(stylizer.styles, {"udnie": 1.0}, strength=strength / 100)
+        found = canvas(page)
+        # Two passes of the browser's integers after one another: 47 dB.
+        assert psnr(found, stylizer(pixels, weights)) > 45
+        assert psnr(found, stylizer(pixels, weights, draft=None)) < 40
+    slide(page, "strength", 0)
+    settled(page)
+    np.testing.assert_allclose(canvas(page), pixels, atol=1e-6)
+
+
 def test_every_style_is_shown_on_the_photograph(request, page, photo, stylizer):
     until(
         page,

@@ -1,5 +1,6 @@
 """LiteRT on the CPU."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,20 @@ class LiteRT:
         from ai_edge_litert.interpreter import Interpreter
 
         data = path.read_bytes()  # A file that changes under a mapping is a crash.
-        self.interpreter = Interpreter(model_content=data, num_threads=threads)
+        self._open = functools.partial(
+            Interpreter, model_content=data, num_threads=threads
+        )
+        self.interpreter = self._open()
         details = self.interpreter.get_input_details()
         self.inputs = {short_name(detail["name"]): detail for detail in details}
         check_inputs(path, self.inputs, self.expected)
         self.outputs = [x["index"] for x in self.interpreter.get_output_details()]
         self.takes_style = "style" in self.inputs
         self.shape: tuple[int, ...] = ()
+
+    def forget(self) -> None:
+        """Give back the memory of the last size."""
+        self.interpreter, self.shape = self._open(), ()
 
     def run(self, image: np.ndarray, **others: np.ndarray) -> dict[int, np.ndarray]:
         """Return the outputs by the length of their last axis, 3 for the picture."""

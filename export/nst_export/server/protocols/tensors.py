@@ -136,7 +136,7 @@ def paint(
         pictures = []
         for one, weights in zip(image, style, strict=True):
             check()
-            pictures.append(stylizer(one, weights.tolist()))
+            pictures.append(stylizer(one, weights.tolist(), draft=None))
             model.statistics.painted()
         batch = np.stack(pictures)
         return to_bytes(batch) if image.dtype == np.uint8 else batch
@@ -149,7 +149,7 @@ def paint(
             raise HttpError(400, str(error)) from error
         check_image(photo[None], settings)
         left -= photo.shape[0] * photo.shape[1]
-        picture = stylizer(photo, weights.tolist())
+        picture = stylizer(photo, weights.tolist(), draft=None)
         model.statistics.painted()
         answers.append(encode_image(picture, "PNG"))
     return answers

@@ -1,0 +1,78 @@
+"""Large pictures from a small draft, so that their forms and brushwork are large, too.
+
+A network's brushwork has one size in pixels: in a photograph of many it can hardly be
+seen. So a photograph is drafted small; enlarged, the draft is painted again, and of
+that the finer brushwork is kept, step by step up to the photograph's own size. Reduced
+to the draft's size the result is the draft: a Laplacian pyramid (Burt and Adelson 1983,
+https://doi.org/10.1109/TCOM.1983.1095851), as Lin et al. 2021 draft and revise
+(https://arxiv.org/abs/2104.05376), here with one network for all sizes.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+
+from nst_tf.imaging.resize import fit, resampled, resize
+
+DRAFT = 512
+"""Short side of the draft in pixels."""
+_STEP = 2
+"""How many times larger a revision is than what it revises."""
+_NEAR = 1.25
+"""How many times larger the picture may be without a revision of its own."""
+
+
+def sizes(width: int, height: int, draft: int) -> list[tuple[int, int]]:
+    """Return width and height of the draft and its revisions, the picture's own last.
+
+    Args:
+        width: Pixels of the picture.
+        height: Pixels of the picture.
+        draft: Short side of the draft in pixels.
+    """
+    found, side = [], draft
+    while side * _NEAR < min(width, height):
+        found.append(fit(width, height, side, "short"))
+        side *= _STEP
+    return [*found, (width, height)]
+
+
+def paint(
+    model: Callable[[np.ndarray], np.ndarray],
+    photo: np.ndarray,
+    share: float,
+    draft: int,
+) -> np.ndarray:
+    """Paint a photograph from a draft.
+
+    Args:
+        model: Paints a picture of any size, float32 `[H, W, 3]`, RGB 0..1; what it
+            returns is changed.
+        photo: float32 `[H, W, 3]`.
+        share: How much of the photograph the picture is to hold, 0..1: as much of its
+            finer detail a revision begins with.
+        draft: Short side of the draft in pixels.
+
+    Returns:
+        float32 `[H, W, 3]`, RGB 0..1.
+    """
+    height, width = photo.shape[:2]
+    steps = sizes(width, height, draft)
+    photos = [photo]
+    for size in reversed(steps[:-1]):
+        photos.append(resize(photos[-1], *size))
+    own = photos.pop()
+    picture = model(own)
+    for small, size in pairwise(steps):
+        start = resampled(picture, *size)
+        below, own = own, photos.pop()
+        if share:
+            start += share * (own - resampled(below, *size))
+        revised = model(np.clip(start, 0.0, 1.0, out=start))
+        del start
+        lack = picture - resize(revised, *small)
+        for channel in range(3):  # Less memory than all at a time.
+            revised[..., channel] += resampled(lack[..., channel], *size)
+        picture = np.clip(revised, 0.0, 1.0, out=revised)
+    return picture
