@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 
 from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
-from nst_export.runtime.guests import usual_model
+from nst_export.runtime.guests import chosen_model
 from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.one_pass import one_pass
 from nst_export.runtime.stylizer import Stylizer, bundled
@@ -65,8 +65,28 @@ def test_a_painting_needs_no_model_to_be_named(model, encoder, tmp_path):
     with_art = model.with_styles([encoder.style(art, "art")])
     wanted = with_art(photo, mix_weights(with_art.styles, {"art": 1.0}, strength=0.7))
     assert psnr(load_image(out).pixels, wanted) > 50
-    assert usual_model("udnie", None, None) == bundled()
-    assert usual_model(None, f"{art}=1,udnie=1", None) == bundled("any")
+    assert chosen_model(None, "udnie", None, None) == bundled()
+    assert chosen_model(None, None, f"{art}=1,udnie=1", None) == bundled("any")
+
+
+def test_models_that_ship_are_known_by_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    save_image("photo.png", scene(48, 64, seed=4))
+    assert main(["styles", "--names", "--model", "any"]) == 0
+    assert capsys.readouterr().out.split() == Stylizer.load(bundled()).styles
+    for name in ("any", "gallery"):
+        pictures = []
+        for model, *more in ((bundled(name),), (name,), (name, "--workers", "1")):
+            given = ("--model", str(model), "--style", "udnie", *more, "-o", "out.png")
+            assert main(["stylize", "photo.png", *given]) == 0
+            pictures.append(Path("out.png").read_bytes())
+            Path("out.png").unlink()
+        assert pictures[1:] == pictures[:1] * 2
+    assert chosen_model(Path("any"), "udnie", None, None) == bundled("any")
+    assert main(["serve", "gallery", str(bundled())]) == 2
+    assert "need different file names" in capsys.readouterr().err
+    (tmp_path / "any").mkdir()  # What lies there is meant.
+    assert chosen_model(Path("any"), "udnie", None, None) == Path("any")
 
 
 def test_the_gallerys_styles_are_named_in_it_and_mix_with_paintings(

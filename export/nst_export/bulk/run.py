@@ -13,7 +13,7 @@ from nst_export.bulk.report import NAME, check_report, write_report
 from nst_export.bulk.tasks import Result, Setup
 from nst_export.painting import Manner
 from nst_export.runtime.mix import chosen_mix, mix_weights
-from nst_export.runtime.stylizer import Stylizer, bundled
+from nst_export.runtime.stylizer import Stylizer, bundled, model_file
 from nst_tf import __version__
 from nst_tf.commands import INTERRUPTED, PROGRAM, console
 from nst_tf.commands.cluster import cluster, cluster_cpus
@@ -21,6 +21,7 @@ from nst_tf.commands.needs import check_extra
 from nst_tf.imaging.formats import SUFFIXES
 from nst_tf.places import check_places, held
 from nst_tf.settings.checks import InputError
+from nst_tf.shipped import is_shipped
 from nst_tf.storage import Store
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ class Looks:
 
     def __init__(self, job: "Job") -> None:
         with console.silence():
-            model = Stylizer.load(job.model or bundled(), engine=job.engine, threads=1)
+            path = model_file(job.model) if job.model else bundled()
+            model = Stylizer.load(path, engine=job.engine, threads=1)
         self.job, self.styles = job, model.styles
         self.weights: list[tuple[float, ...]] = []
         self._known: dict[tuple[str | None, float | None], int] = {}
@@ -157,6 +159,9 @@ def _paint(
     """Paint what is left; return the exit code."""
     cores = os.cpu_count() or 1
     workers = job.workers or min(cores, 4)
+    model = job.model
+    if model is not None and not is_shipped(model):
+        model = model.resolve()
     threads = job.threads or (1 if job.ray is not None else max(1, cores // workers))
     said: list[Result] = []
     done = 0
@@ -168,7 +173,7 @@ def _paint(
             workers = job.workers or max(1, cluster_cpus() // threads)
         workers = min(workers, len(plan.tasks))
         setup = Setup(
-            model=job.model.resolve() if job.model else None,
+            model=model,
             engine=job.engine,
             threads=threads,
             output=_everywhere(folder),

@@ -46,7 +46,8 @@ class Setup:
     """What all workers of a run have in common."""
 
     model: Path | None
-    """The model's file, at the same path on every machine; None for the gallery."""
+    """The model's file, at the same path on every machine, or the name of one that
+    ships; None for the gallery."""
     engine: str
     """What runs it."""
     threads: int

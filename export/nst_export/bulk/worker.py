@@ -9,7 +9,7 @@ import numpy as np
 
 from nst_export.bulk.tasks import Result, Setup, Task
 from nst_export.painting import painted
-from nst_export.runtime.stylizer import Stylizer, bundled
+from nst_export.runtime.stylizer import Stylizer, bundled, model_file
 from nst_tf import __version__
 from nst_tf.commands import console
 from nst_tf.settings.checks import MIN_SIDE, InputError
@@ -65,7 +65,7 @@ class Worker:
                 )
             # What LiteRT says of its first pass would break the progress bar.
             with console.silence():
-                path = setup.model or bundled()
+                path = model_file(setup.model) if setup.model else bundled()
                 model = Stylizer.load(path, engine=setup.engine, threads=setup.threads)
                 first = [1.0] + [0.0] * len(model.styles)
                 model(np.zeros((MIN_SIDE, MIN_SIDE, 3), "float32"), first)

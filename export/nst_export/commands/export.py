@@ -15,7 +15,7 @@ from nst_tf.commands import console
 from nst_tf.commands.needs import check_extra
 from nst_tf.commands.program import program
 from nst_tf.settings.checks import InputError
-from nst_tf.shipped import is_shipped, model_folder
+from nst_tf.shipped import model_folder
 
 SHIPPED_LICENSE = "apache-2.0"
 """Of the networks that ship: the project's own."""
@@ -181,13 +181,10 @@ def _web(job: Job, settings: ExportSettings) -> int:
                 " --photos"
             )
     from nst_export.formats.web import export_web
-    from nst_export.runtime.stylizer import bundled
+    from nst_export.runtime.stylizer import model_file
 
-    model = job.model
-    if is_shipped(model):
-        model = bundled(str(model))
     with console.silence():
-        export_web(model, job.output)
+        export_web(model_file(job.model), job.output)
     if not job.quiet:
         print(f"{job.output}: any static server will do, such as python -m http.server")
     return 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tyro
 
-from nst_export.runtime.stylizer import bundled
+from nst_export.runtime.stylizer import bundled, model_file
 from nst_export.server.settings import ServeSettings
 from nst_tf.commands.program import program
 
@@ -16,8 +16,8 @@ class Job:
     """What `nst serve` serves."""
 
     models: tyro.conf.Positional[tuple[Path, ...]] = ()
-    """.tflite or .onnx files or SavedModel folders; without any the bundled gallery,
-    and the bundled model for any painting."""
+    """.tflite or .onnx files or SavedModel folders, or models that ship: gallery, and
+    any, for any painting; both without this."""
     quiet: bool = False
     """Print nothing but warnings."""
 
@@ -36,7 +36,8 @@ def serve(job: Job, settings: ServeSettings) -> int:
             handler.setFormatter(JsonLines())
     for chatty in ("httpx", "python_multipart", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    paths = job.models or (bundled(), bundled("any"))
+    paths = [model_file(model) for model in job.models]
+    paths = paths or [bundled(), bundled("any")]
 
     def ready(address: str) -> None:
         if not job.quiet:

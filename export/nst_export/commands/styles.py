@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from nst_export.runtime.mix import mix_weights
-from nst_export.runtime.stylizer import Stylizer, bundled
+from nst_export.runtime.stylizer import Stylizer, bundled, model_file
 from nst_tf.commands import console
 from nst_tf.commands.program import program
 from nst_tf.places import check_places, held
@@ -21,7 +21,8 @@ class Job:
     """What `nst styles` shows."""
 
     model: Path | None = None
-    """A .tflite, an .onnx or a SavedModel folder; without it the bundled gallery."""
+    """A .tflite, an .onnx or a SavedModel folder, or a model that ships: gallery,
+    which it is without this, or any."""
     names: bool = False
     """Print bare names, one a line."""
     sheet: Path | None = None
@@ -34,7 +35,7 @@ def styles(job: Job) -> int:
     """Run `nst styles`; return the exit code."""
     if job.photo is not None and job.sheet is None:
         raise InputError("--photo is for --sheet: say where the sheet is to go")
-    path = job.model or bundled()
+    path = model_file(job.model) if job.model else bundled()
     with console.silence():
         model = Stylizer.load(path)
     if job.sheet is not None:

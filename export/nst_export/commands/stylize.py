@@ -11,7 +11,7 @@ import numpy as np
 from nst_export.painting import Manner, painted
 from nst_export.runtime.drafts import DRAFT
 from nst_export.runtime.engines.choose import Engine
-from nst_export.runtime.guests import chosen_styles, files_meant, usual_model
+from nst_export.runtime.guests import chosen_model, chosen_styles, files_meant
 from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer
 from nst_tf.commands import INTERRUPTED, PROGRAM, console
@@ -44,8 +44,8 @@ class Job:
     strength: float = 1.0
     """0 is the photograph, 1 the style as trained; up to 1.5 it takes more."""
     model: Path | None = None
-    """A .tflite, an .onnx or a SavedModel folder; without it the bundled gallery, for
-    paintings the bundled model for any."""
+    """A .tflite, an .onnx or a SavedModel folder, or a model that ships: gallery,
+    which it is without this, or any, which it is for paintings."""
     size: int | None = None
     """Long side in pixels to which larger photographs are reduced first."""
     draft: int | None = DRAFT
@@ -133,7 +133,7 @@ def _stylize(job: Job) -> int:
     from nst_tf.imaging.write import check_output
     from nst_tf.places import held, same_file
 
-    path = job.model or usual_model(job.style, job.mix, job.painting)
+    path = chosen_model(job.model, job.style, job.mix, job.painting)
     files = files_meant(job.style, job.mix, job.painting)
     plan = plan_pairs(
         [Path(photo) for photo in job.photos],

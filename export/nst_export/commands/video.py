@@ -43,8 +43,8 @@ class Job(FilmJob):
     strength: float = 1.0
     """0 is the film, 1 the style as trained; up to 1.5 it takes more."""
     model: Path | None = None
-    """A .tflite, an .onnx or a SavedModel folder; without it the bundled gallery, for
-    paintings the bundled model for any."""
+    """A .tflite, an .onnx or a SavedModel folder, or a model that ships: gallery,
+    which it is without this, or any, which it is for paintings."""
     keep_colors: bool = False
     """Paint the brightness only; colours stay the film's."""
     stabilize: bool = False
@@ -59,14 +59,16 @@ class Job(FilmJob):
 
 def video(job: Job) -> int:
     """Run `nst video`; return the exit code."""
-    from nst_export.runtime.guests import files_meant
+    from nst_export.runtime.guests import chosen_model, files_meant
     from nst_tf.video.encode import PART
 
     if job.threads is not None and job.threads < 1:
         raise InputError(f"threads must be at least 1, got {job.threads}")
     files = files_meant(job.style, job.mix, job.painting)
-    inputs = (*([job.model] if job.model else []), *files)
-    return run_film(job, lambda film: _paints(job, film), inputs=inputs, part=PART)
+    path = chosen_model(job.model, job.style, job.mix, job.painting)
+    return run_film(
+        job, lambda film: _paints(job, film), inputs=(path, *files), part=PART
+    )
 
 
 def _paints(job: Job, film: "Film") -> "tuple[Painter, Mapping[str, Any]]":
@@ -89,13 +91,13 @@ def _painter(job: Job) -> "tuple[Painter, Mapping[str, Any]]":
     import numpy as np
 
     from nst_export.runtime.clip import ClipStylizer
-    from nst_export.runtime.guests import chosen_styles, usual_model
+    from nst_export.runtime.guests import chosen_model, chosen_styles
     from nst_export.runtime.mix import mix_weights
     from nst_export.runtime.stylizer import Stylizer
     from nst_tf.style_file import to_text
     from nst_tf.video.statistics import MEMORY
 
-    path = job.model or usual_model(job.style, job.mix, job.painting)
+    path = chosen_model(job.model, job.style, job.mix, job.painting)
     model = Stylizer.load(path, engine=job.engine, threads=job.threads)
     carries = model.tile_session is not None and not job.frame_by_frame
     if carries and model.engine != "litert":

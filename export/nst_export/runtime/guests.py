@@ -5,13 +5,17 @@ from pathlib import Path
 
 from nst_export.runtime.encoder import PaintingEncoder, open_encoder
 from nst_export.runtime.mix import chosen_mix, parse_mix
-from nst_export.runtime.stylizer import Stylizer, bundled
+from nst_export.runtime.stylizer import Stylizer, bundled, model_file
 from nst_tf.settings.checks import InputError
 from nst_tf.style_file import SUFFIX, StyleVector, read_style
 
 
-def usual_model(style: str | None, mix: str | None, painting: Path | None) -> Path:
-    """Return the file that ships and takes what is asked for: styles, or paintings."""
+def chosen_model(
+    model: Path | None, style: str | None, mix: str | None, painting: Path | None
+) -> Path:
+    """Return the file of a model, or the one that ships and takes what is asked for."""
+    if model is not None:
+        return model_file(model)
     return bundled("any") if files_meant(style, mix, painting) else bundled()
 
 

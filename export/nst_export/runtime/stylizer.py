@@ -29,6 +29,7 @@ from nst_export.runtime.vectors import more_rows, rows_of
 from nst_tf.imaging.arrays import PictureLike, as_pixels
 from nst_tf.machine import free_memory
 from nst_tf.settings.checks import MIN_SIDE, InputError
+from nst_tf.shipped import is_shipped
 from nst_tf.style_file import StyleVector
 
 ONE_PASS = 3 * 2**20
@@ -296,6 +297,15 @@ def bundled(name: str = "gallery") -> Path:
             " export wrote"
         )
     return path
+
+
+def model_file(path: Path) -> Path:
+    """Return the file of a model that ships, where its name is given; or the path.
+
+    Raises:
+        InputError: This installation has none of that name.
+    """
+    return bundled(str(path)) if is_shipped(path) else path
 
 
 def _card(path: Path) -> Card:
