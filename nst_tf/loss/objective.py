@@ -28,6 +28,10 @@ class Objective(keras.layers.Layer):
         extractor: A model from `build_extractor` that has the layers of `settings`.
         settings: Convention, layers and weights.
 
+    Raises:
+        InputError: The extractor lacks a layer, or does not know its borders, which
+            `border` inner needs.
+
     Reference:
         Gatys et al. 2016, https://doi.org/10.1109/CVPR.2016.265
     """
@@ -38,6 +42,12 @@ class Objective(keras.layers.Layer):
         super().__init__(dtype="float32", trainable=False, autocast=False)
         self.extractor = extractor
         self.settings = settings or LossSettings()
+        held = getattr(extractor, "output", None)
+        if isinstance(held, dict) and (lacking := {*self.settings.layers} - {*held}):
+            raise InputError(
+                f"the extractor lacks the layers {', '.join(sorted(lacking))}; it has"
+                f" {', '.join(held)}: build_extractor(settings.loss.layers) has all"
+            )
         self.terms = build_terms(self.settings)
         self.content = cast(Content, self.terms[Content.name])
         self.style = cast(Style, self.terms[Style.name])

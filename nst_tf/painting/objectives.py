@@ -16,6 +16,7 @@ from nst_tf.painting.memory import MemoryPlan
 from nst_tf.painting.schedule import Pass
 from nst_tf.painting.weights import TermWeights
 from nst_tf.painting.workshop import Workshop
+from nst_tf.settings.checks import InputError
 from nst_tf.settings.loss import Network
 
 
@@ -48,7 +49,14 @@ class Objectives:
         self.dtype, self.workshop = dtype, workshop
         self.extractors: dict[Network, keras.Model] = {}
         if extractor is not None:
-            self.extractors[networks_of(self.settings.extractor)[-1]] = extractor
+            last = networks_of(self.settings.extractor)[-1]
+            geometry = getattr(extractor, "geometry", None)
+            if geometry is not None and geometry.network != last:
+                raise InputError(
+                    f"the extractor is {geometry.network}, the settings look through"
+                    f" {last}: give build_extractor their layers and their extractor"
+                )
+            self.extractors[last] = extractor
 
     def __getitem__(self, index: int) -> Objective:
         """Return the loss of a pass, in tiles where the plan says so."""

@@ -13,6 +13,7 @@ import pytest
 from nst_tf import (
     ExtractorSettings,
     InputError,
+    build_extractor,
     load_image,
     measure_loss,
     optimize_image,
@@ -295,6 +296,25 @@ def test_a_start_from_a_file_is_that_file(tmp_path):
 def test_an_unknown_start_is_refused():
     with pytest.raises(InputError, match="init must be"):
         optimize_image(CONTENT, STYLE, changed(init="nothing.png"))
+
+
+def test_an_extractor_that_does_not_fit_is_refused():
+    layers = SMALL.loss.layers
+    fits = build_extractor(layers, settings=SMALL.extractor)
+    kept, own = (
+        optimize_image(CONTENT, STYLE, changed(steps=2), extractor=extractor).pixels
+        for extractor in (fits, None)
+    )
+    np.testing.assert_array_equal(kept, own)
+    for extractor, said in (
+        (build_extractor(layers[:1], settings=SMALL.extractor), "lacks the layers"),
+        (
+            build_extractor(layers, settings=ExtractorSettings(network="lite")),
+            "is lite, the settings",
+        ),
+    ):
+        with pytest.raises(InputError, match=said):
+            optimize_image(CONTENT, STYLE, SMALL, extractor=extractor)
 
 
 def test_average_pooling_and_other_conventions_run():
