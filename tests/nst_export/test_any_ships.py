@@ -150,3 +150,13 @@ def test_an_optimisation_may_start_from_it():
     ]
     start = one_pass(photo, [art])
     assert psnr(begun[1], start) > psnr(begun[0], start) + 3
+
+
+def test_a_start_from_it_says_nothing(tmp_path, capfd):
+    words = ["optimize", "photo.png", "art.png", "-o", "out.png"]
+    for name, size in (("photo.png", (64, 80)), ("art.png", (96, 96))):
+        save_image(tmp_path / name, scene(*size, seed=8))
+    given = [str(tmp_path / word) if ".png" in word else word for word in words]
+    short = ["--network", "lite", "--size", "80", "--scales", "1", "--steps", "1"]
+    assert main([*given, *short, "--init", "one-pass", "--quiet"]) == 0
+    assert capfd.readouterr() == ("", "")
