@@ -144,13 +144,13 @@ def build_objective(settings: OptimizeSettings, dtype: str) -> Objective:
     extractor = build_extractor(
         settings.loss.layers, settings=settings.extractor, dtype=dtype
     )
-    return Objective(extractor, changeable(with_palette(settings.loss), settings))
+    loss = with_palette(settings.loss)
+    changes = settings.weight_changes or settings.searches
+    return Objective(extractor, changeable(loss) if changes else loss)
 
 
-def changeable(loss: LossSettings, settings: OptimizeSettings) -> LossSettings:
-    """Return a loss all of whose terms are computed if they may get weight."""
+def changeable(loss: LossSettings) -> LossSettings:
+    """Return a loss all of whose terms are computed, for they may get weight."""
     idle = [name for name, weight in loss.term_weights.items() if not weight]
-    if not (settings.weight_changes or settings.searches) or not idle:
-        return loss
     weights: dict[str, Any] = {f"{name}_weight": 1.0 for name in idle}
     return dataclasses.replace(loss, **weights)

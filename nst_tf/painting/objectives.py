@@ -61,7 +61,7 @@ class Objectives:
     def __getitem__(self, index: int) -> Objective:
         """Return the loss of a pass, in tiles where the plan says so."""
         stage = self.passes[index]
-        loss = changeable(stage.loss, self.settings)
+        loss = changeable(stage.loss) if self.weights.changes else stage.loss
         objective = Objective(self.extractor(stage.network), loss)
         return tiled(objective, self.plan.stages[index].tile)
 

@@ -139,6 +139,9 @@ class _Run:
     def _identity(self) -> RunIdentity:
         settings = to_dict(self.settings)
         settings["extractor"] = extractor_facts(self.settings.extractor)
+        fixed = 0.0, *self.settings.loss.term_weights.values()
+        if self.settings.weight_changes == fixed:  # As of --live, which comes and goes.
+            settings["weight_changes"] = []
         facts = {
             "settings": settings,
             "images": hash_arrays(self.inputs.arrays),
@@ -319,7 +322,9 @@ class _Run:
         """Go on from the facts of a state; return the pass that it was saved in."""
         self.progress.restore(state.meta)
         self.losses = [float(x) for x in state.meta["losses"]]
-        self.weights.changes = tuple(state.meta["weight_changes"])
+        self.weights.changes = (
+            tuple(state.meta["weight_changes"]) or self.settings.weight_changes
+        )
         self.weights.searching = bool(state.meta["searching"])
         return int(state.meta["pass"])
 

@@ -108,6 +108,34 @@ def test_a_run_that_was_steered_repeats_and_resumes_with_equal_bits(
 
 
 @pytest.mark.usefixtures("random_vgg")
+@pytest.mark.parametrize("stop", [3, 6])  # Before it is steered, or after.
+def test_a_run_of_fixed_weights_is_steered_as_long_as_there_is_a_page(tmp_path, stop):
+    loss = dataclasses.replace(SMALL.loss, tv_weight=0.0)
+    fixed = dataclasses.replace(SMALL, loss=loss, steps=10)
+    live = dataclasses.replace(fixed, weight_changes=(0, 1, 100, 0))
+
+    def steer(end):
+        def observe(step):
+            if step.evaluation == 5:
+                step.weigh(1.0, 300.0, 5.0)
+            return step.evaluation == end
+
+        return observe
+
+    whole = optimize_image(CONTENT, STYLE, live, observer=steer(None))
+    expected = (0, 1, 100, 0, 5, 1, 300, 5)
+    assert whole.settings.weight_changes == expected
+    path = tmp_path / "state.npz"
+    begun, ended = (fixed, live) if stop < 5 else (live, fixed)
+    optimize_image(CONTENT, STYLE, begun, observer=steer(stop), checkpoint=path)
+    resumed = optimize_image(
+        *(CONTENT, STYLE, ended), observer=steer(None), checkpoint=path, resume=True
+    )
+    assert resumed.settings.weight_changes == expected
+    np.testing.assert_allclose(resumed.pixels, whole.pixels, atol=1e-4)
+
+
+@pytest.mark.usefixtures("random_vgg")
 def test_in_tiles_weights_change_and_colours_stay_too(monkeypatch):
     settings = dataclasses.replace(
         SMALL, weight_changes=(0, *WEIGHTS, 3, 2, 300, 9), steps=6, color="luminance"
