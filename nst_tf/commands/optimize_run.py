@@ -81,10 +81,17 @@ def _optimize(job: "Job", settings: OptimizeSettings) -> int:
     content = photo.picture
     checkpoint = job.checkpoint_path
     resume = resuming(checkpoint, wanted=job.resume, quiet=job.quiet)
-    from nst_tf.painting.schedule import plan_passes
+    from nst_tf.painting.schedule import COARSEST, plan_passes, worth_a_pass
 
     size, *sizes = [(x.shape[1], x.shape[0]) for x in (content.pixels, *styles)]
     passes = plan_passes(size, sizes, settings)
+    scales = worth_a_pass(size, settings)
+    if OptimizeSettings.scales < settings.scales > scales and not job.quiet:
+        print(
+            f"{scales} of {settings.scales} scales: at more the short side would have"
+            f" fewer than {COARSEST} pixels",
+            file=sys.stderr,
+        )
     state = checkpoint if resume else None
     settings = within_memory(settings, passes, regions, state=state, quiet=job.quiet)
     if settings.memory is not None:

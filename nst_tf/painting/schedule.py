@@ -19,7 +19,7 @@ from nst_tf.settings.loss import LossSettings, Network
 from nst_tf.settings.optimize import Depth, OptimizeSettings
 from nst_tf.settings.schedule import parse_schedule
 
-_COARSEST = 64
+COARSEST = 64
 """Short side in pixels below which no coarser scale is worth a pass."""
 
 
@@ -84,12 +84,9 @@ def plan_passes(
     passes: list[Pass] = []
     geometry = geometry_of(settings.extractor)
     geometry.check(settings.loss.layers)
-    for index in range(settings.scales):
+    for index in range(worth_a_pass(content, settings)):
         ratio = settings.scale_factor**-index
-        side = max(1, round(settings.size * ratio))
-        picture = Size(*fit(*content, side, settings.side))
-        if index and min(picture) < _COARSEST:
-            break
+        picture = _at_scale(content, settings, index)
         wanted = (settings.style_size or settings.size) * settings.style_scale * ratio
         most = max(1, round(wanted))
         paintings = tuple(
@@ -110,6 +107,25 @@ def plan_passes(
             if part.steps
         ]
     return tuple(passes)
+
+
+def worth_a_pass(content: tuple[int, int], settings: OptimizeSettings) -> int:
+    """Return how many scales a run has: none below `COARSEST`, but the final one.
+
+    Args:
+        content: Width and height of the photograph.
+        settings: Size and scales.
+    """
+    for index in range(1, settings.scales):
+        if min(_at_scale(content, settings, index)) < COARSEST:
+            return index
+    return settings.scales
+
+
+def _at_scale(content: tuple[int, int], settings: OptimizeSettings, index: int) -> Size:
+    """Return the size of the picture at a scale; 0 is the final one."""
+    side = max(1, round(settings.size * settings.scale_factor**-index))
+    return Size(*fit(*content, side, settings.side))
 
 
 class _Part(NamedTuple):

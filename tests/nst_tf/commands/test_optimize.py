@@ -72,6 +72,19 @@ def test_a_picture_a_log_and_nothing_else_remain(pair, tmp_path, capsys):
     assert "6 evaluations" in capsys.readouterr().out
 
 
+def test_scales_that_are_too_small_for_a_pass_are_told(tmp_path, capsys):
+    pair = [tmp_path / name for name in ("photo.png", "art.png")]
+    for path in pair:
+        save_image(path, scene(96, 128))
+    for scales in ("2", "3", "20"):
+        flags = ("--size", "128", "--scales", scales, "--steps", "1", "--overwrite")
+        assert optimize(pair, tmp_path / "out.png", *flags) == 0
+        log = lines(tmp_path / "out.jsonl")[:-1]
+        assert len({line["width"] for line in log}) == 1
+        said = f"1 of {scales} scales: at more the short side would have fewer than 64"
+        assert (said in capsys.readouterr().err) == (scales != "2")
+
+
 def test_swapping_the_arguments_swaps_the_roles(pair, tmp_path):
     assert optimize(pair[::-1], tmp_path / "out.png") == 0
     assert load_image(tmp_path / "out.png").pixels.shape == (56, 56, 3)
