@@ -1,7 +1,7 @@
 """Pixels of an opened file: upright, in sRGB, alpha apart."""
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from nst_tf.imaging.convert import image_to_srgb, values_to_srgb
 from nst_tf.imaging.deep_tiff import DeepTiff, Samples
@@ -22,15 +22,28 @@ _UPRIGHT = {
     8: lambda a: a.swapaxes(0, 1)[::-1],
 }
 """What turns `[H, W, ...]` upright, by EXIF orientation."""
+_TRANSPOSED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""The same for images of Pillow's."""
 
 
-def decode(file: Opened, size: int | None = None) -> Picture:
+def decode(
+    file: Opened, size: int | None = None, exif: Image.Exif | None = None
+) -> Picture:
     """Return what a file shows, composed on white where it is transparent.
 
     Args:
         file: As it was opened.
         size: Reduce to this long side, in 8 bits before they become floats, where
             that can be done: no alpha and no more bits.
+        exif: Of a file with 8 bits a channel, where it has lost its own.
 
     Raises:
         UnreadableError: It is of a kind that can't be read right.
@@ -38,7 +51,7 @@ def decode(file: Opened, size: int | None = None) -> Picture:
     """
     if isinstance(file, DeepTiff) or is_deep(file):
         return _decode_deep(file)
-    image, mask = decode_bytes(file, size)
+    image, mask = decode_bytes(file, size, exif)
     pixels = np.array(image if image.mode == "RGB" else image.convert("RGB"), "float32")
     pixels /= 255.0
     alpha = None if mask is None else np.asarray(mask, "float32") / 255.0
@@ -53,22 +66,24 @@ def is_deep(file: Opened) -> bool:
 
 
 def decode_bytes(
-    file: Image.Image, size: int | None = None
+    file: Image.Image, size: int | None = None, exif: Image.Exif | None = None
 ) -> tuple[Image.Image, Image.Image | None]:
     """Return colours, RGB or L in sRGB, and alpha of a file with 8 bits a channel.
 
     Args:
         file: As it was opened.
         size: As `decode` takes it.
+        exif: As `decode` takes it.
 
     Raises:
         UnreadableError: Its colours can't be shown.
     """
     file.load()
-    exif = file.getexif()
+    exif = file.getexif() if exif is None else exif
     image = file
-    if exif.get(_ORIENTATION, 1) in _UPRIGHT:
-        image = ImageOps.exif_transpose(file)
+    # Not by exif_transpose, which writes EXIF anew: not all that it reads it can write.
+    if (turn := exif.get(_ORIENTATION, 1)) in _TRANSPOSED:
+        image = file.transpose(_TRANSPOSED[turn])
     grey = image.mode in ("1", "L", "LA", "La")
     mask = None
     if image.has_transparency_data:

@@ -126,21 +126,23 @@ def _read(file: Opened, size: int | None, least: int | None = None) -> Picture:
     least = least if size is None else 2 * size
     if least is not None and not isinstance(file, DeepTiff):
         file.draft(None, (least, least))
+    exif = None
     if (
         size is not None
         and file.size[0] * file.size[1] > MAX_PIXELS
         and not isinstance(file, DeepTiff)
         and not is_deep(file)
     ):
+        exif = file.getexif()
         file = _halved(file, size)
-    picture = decode(file, size)
+    picture = decode(file, size, exif)
     return picture if size is None else reduced(picture, size)
 
 
 def _halved(file: Image.Image, size: int) -> Image.Image:
-    """Return a file reduced to at least twice a size, before it becomes floats."""
+    """Return a file reduced to at least twice a size, without its EXIF."""
     factor = max(1, max(file.size) // (2 * size))
-    info, exif = dict(file.info), file.getexif()
+    info = dict(file.info)
     image: Image.Image = file
     if file.mode not in ("L", "RGB", "RGBA", "LA", "CMYK"):
         mode = "RGBA" if file.has_transparency_data else "RGB"
@@ -148,5 +150,4 @@ def _halved(file: Image.Image, size: int) -> Image.Image:
         info.pop("transparency", None)
     small = image.reduce(factor)
     small.info = info
-    small.getexif().load(exif.tobytes())
     return small

@@ -1,11 +1,13 @@
 """What pictures carry: settings and what the camera wrote."""
 
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
 from nst_tf.imaging.metadata import read_exif, read_settings
-from nst_tf.imaging.read import load_image
+from nst_tf.imaging.read import load_image, load_photograph
 from nst_tf.imaging.write import save_image
 from nst_tf.settings.checks import InputError
 from tests.helpers import scene
@@ -138,6 +140,31 @@ def test_exif_too_long_for_a_jpeg_is_cut_and_said(tmp_path):
         assert file.getexif()[0x010F] == "Camera"
         assert file.getexif().get_ifd(EXIF)[0x8827] == 200
     assert read_settings(path) == SETTINGS
+
+
+@pytest.mark.parametrize("kind", [5, 11])  # A fraction and a float, of text.
+@pytest.mark.parametrize("reduced", [False, True])
+def test_exif_that_can_not_be_written_never_costs_a_picture_that_lies_on_its_side(
+    tmp_path, monkeypatch, kind, reduced
+):
+    taken = Image.Exif()
+    taken[0x0112], taken[0x0132], taken[0x010F] = 6, "2024:05:01 10:11:12", "Camera"
+    exif = taken.tobytes()
+    order = "<" if exif[6:8] == b"II" else ">"
+    text, other = (struct.pack(f"{order}HHL", 0x0132, *x) for x in ((2, 20), (kind, 1)))
+    assert text in exif  # Tag, type and count.
+    exif = exif.replace(text, other)
+    image = Image.fromarray(np.tile(np.arange(0, 240, 5, "uint8"), (32, 1)))
+    image.save(tmp_path / "a.jpg", exif=exif, quality=100)
+    if reduced:  # As what is too large for floats.
+        monkeypatch.setattr("nst_tf.imaging.read.MAX_PIXELS", 1000)
+    photo = load_photograph(tmp_path / "a.jpg", size=48)
+    assert photo.picture.pixels.shape == (48, 32, 3)
+    assert (np.diff(photo.picture.pixels[:, 0, 0]) > 0).all()
+    lost = save_image(tmp_path / "b.jpg", photo.picture.pixels, exif=photo.exif)
+    with Image.open(tmp_path / "b.jpg") as file:
+        assert file.getexif()[0x010F] == "Camera"
+    assert lost == ()
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
