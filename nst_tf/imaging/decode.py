@@ -78,7 +78,10 @@ def decode_bytes(
     Raises:
         UnreadableError: Its colours can't be shown.
     """
+    hidden = _scaled_key(file)
     file.load()
+    if hidden is not None:
+        file.info["transparency"] = hidden
     exif = file.getexif() if exif is None else exif
     image = file
     # Not by exif_transpose, which writes EXIF anew: not all that it reads it can write.
@@ -89,6 +92,7 @@ def decode_bytes(
     if image.has_transparency_data:
         mask = image.convert("LA" if image.mode == "La" else "RGBA").getchannel("A")
     if image.mode not in ("L", "RGB", "CMYK", "LAB") or mask is not None:
+        image = image.convert("LA") if image.mode == "La" else image
         image = image.convert("L" if grey else "RGB")
     profile = profile_of(file.info, exif, grey=grey)
     image = image_to_srgb(image, profile)
@@ -97,6 +101,18 @@ def decode_bytes(
     if size is not None and mask is None:
         image = image.resize(fit_within(*image.size, size), Image.Resampling.LANCZOS)
     return image, mask
+
+
+def _scaled_key(file: Image.Image) -> int | None:
+    """Return the transparent grey of a PNG of 2 or 4 bits as its pixels are read.
+
+    Pillow scales the pixels to 0..255 and leaves the key as it is stored.
+    """
+    key, tile = file.info.get("transparency"), getattr(file, "tile", None)
+    if file.format != "PNG" or not tile or not isinstance(key, int):
+        return None
+    bits = {"L;2": 2, "L;4": 4}.get(str(tile[0].args))
+    return None if bits is None else key * 255 // (2**bits - 1)
 
 
 def source_profile(file: Opened) -> bytes | None:

@@ -1,4 +1,4 @@
-"""TIFF pages that Pillow misreads or refuses: 16 and 32 bits, floats, planes.
+"""TIFF pages that Pillow misreads or refuses: 16 and 32 bits, floats, planes of alpha.
 
 Pillow still unpacks LZW, PackBits and Zstandard, as grey bytes.
 
@@ -43,7 +43,7 @@ class Samples(NamedTuple):
 
 
 class DeepTiff:
-    """A page whose samples have more than 8 bits, or are floats.
+    """A page whose samples have more than 8 bits, are floats, or planes with alpha.
 
     Args:
         tiff: The file.
@@ -66,7 +66,7 @@ class DeepTiff:
         name = {1: "u", 3: "f", 4: "u"}.get(kind, "")
         width = max(bits) // 8
         if len(bits) != 1 or f"{name}{width}" not in (
-            *("u2", "u4", "u8", "f2", "f4", "f8"),
+            *("u1", "u2", "u4", "u8", "f2", "f4", "f8"),
         ):
             what = {2: "signed integers", 3: "floats"}.get(kind, "numbers")
             raise UnreadableError(f"samples that are {what} of {max(bits)} bits")
@@ -194,7 +194,10 @@ def find_deep(tiff: Tiff) -> DeepTiff | None:
     if _DNG in tags or photometric in _RAW or tiff.page_is_copy(tags):
         raise UnreadableError("camera raw")
     bits, kind = tags.get(_BITS, (1,)), tags.get(_FORMAT, (1,))[0]
-    if photometric not in (0, 1, 2) or (max(bits) <= 12 and kind in (1, 4)):
+    usual = max(bits) <= 12 and kind in (1, 4)
+    # Pillow knows planes of colours, with none of alpha beside them.
+    planes = set(bits) == {8} and _EXTRA in tags and tags.get(_PLANAR, (1,))[0] == 2
+    if photometric not in (0, 1, 2) or (usual and not planes):
         return None
     return DeepTiff(tiff, tags)
 

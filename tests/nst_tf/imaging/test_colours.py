@@ -55,6 +55,21 @@ def png16(values, *more):
     return chunks(png(width, height, 16, kinds[channels], rows), *more)
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_one_grey_of_few_bits_is_transparent(tmp_path, bits):
+    stored = noise(HEIGHT, 64) % 2**bits
+    packed = np.zeros((HEIGHT, 64 * bits // 8), "uint8")
+    for number in range(8 // bits):
+        packed = packed << bits | stored[:, number :: 8 // bits]
+    rows = b"".join(b"\0" + row.tobytes() for row in packed)
+    key = b"tRNS", struct.pack(">H", 1)
+    got = load(tmp_path, chunks(png(64, HEIGHT, bits, 0, rows), key))
+    shown = stored != 1
+    np.testing.assert_array_equal(got.alpha, shown)
+    expected = np.where(shown, stored / (2**bits - 1), 1)
+    np.testing.assert_allclose(got.pixels[..., 0], expected, atol=1e-6)
+
+
 def load(tmp_path, data, name="a.png"):
     (tmp_path / name).write_bytes(data)
     return load_image(tmp_path / name)

@@ -37,6 +37,25 @@ def test_integers_are_scaled_by_their_types_range(tmp_path, layout, dtype):
     assert got.alpha is None
 
 
+@pytest.mark.parametrize("planar", [False, True])
+@pytest.mark.parametrize("colours", [1, 3])
+@pytest.mark.parametrize("kind", [1, 2])  # Colours multiplied by it, or not.
+def test_alpha_of_eight_bits_is_read_in_pixels_and_planes(
+    tmp_path, planar, colours, kind
+):
+    stored = noise(HEIGHT, WIDTH, colours + 1)
+    alpha = stored[..., -1:] = np.maximum(stored[..., -1:], 16)
+    shown = stored[..., :-1] / 255
+    if kind == 1:
+        stored[..., :-1] = np.rint(shown * alpha)
+    got = read(tmp_path, tiff(stored, planar=planar, t338=kind))
+    expected = 1 + (shown - 1) * (alpha / 255)
+    np.testing.assert_allclose(got.alpha, alpha[..., 0] / 255, atol=1e-6)
+    np.testing.assert_allclose(
+        got.pixels, np.broadcast_to(expected, got.pixels.shape), atol=1.5 / 255
+    )
+
+
 @pytest.mark.parametrize("dtype", ["uint16", "uint32"])
 def test_grey_integers_too(tmp_path, dtype):
     stored = noise(HEIGHT, WIDTH, 1, dtype=dtype)
