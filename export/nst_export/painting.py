@@ -8,6 +8,7 @@ from typing import Any, Literal
 from nst_export.runtime.drafts import DRAFT
 from nst_export.runtime.stylizer import Stylizer
 from nst_tf.imaging.color import keep_colors
+from nst_tf.settings.checks import MIN_SIDE, InputError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,15 +57,24 @@ def painted(
         The bytes of the picture's file, and names of what they have no room for.
 
     Raises:
-        InputError: The photograph can't be read.
+        InputError: The photograph can't be read, is too narrow when it is reduced, or
+            is too long for the output's format.
     """
     from nst_tf.imaging.read import load_photograph
-    from nst_tf.imaging.write import encode_file
+    from nst_tf.imaging.write import check_sides, encode_file
 
     most = manner.max_megapixels
     limit = None if most is None else int(1e6 * most)
     photo = load_photograph(source, size=manner.size, max_pixels=limit, name=name)
     pixels, alpha = photo.picture
+    height, width = pixels.shape[:2]
+    if min(height, width) < MIN_SIDE:
+        called = name if isinstance(source, bytes) else source
+        raise InputError(
+            f"{called} would have {width}x{height} pixels; each side needs {MIN_SIDE}:"
+            " choose a larger size"
+        )
+    check_sides(Path(output), width, height)
     picture = model(pixels, weights, draft=manner.draft)
     if manner.keep_colors:
         picture = keep_colors(picture, pixels)

@@ -81,10 +81,12 @@ def _optimize(job: "Job", settings: OptimizeSettings) -> int:
     content = photo.picture
     checkpoint = job.checkpoint_path
     resume = resuming(checkpoint, wanted=job.resume, quiet=job.quiet)
+    from nst_tf.imaging.write import check_sides
     from nst_tf.painting.schedule import COARSEST, plan_passes, worth_a_pass
 
     size, *sizes = [(x.shape[1], x.shape[0]) for x in (content.pixels, *styles)]
     passes = plan_passes(size, sizes, settings)
+    check_sides(job.output, *passes[-1].picture)
     scales = worth_a_pass(size, settings)
     if OptimizeSettings.scales < settings.scales > scales and not job.quiet:
         print(

@@ -27,6 +27,8 @@ HEIF_SUFFIXES = (".heic", ".heif", ".hif")
 """Endings of a phone's HEIF photographs, which the extra heif reads."""
 OPAQUE = ("JPEG", "BMP")
 """Formats that can't hold an alpha channel."""
+LONGEST = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65536}
+"""Pixels of a side that formats hold, where that is a limit."""
 DEEP = ("PNG", "TIFF")
 """Formats that are written with 16 bits on request."""
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")

@@ -1,6 +1,7 @@
 """float32 RGB 0..1 arrays to bytes, and to image files whole or not at all."""
 
 import io
+import math
 import struct
 import zlib
 from os import PathLike
@@ -16,7 +17,7 @@ from nst_tf.imaging.arrays import as_alpha, as_written
 from nst_tf.imaging.convert import can_hold, values_from_srgb
 from nst_tf.imaging.encode_png import encode_png16
 from nst_tf.imaging.encode_tiff import encode_tiff
-from nst_tf.imaging.formats import DEEP, OPAQUE, SUFFIXES
+from nst_tf.imaging.formats import DEEP, LONGEST, OPAQUE, SUFFIXES
 from nst_tf.settings.checks import InputError
 
 Depth = Literal[8, 16]
@@ -99,6 +100,21 @@ def check_output(path: Path, *, depth: Depth = 8) -> None:
     check_writable(path)
 
 
+def check_sides(path: Path, width: int, height: int) -> None:
+    """Make sure that the format of a file holds a picture of a size.
+
+    Raises:
+        InputError: It does not.
+    """
+    most = LONGEST.get(_kind(path), math.inf)
+    if max(width, height) > most:
+        raise InputError(
+            f"can't write {path}: the picture has {width}x{height} pixels, and"
+            f" {path.suffix} holds {most} a side; choose .png or .tif, or a smaller"
+            " size"
+        )
+
+
 class FileOptions(TypedDict, total=False):
     """What a file holds besides its pixels.
 
@@ -171,6 +187,7 @@ def encode_file(
     """Return the bytes that `save_image` writes, and what they have no room for."""
     kind = _kind(path)
     _check_depth(path, depth)
+    check_sides(path, pixels.shape[1], pixels.shape[0])
     lost: list[str] = []
     if profile is not None:
         if kind == "BMP" or not can_hold(profile):

@@ -246,6 +246,24 @@ def test_large_photographs_are_let_through_by_a_flag(tmp_path, capsys):
     assert load_image(out).pixels.shape == (20, 25, 3)
 
 
+def test_what_fits_neither_the_format_nor_the_size_is_named(tmp_path, capsys):
+    photo = tmp_path / "photos" / "long.jpg"
+    photograph(photo.with_name("other.jpg"))
+    save_image(photo, np.full((17, 65500, 3), 0.5, "float32"))
+    out = tmp_path / "out"
+    assert stylize(photo.parent, "-o", out, "--size", "480") == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"left out: {photo} would have 480x1 pixels; each side needs 16" in said
+    assert files(out) == ["other.jpg"]
+    for ending, most in (("webp", 16383), ("jpg", 65500)):
+        save_image(tmp_path / "a.png", np.full((16, most + 1, 3), 0.5, "float32"))
+        assert stylize(tmp_path / "a.png", "-o", tmp_path / f"b.{ending}") == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert f"{most + 1}x16 pixels, and .{ending} holds {most} a side" in said
+        assert "broken data" not in said
+    assert not list(tmp_path.glob("b.*"))
+
+
 @pytest.mark.parametrize("limit", ["0", "inf", "nan", "-1"])
 def test_a_limit_that_is_none_is_refused(tmp_path, capsys, limit):
     photo = photograph(tmp_path / "a.jpg")

@@ -129,6 +129,16 @@ def test_an_output_of_unknown_format_is_refused(refused, tmp_path, name):
     assert ".jpg, .jpeg, .png" in refused(output=tmp_path / name)
 
 
+def test_a_picture_too_long_for_its_format_is_refused_before_any_work(
+    refused, tmp_path
+):
+    save_image(tmp_path / "long.png", np.full((16, 2000, 3), 0.5, "float32"))
+    said = refused(
+        *("--size", "16384"), content=tmp_path / "long.png", output=tmp_path / "o.webp"
+    )
+    assert "16384x131 pixels, and .webp holds 16383 a side" in said
+
+
 def test_an_output_that_is_a_folder_is_refused(refused, tmp_path):
     (tmp_path / "out.png").mkdir()
     assert "is a folder" in refused(output=tmp_path / "out.png")
