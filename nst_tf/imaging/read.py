@@ -13,6 +13,7 @@ from nst_tf.imaging.metadata import exif_of
 from nst_tf.imaging.open import Opened, check_size, opened
 from nst_tf.imaging.picture import Picture
 from nst_tf.imaging.resize import reduced
+from nst_tf.settings.checks import InputError
 
 
 class Photograph(NamedTuple):
@@ -122,6 +123,8 @@ def _check_deep(file: Opened, name: Path | str, max_pixels: int | None) -> None:
 
 
 def _read(file: Opened, size: int | None, least: int | None = None) -> Picture:
+    if size is not None and size < 1:
+        raise InputError(f"size must be at least 1 pixel, got {size}")
     # JPEG halves while it decodes; twice the size leaves work for Lanczos.
     least = least if size is None else 2 * size
     if least is not None and not isinstance(file, DeepTiff):

@@ -80,17 +80,20 @@ class Model(NamedTuple):
             weights: One a style, the photograph's own first, with the sum 1.
 
         Raises:
-            InputError: The photograph is none, or the weights are too few or too many.
+            InputError: The photograph is none, or the weights are too few or too
+                many, not finite, or all 0.
         """
         if len(weights) != len(self.styles) + 1:
             raise InputError(
                 f"{len(self.styles) + 1} weights are needed (photograph,"
                 f" {', '.join(self.styles)}), got {len(weights)}"
             )
-        inputs = {
-            "image": as_pixels(photo, "the photograph")[None],
-            "style": np.asarray([weights], "float32"),
-        }
+        style = np.asarray([weights], "float32")
+        if not np.isfinite(style).all() or not style.any():
+            raise InputError(
+                f"the weights must be finite and not all 0, got {style[0].tolist()}"
+            )
+        inputs = {"image": as_pixels(photo, "the photograph")[None], "style": style}
         picture: np.ndarray = keras.ops.convert_to_numpy(self.network(inputs))[0]
         return picture
 

@@ -92,7 +92,12 @@ def optimize_image(
     """
     if resume and checkpoint is None:
         raise InputError("resume needs checkpoint, the file that has the state")
-    settings = with_network(settings or OptimizeSettings())
+    settings = OptimizeSettings() if settings is None else settings
+    if not isinstance(settings, OptimizeSettings):
+        raise InputError(
+            f"the settings must be OptimizeSettings, got {type(settings).__name__}"
+        )
+    settings = with_network(settings)
     inputs = prepare(content, style, settings, regions)
     kept = None if checkpoint is None else Path(checkpoint)
     run = _Run(inputs, settings, observer, kept, checkpoint_every, workshop, extractor)

@@ -3,6 +3,7 @@
 import math
 import re
 import typing
+from typing import Any
 
 MIN_SIDE = 16
 """Pixels below which the fifth block of VGG has no feature left."""
@@ -57,14 +58,30 @@ def momentum(name: str, value: float) -> list[str]:
     return [f"{name} must be in 0..1 (1 excluded), got {value:g}"]
 
 
+_NUMBERS: tuple[tuple[Any, tuple[type, ...], str], ...] = (
+    (int, (int,), "a whole number"),
+    (float, (int, float), "a number"),
+)
+
+
 def choices(settings: object) -> list[str]:
-    """Return what is wrong with fields that must be one of a few words."""
-    problems = []
+    """Return what is wrong with fields that must be one of a few words.
+
+    Raises:
+        InputError: Fields that must be numbers are none, which no check can compare.
+    """
+    problems, others = [], []
     for name, hint in typing.get_type_hints(type(settings)).items():
-        words, value = typing.get_args(hint), getattr(settings, name)
+        value = getattr(settings, name)
+        for kind, kinds, called in _NUMBERS:
+            wanted = hint == kind or (hint == kind | None and value is not None)
+            if wanted and not isinstance(value, kinds):
+                others.append(f"{name} must be {called}, got {value!r}")
+        words = typing.get_args(hint)
         if typing.get_origin(hint) is typing.Literal and value not in words:
             listed = ", ".join(words)
             problems.append(f"{name} must be one of {listed}, got {value!r}")
+    reject(others)
     return problems
 
 

@@ -11,6 +11,7 @@ from nst_tf.imaging.read import decode_image
 from nst_tf.imaging.resize import resize
 from nst_tf.imaging.scene import landscape
 from nst_tf.imaging.write import to_bytes
+from nst_tf.settings.checks import InputError
 from tests.image_files import HEIGHT, WIDTH, noise, noise_file
 
 
@@ -19,6 +20,12 @@ def rgba():
     values, stream = noise(HEIGHT, WIDTH, 4), io.BytesIO()
     Image.fromarray(values).save(stream, "PNG")
     return (values / 255).astype("float32"), stream.getvalue()
+
+
+@pytest.mark.parametrize("size", [0, -5])
+def test_a_size_without_pixels_is_refused(size):
+    with pytest.raises(InputError, match=f"size must be at least 1 pixel, got {size}"):
+        decode_image(rgba()[1], size=size)
 
 
 def test_a_large_picture_is_reduced_with_its_alpha():

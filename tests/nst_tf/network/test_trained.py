@@ -138,6 +138,9 @@ def test_a_model_is_read_by_the_text_of_its_path_or_of_its_file():
             models[0](wrong, weights)
     with pytest.raises(InputError, match=r"13 weights are needed .* got 2"):
         models[0](photo, [0, 1])
+    for wrong in ([np.nan, *weights[1:]], [0] * 13):
+        with pytest.raises(InputError, match="weights must be finite and not all 0"):
+            models[0](photo, wrong)
 
 
 def test_keras_loads_a_network_after_the_package_is_imported(tmp_path):

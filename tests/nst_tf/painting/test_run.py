@@ -298,6 +298,12 @@ def test_an_unknown_start_is_refused():
         optimize_image(CONTENT, STYLE, changed(init="nothing.png"))
 
 
+@pytest.mark.parametrize("settings", [{}, {"size": 48}, SMALL.loss])
+def test_settings_of_another_class_are_refused(settings):
+    with pytest.raises(InputError, match="the settings must be OptimizeSettings, got"):
+        optimize_image(CONTENT, STYLE, settings)
+
+
 def test_an_extractor_that_does_not_fit_is_refused():
     layers = SMALL.loss.layers
     fits = build_extractor(layers, settings=SMALL.extractor)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 
+import numpy as np
 import pytest
 
 from nst_tf import RECIPES, InputError, LossSettings, OptimizeSettings
@@ -20,6 +21,21 @@ def test_settings_of_another_version_are_refused():
     values = to_dict(OptimizeSettings()) | {"glitter": 3}
     with pytest.raises(InputError, match="glitter"):
         from_dict(values)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"size": "48"}, "size must be a whole number, got '48'"),
+        ({"size": 48.5, "ema": None}, "got 48.5; ema must be a number, got None"),
+        ({"steps": np.int64(4)}, r"steps must be a whole number, got np.int64\(4\)"),
+        ({"style_size": "48"}, "style_size must be a whole number, got '48'"),
+    ],
+)
+def test_numbers_of_another_kind_are_refused(given, said):
+    with pytest.raises(InputError, match=said):
+        OptimizeSettings(**given)
+    assert OptimizeSettings(learning_rate=1, tolerance=np.float64(0.5))
 
 
 @pytest.mark.parametrize(
