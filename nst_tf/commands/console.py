@@ -36,7 +36,9 @@ def import_quietly() -> None:
 
 @contextlib.contextmanager
 def silence(*descriptors: int) -> Iterator[None]:
-    """Keep what libraries write to a file descriptor; show it only if they fail.
+    """Keep what libraries write to a file descriptor; show it if the program fails.
+
+    An `InputError` is enough by itself.
 
     Args:
         *descriptors: Standard error's, 2, without any.
@@ -56,6 +58,8 @@ def _kept_back(number: int) -> Iterator[None]:
         os.dup2(sink.fileno(), number)
         try:
             yield
+        except InputError:  # Which says what is wrong itself.
+            raise
         except BaseException:
             sink.seek(0)
             os.write(kept, sink.read())

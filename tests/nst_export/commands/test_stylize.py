@@ -246,6 +246,22 @@ def test_large_photographs_are_let_through_by_a_flag(tmp_path, capsys):
     assert load_image(out).pixels.shape == (20, 25, 3)
 
 
+def test_an_error_is_one_line_whatever_the_engine_says(tmp_path, capfd):
+    photo, out = photograph(tmp_path / "a.png"), tmp_path / "b.jpg"
+    save_image(photo, np.full((16, 65501, 3), 0.5, "float32"))
+    assert stylize(photo, "-o", out) == 2
+    assert capfd.readouterr().err.count("\n") == 1
+    (tmp_path / "no").touch()
+    photo = photograph(tmp_path / "c.png")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nst_tf.files.beside", lambda path: tmp_path / "no" / path.name)
+        patch.setattr("nst_tf.imaging.write.check_writable", lambda path: None)
+        assert stylize(photo, "-o", out) == 2
+    said = capfd.readouterr().err
+    assert said.startswith("nst: error: can't write")
+    assert said.count("\n") == 1
+
+
 def test_what_fits_neither_the_format_nor_the_size_is_named(tmp_path, capsys):
     photo = tmp_path / "photos" / "long.jpg"
     photograph(photo.with_name("other.jpg"))
