@@ -112,24 +112,33 @@ def choose_encoding(
         fit = ", ".join(x for x in CODECS if _encoder(x) in held)
         raise InputError(f"{path.suffix} can't hold {codec}; it holds {fit}")
     if chosen.even and (film.width % 2 or film.height % 2):
-        free = next(x for x in CODECS if not CODECS[x].even)
+        free = [x for x in CODECS if not CODECS[x].even and _encoder(x) in held]
+        instead = f"--codec {free[0]}" if free else "an output in .mp4 or .mkv"
         raise InputError(
             f"{codec} needs even sides, and {film.path} has {film.width}x{film.height}:"
-            f" take --codec {free}, or another size by --size"
+            f" take {instead}, or another size by --size"
         )
     deep = film.deep and chosen.deep
     options = {**chosen.options, **_quality(codec, chosen, crf)}
     return Encoding(encoder, options, "yuv420p10le" if deep else "yuv420p", deep)
 
 
-def can_hold(path: Path, codec: str) -> bool:
-    """Tell whether the container that `path` names holds what an encoder makes."""
-    return codec in _held(path)
+def default_sound(path: Path, rate: int) -> tuple[str, int]:
+    """Return what encodes sound that the container can't hold as it is.
 
+    Args:
+        path: The film to write.
+        rate: Of the sound, in samples a second.
 
-def default_sound(path: Path) -> str:
-    """Return the encoder for sound that the container can't hold as it is."""
-    return "libopus" if path.suffix.lower() == ".webm" else "aac"
+    Returns:
+        FFmpeg's name, and a rate that it takes: the next one above where there is one.
+    """
+    import av
+
+    if path.suffix.lower() == ".webm":
+        return "libopus", 48000
+    rates = av.Codec("aac", "w").audio_rates or [rate]
+    return "aac", min((x for x in rates if x >= rate), default=max(rates))
 
 
 def _quality(name: str, codec: Codec, crf: int | None) -> dict[str, str]:
@@ -159,11 +168,12 @@ def _encoder(codec: str) -> str | None:
 
 
 def _held(path: Path) -> set[str]:
-    """Return the codecs that a container holds, encoders and decoders by name."""
+    """Return the encoders whose pictures a container holds, by name."""
     import av
 
     kind = SUFFIXES[path.suffix.lower()]
     # In memory: nothing is written before the header.
     with av.open(io.BytesIO(), "w", format=kind) as probe:
         held: set[str] = set(probe.supported_codecs)
-    return held
+    # FFmpeg has them in its list, and writes them into .mp4 alone.
+    return held - {"libvpx-vp9", "libsvtav1"} if kind == "mov" else held

@@ -5,6 +5,8 @@ hold them. Sound that it can't hold is encoded anew, and that is said.
 """
 
 import contextlib
+import io
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
@@ -15,7 +17,7 @@ import numpy as np
 
 from nst_tf.files import replacing
 from nst_tf.settings.checks import InputError
-from nst_tf.video.codecs import SUFFIXES, Encoding, can_hold, default_sound
+from nst_tf.video.codecs import SUFFIXES, Encoding, default_sound
 from nst_tf.video.encode import Packets, configure, decoding_times
 from nst_tf.video.film import Film
 from nst_tf.video.needs import worded
@@ -149,15 +151,11 @@ class _Others:
 
     def _add(self, stream: Any) -> None:
         name = stream.codec_context.name if stream.codec_context else stream.type
-        holds = can_hold(self.path, name)
-        if stream.type == "attachment":
-            holds = self.path.suffix.lower() == ".mkv"
-        if holds:
+        if _can_hold(self.path, stream):
             made = self.target.add_stream_from_template(stream)
             self.copied[stream.index] = made
         elif stream.type == "audio":
-            encoder = default_sound(self.path)
-            rate = 48000 if encoder == "libopus" else stream.rate
+            encoder, rate = default_sound(self.path, stream.rate)
             made = self.target.add_stream(encoder, rate=rate)
             made.layout = "mono" if stream.channels == 1 else "stereo"
             self.encoded[stream.index] = made
@@ -210,6 +208,34 @@ class _Others:
         if not packet.size:
             for found in made.encode(None):
                 yield found, float((found.dts or 0) * found.time_base)
+
+
+def _can_hold(path: Path, stream: Any) -> bool:
+    """Tell whether a stream can be copied into the container that `path` names.
+
+    FFmpeg's list of what a container holds has some that it then won't write, so that
+    it is tried in memory: with the first packet of sound.
+    """
+    import av
+    import av.error
+
+    if stream.type == "attachment":
+        return path.suffix.lower() == ".mkv"
+    kind = SUFFIXES[path.suffix.lower()]
+    name = stream.container.name
+    with av.open(name, "r", metadata_errors="replace") as source:
+        again: Any = source.streams[stream.index]
+        try:
+            with av.open(io.BytesIO(), "w", format=kind) as trial:
+                made = trial.add_stream_from_template(again)
+                trial.start_encoding()
+                if again.type == "audio":
+                    for packet in itertools.islice(source.demux(again), 1):
+                        packet.stream = made
+                        trial.mux(packet)
+        except (av.error.FFmpegError, ValueError):
+            return False
+    return True
 
 
 def _kept(metadata: dict[str, str]) -> dict[str, str]:

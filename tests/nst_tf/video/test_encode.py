@@ -119,6 +119,8 @@ def test_ten_bits_stay_where_players_show_them(tmp_path):
     [
         ("out.mp4", {"codec": "av2"}, "no codec av2; there are h264"),
         ("out.webm", {"codec": "h264"}, r"\.webm can't hold h264; it holds vp9, av1"),
+        ("out.mov", {"codec": "vp9"}, r"\.mov can't hold vp9; it holds h264, hevc"),
+        ("out.mov", {"codec": "av1"}, r"\.mov can't hold av1; it holds h264, hevc"),
         ("out.mp4", {"crf": 52}, r"crf of h264 must be in 0\.\.51, got 52"),
         ("out.mkv", {"codec": "ffv1", "crf": 1}, "ffv1 is lossless"),
     ],
@@ -145,4 +147,6 @@ def test_odd_sides_are_refused_where_the_codec_needs_even_ones(tmp_path):
     film = FilmSource(path).film
     with pytest.raises(InputError, match="51x45: take --codec vp9, or another size"):
         choose_encoding(tmp_path / "out.mp4", film)
+    with pytest.raises(InputError, match=r"take an output in \.mp4 or \.mkv, or"):
+        choose_encoding(tmp_path / "out.mov", film)
     assert choose_encoding(tmp_path / "out.webm", film).encoder == "libvpx-vp9"

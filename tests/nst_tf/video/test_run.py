@@ -11,6 +11,7 @@ from nst_tf.imaging.animation import read_animation, save_animation
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
 from nst_tf.settings.checks import InputError
+from nst_tf.video.codecs import default_sound
 from nst_tf.video.decode import FilmSource
 from nst_tf.video.output import choose_output
 from nst_tf.video.pictures import AnimationSource, SequenceSource, is_sequence
@@ -111,6 +112,20 @@ def test_sound_that_the_container_can_not_hold_is_encoded_anew_and_that_is_said(
     assert abs(samples.size / 48000 - lasts) < 0.002  # To its end.
     spectrum = abs(np.fft.rfft(samples[4800:43200]))
     assert abs(spectrum.argmax() / 0.8 - 440) < 3
+
+
+def test_sound_that_is_refused_only_when_it_is_written_is_encoded_anew(tmp_path):
+    path = write_film(tmp_path / "film.mkv", sound="flac")
+    _, said = paint(FilmSource(path), tmp_path / "out.mov")
+    assert said == [".mov can't hold sound in flac: encoded anew with aac"]
+    assert len(packets(tmp_path / "out.mov", "audio")) > 10
+
+
+@pytest.mark.parametrize(
+    ("rate", "ours"), [(6000, 7350), (44100, 44100), (192000, 96000)]
+)
+def test_sound_of_any_rate_can_be_encoded(rate, ours):
+    assert default_sound(Path("out.mp4"), rate) == ("aac", ours)
 
 
 def test_a_part_of_a_film_begins_at_0_with_its_sound(tmp_path):
