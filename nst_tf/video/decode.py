@@ -14,7 +14,7 @@ from nst_tf.imaging.open import check_file
 from nst_tf.settings.checks import InputError
 from nst_tf.video.colors import colors_of, is_deep, to_pixels
 from nst_tf.video.film import Film, Frame, reduced_size
-from nst_tf.video.needs import worded
+from nst_tf.video.needs import damaged, worded
 
 if TYPE_CHECKING:
     import av
@@ -25,6 +25,8 @@ _LOST = 0.02
 _BACK = (0.0, 10.0, math.inf)
 """Seconds before the start at which reading is tried from: where a format has no index,
 as transport streams, the next frame that stands by itself may come after the start."""
+_REPEATED = 0.25
+"""Seconds by which the times of decoding must go back to be another film's."""
 _TOLD = ("matroska", "mov", "avi", "flv", "asf")
 """Formats whose header says how long the film lasts; of others FFmpeg estimates it."""
 
@@ -41,7 +43,7 @@ class FilmSource:
         size: Long side in pixels to which larger frames are reduced.
 
     Attributes:
-        lost: How many packets could not be decoded since frames were last asked for.
+        lost: How many packets were damaged since frames were last asked for.
 
     Raises:
         InputError: No such file, no film, no frames, or one that is cut off.
@@ -143,13 +145,14 @@ class FilmSource:
         self, container: "InputContainer", stream: Any
     ) -> Iterator["av.VideoFrame"]:
         """Yield the frames that can be decoded from where a container stands."""
-        import av.error
-
+        errors = damaged()
         for packet in container.demux(stream):
+            lost = packet.is_corrupt
             try:
                 yield from packet.decode()
-            except av.error.InvalidDataError:
-                self.lost += 1
+            except errors:
+                lost = True
+            self.lost += lost
 
     def _late(self, frame: "av.VideoFrame") -> bool:
         """Tell whether frames from the start on may come before this one."""
@@ -183,16 +186,28 @@ class FilmSource:
         """Read all packets once: how many frames there are, and whether all are."""
         count = total = 0
         last, seen = self.origin, 0.0
+        corrupt: dict[int, bool] = {}
+        decoded: dict[int, float] = {}
         with worded("can't read", self.path), _opened(self.path) as container:
             stream = _video(container, self.path)
             for packet in container.demux():
                 if not packet.size:
                     continue
-                if packet.is_corrupt:
-                    raise InputError(f"{self.path} is cut off or damaged")
+                index = packet.stream_index
+                corrupt[index] = packet.is_corrupt
+                if packet.dts is not None and packet.stream.type in ("video", "audio"):
+                    time = float(packet.dts * packet.time_base)
+                    if time < decoded.get(index, time) - _REPEATED:
+                        raise InputError(
+                            f"the times of {self.path} go back after"
+                            f" {self._since(last):.1f} s, as where files were joined;"
+                            f" ffmpeg -i {self.path} -map 0 -c copy NAME.mkv makes a"
+                            " film with rising ones"
+                        )
+                    decoded[index] = time
                 if packet.pts is not None:
                     seen = max(seen, float(packet.pts * packet.time_base))
-                if packet.stream_index != stream.index:
+                if index != stream.index:
                     continue
                 pts = packet.pts
                 if pts is None:
@@ -205,6 +220,8 @@ class FilmSource:
             # as the others are.
             reached = (last - self.origin) / self.step * total / max(1, total - 1)
             lacks = max(total, reached) < stream.frames * (1 - _LOST)
+        if any(corrupt.values()):  # The last packet of a stream.
+            raise InputError(f"{self.path} is cut off or damaged")
         # Matroska counts from 0, wherever the film begins.
         seen = max(seen, float(last * self.time_base))
         if lacks or (lasts and seen + 1 < lasts * (1 - _LOST)):

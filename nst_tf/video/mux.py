@@ -20,7 +20,7 @@ from nst_tf.settings.checks import InputError
 from nst_tf.video.codecs import SUFFIXES, Encoding, default_sound
 from nst_tf.video.encode import Packets, configure, decoding_times
 from nst_tf.video.film import Film
-from nst_tf.video.needs import worded
+from nst_tf.video.needs import damaged, worded
 
 Say = Callable[[str], None]
 
@@ -79,11 +79,17 @@ def mux(
             target.start_encoding()
             ready = _pictures(parts, decode, moved, film, pictures)
             waiting = next(ready, None)
-            for packet, seconds in others.packets() if others else ():
-                while waiting is not None and waiting[1] <= seconds:
-                    target.mux(waiting[0])
-                    waiting = next(ready, None)
-                target.mux(packet)
+            if others is not None:
+                for packet, seconds in others.packets():
+                    while waiting is not None and waiting[1] <= seconds:
+                        target.mux(waiting[0])
+                        waiting = next(ready, None)
+                    try:
+                        target.mux(packet)
+                    except damaged():
+                        others.lost += 1
+                if others.lost:
+                    say(f"{film.path}: left out {others.lost} damaged packets of sound")
             while waiting is not None:
                 target.mux(waiting[0])
                 waiting = next(ready, None)
@@ -145,6 +151,7 @@ class _Others:
         self.target = target
         self.copied: dict[int, Any] = {}
         self.encoded: dict[int, Any] = {}
+        self.lost = 0
         for stream in source.streams:
             if stream.type in ("audio", "subtitle", "attachment"):
                 self._add(stream)
@@ -179,6 +186,7 @@ class _Others:
         if not wanted:
             return
         shift = self.shift or Fraction(0)
+        last: dict[int, int] = {}
         for packet in self.source.demux(wanted):
             index, base = packet.stream.index, packet.time_base
             if packet.size and packet.pts is not None:
@@ -192,15 +200,26 @@ class _Others:
             if index in self.encoded:
                 yield from self._encoded(packet, shift)
             elif packet.size:
-                packet.stream = self.copied[index]
-                if shift:
+                made = packet.stream = self.copied[index]
+                timed = packet.pts is not None
+                if shift and timed:
                     packet.pts -= round(shift / base)
                     packet.dts = packet.pts
+                if made.type == "audio" and timed and packet.dts is not None:
+                    # Where some of a transport stream is lost, FFmpeg guesses times.
+                    least = last.get(index, packet.dts)
+                    packet.dts = max(packet.dts, least)
+                    packet.pts = max(packet.pts, least)
+                    last[index] = packet.dts + math.ceil(made.time_base / base)
                 yield packet, float((packet.dts or packet.pts or 0) * base)
 
     def _encoded(self, packet: Any, shift: Fraction) -> Iterator[tuple[Any, float]]:
-        made = self.encoded[packet.stream.index]
-        for frame in packet.decode():
+        made, frames = self.encoded[packet.stream.index], []
+        try:
+            frames = packet.decode()
+        except damaged():
+            self.lost += 1
+        for frame in frames:
             if shift and frame.pts is not None:
                 frame.pts -= round(shift / frame.time_base)
             for found in made.encode(frame):

@@ -29,6 +29,16 @@ def worded(doing: str, path: Path) -> Iterator[None]:
         raise InputError(f"{doing} {path}: {reason}") from error
 
 
+def damaged() -> tuple[type[Exception], ...]:
+    """Return what is raised of a packet that can't be decoded.
+
+    Some of FFmpeg's decoders have no code for it: -1 is the system's EPERM.
+    """
+    from av import error
+
+    return error.InvalidDataError, error.PatchWelcomeError, error.PermissionError
+
+
 @contextlib.contextmanager
 def shared_processor() -> Iterator[None]:
     """Take back the precedence that an encoder gives itself while it is opened.

@@ -174,6 +174,15 @@ def test_a_place_that_can_not_be_decoded_is_passed_over_and_counted(tmp_path):
         assert source.lost == 1
 
 
+@pytest.mark.parametrize("ending", ["mpg", "ts"])
+def test_files_that_were_joined_are_refused_with_what_mends_them(tmp_path, ending):
+    path = tmp_path / f"film.{ending}"
+    write_film(path, moving(20), sound="mp2")
+    path.write_bytes(2 * path.read_bytes())
+    with pytest.raises(InputError, match=r"go back after \d\.\d s.*ffmpeg -i"):
+        FilmSource(path)
+
+
 def test_a_film_that_begins_late_or_leaves_frames_out_is_whole(tmp_path):
     late = [12800 * 5 + TICK * k for k in range(10)]
     film = FilmSource(write_film(tmp_path / "late.mkv", times=late)).film

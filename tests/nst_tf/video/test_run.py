@@ -128,6 +128,24 @@ def test_sound_of_any_rate_can_be_encoded(rate, ours):
     assert default_sound(Path("out.mp4"), rate) == ("aac", ours)
 
 
+@pytest.mark.parametrize("ending", ["mp4", "webm"])
+def test_what_was_lost_on_the_air_ends_no_run(tmp_path, ending):
+    path = write_film(tmp_path / "film.ts", moving(50), sound="aac")
+    blocks = np.frombuffer(path.read_bytes(), "uint8").reshape(-1, 188)
+    sound = [
+        k for k, block in enumerate(blocks) if block[2] == 1 and block[1] & 31 == 1
+    ]
+    gone = sound[20:80:7]
+    path.write_bytes(np.delete(blocks, gone, axis=0).tobytes())
+    out = tmp_path / f"out.{ending}"
+    source = FilmSource(path)
+    ended, said = paint(source, out)
+    assert ended.frames == 50
+    assert "damaged packets of sound" in said[-1]
+    last, given = (packets(file, "audio")[-1][0] for file in (out, path))
+    assert abs(last - given) < 0.05
+
+
 def test_a_part_of_a_film_begins_at_0_with_its_sound(tmp_path):
     path = write_film(tmp_path / "film.mp4", moving(50), sound="aac")
     source = FilmSource(path, start=0.5, end=1.0)
