@@ -25,6 +25,8 @@ _LOST = 0.02
 _BACK = (0.0, 10.0, math.inf)
 """Seconds before the start at which reading is tried from: where a format has no index,
 as transport streams, the next frame that stands by itself may come after the start."""
+_STILL = ("avif", "heic", "heix", "mif1")
+"""Kinds of MP4 that are pictures."""
 _REPEATED = 0.25
 """Seconds by which the times of decoding must go back to be another film's."""
 _TOLD = ("matroska", "mov", "avi", "flv", "asf")
@@ -61,16 +63,17 @@ class FilmSource:
         self.path, self.end = path, math.inf if end is None else end
         self.start, self.lost = start, 0
         with worded("can't read", path), _opened(path) as container:
-            stream = _video(container, path)
+            stream = film_stream(container, path)
             self.time_base = stream.time_base or Fraction(1, 90000)
             self.origin = _origin(container, self.time_base)
             sound = bool(container.streams.audio)
+            subtitles = bool(container.streams.subtitles)
             rate = stream.average_rate or stream.guessed_rate or Fraction(25)
             self.step = max(1, round(1 / (rate * self.time_base)))
             pixel = stream.sample_aspect_ratio or Fraction(1)
-            first = next(container.decode(stream), None)
+            first = next(self._frames_of(container, stream), None)
             if first is None:
-                raise InputError(f"{path} has no frames that can be decoded")
+                raise InputError(f"can't read {path}: none of it can be decoded")
         self.turns, self.mirrored = round(first.rotation / 90) % 4, _mirrored(first)
         self.colors, self.deep = colors_of(first), is_deep(first)
         width, height = first.width, first.height
@@ -90,6 +93,7 @@ class FilmSource:
             colors=self.colors,
             deep=self.deep,
             sound=sound,
+            subtitles=subtitles,
         )
 
     def cut(self) -> dict[str, Any]:
@@ -127,7 +131,7 @@ class FilmSource:
         for back in _BACK:
             self.lost = 0
             with _opened(self.path) as container:
-                stream = _video(container, self.path)
+                stream = film_stream(container, self.path)
                 stream.thread_type = "AUTO"
                 frames = self._frames_of(container, stream)
                 if self.start <= back:
@@ -189,7 +193,7 @@ class FilmSource:
         corrupt: dict[int, bool] = {}
         decoded: dict[int, float] = {}
         with worded("can't read", self.path), _opened(self.path) as container:
-            stream = _video(container, self.path)
+            stream = film_stream(container, self.path)
             for packet in container.demux():
                 if not packet.size:
                     continue
@@ -249,19 +253,31 @@ def _opened(path: Path) -> "InputContainer":
     kind = container.format.name
     if kind == "image2" or kind.endswith("_pipe"):
         container.close()
-        raise InputError(f"{path} is a picture; nst stylize paints pictures")
+        raise _picture(path)
     return container
 
 
-def _video(container: "InputContainer", path: Path) -> Any:
-    """Return the stream of the pictures; a cover of an album is none."""
+def film_stream(container: "InputContainer", path: Path) -> Any:
+    """Return the stream of a film's pictures; the cover of an album is none.
+
+    Raises:
+        InputError: There is none, or one picture alone.
+    """
     from av.stream import Disposition
 
     cover = Disposition.attached_pic
     films = [x for x in container.streams.video if not x.disposition & cover]
     if not films:
         raise InputError(f"{path} holds no video")
-    return films[0]
+    # An animated AVIF has its first picture as a stream, too.
+    film = next((x for x in films if x.frames != 1), films[0])
+    if film.frames == 1 and container.metadata.get("major_brand") in _STILL:
+        raise _picture(path)
+    return film
+
+
+def _picture(path: Path) -> InputError:
+    return InputError(f"{path} is a picture; nst stylize paints pictures")
 
 
 def _mirrored(frame: "av.VideoFrame") -> bool:

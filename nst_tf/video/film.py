@@ -11,6 +11,9 @@ import numpy as np
 from nst_tf.imaging.resize import fit_within
 from nst_tf.settings.checks import MIN_SIDE, InputError
 
+HDR = (16, 18)
+"""Transfer curves of films in HDR: PQ and HLG, in FFmpeg's numbers."""
+
 
 class Frame(NamedTuple):
     """A frame of a film, upright.
@@ -58,6 +61,7 @@ class Film:
         colors: How they are stored.
         deep: Whether a value has more than 8 bits.
         sound: Whether there is any.
+        subtitles: Whether there are any.
     """
 
     path: Path
@@ -70,14 +74,15 @@ class Film:
     colors: Colors = Colors()
     deep: bool = False
     sound: bool = False
+    subtitles: bool = False
 
     def __post_init__(self) -> None:
         if self.frames < 1:
             raise InputError(f"{self.path} has no frames")
         if min(self.width, self.height) < MIN_SIDE:
             raise InputError(
-                f"{self.path} has frames of {self.width}x{self.height} pixels; the"
-                f" short side must have at least {MIN_SIDE}"
+                f"frames of {self.path} would be painted at {self.width}x{self.height}"
+                f" pixels; the short side must have at least {MIN_SIDE}"
             )
 
     def seconds(self, units: int) -> float:

@@ -18,11 +18,14 @@ import numpy as np
 from nst_tf.files import replacing
 from nst_tf.settings.checks import InputError
 from nst_tf.video.codecs import SUFFIXES, Encoding, default_sound
+from nst_tf.video.decode import film_stream
 from nst_tf.video.encode import Packets, configure, decoding_times
 from nst_tf.video.film import Film
 from nst_tf.video.needs import damaged, worded
 
 Say = Callable[[str], None]
+_WARM = 0.05
+"""Seconds of sound before a film begins that its decoder needs."""
 
 
 def mux(
@@ -74,6 +77,8 @@ def mux(
                 )
                 if not mute:
                     others = _Others(source, target, path, shift, end, say)
+                for name in _left_out(source, film):
+                    say(f"{film.path}: left out {name}")
                 target.metadata.update(_kept(source.metadata))
                 _copy_chapters(source, target, shift, end)
             target.start_encoding()
@@ -187,6 +192,7 @@ class _Others:
             return
         shift = self.shift or Fraction(0)
         last: dict[int, int] = {}
+        edits = SUFFIXES[self.path.suffix.lower()] in ("mp4", "mov")
         for packet in self.source.demux(wanted):
             index, base = packet.stream.index, packet.time_base
             if packet.size and packet.pts is not None:
@@ -196,6 +202,10 @@ class _Others:
                 if self.shift is not None and time < shift:
                     continue
                 if self.end is not None and time >= self.end:
+                    continue
+                # What an edit list leaves out others than MP4 would play.
+                needed = edits or index in self.encoded or -_WARM <= time < 0
+                if packet.is_discard and not needed:
                     continue
             if index in self.encoded:
                 yield from self._encoded(packet, shift)
@@ -255,6 +265,22 @@ def _can_hold(path: Path, stream: Any) -> bool:
         except (av.error.FFmpegError, ValueError):
             return False
     return True
+
+
+def _left_out(source: Any, film: Film) -> Iterator[str]:
+    """Name the streams of a film that never have a place in another."""
+    from av.stream import Disposition
+
+    painted = film_stream(source, film.path)
+    for stream in source.streams:
+        if stream.type == "video" and stream != painted:
+            if stream.disposition & Disposition.attached_pic:
+                yield "the cover"
+            elif stream.frames != 1:  # That of an animated AVIF is its first picture.
+                yield "further pictures"
+        # Chapters of an MP4 are such a stream, and are taken over.
+        elif stream.type == "data" and not (stream.name and source.chapters()):
+            yield "timecode" if "timecode" in stream.metadata else "data"
 
 
 def _kept(metadata: dict[str, str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from nst_tf.running.checkpoint import open_npz
 from nst_tf.settings.checks import InputError
 from nst_tf.video.codecs import SUFFIXES, Encoding, choose_encoding
 from nst_tf.video.encode import PartEncoder
-from nst_tf.video.film import Film, Frame
+from nst_tf.video.film import HDR, Film, Frame
 from nst_tf.video.mux import Say, mux
 from nst_tf.video.pictures import check_pattern, is_sequence, numbered
 
@@ -215,6 +215,12 @@ def choose_output(
     if kind not in SUFFIXES and (codec != "auto" or crf is not None):
         raise InputError(f"--codec and --crf are for films; {path} is none")
     check_writable(path)
+    if kind not in SUFFIXES:
+        say: Say = options.get("say", print)
+        if film.subtitles and not options.get("mute"):
+            say(f"{kind} can't hold subtitles: left out")
+        if film.colors.transfer in HDR:
+            say(f"{film.path} is in HDR, which {kind} can't say: it will look dull")
     if is_sequence(path):
         return SequenceOutput(path)
     if kind in ANIMATIONS:

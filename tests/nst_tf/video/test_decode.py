@@ -10,6 +10,7 @@ from nst_tf.imaging.resize import resize
 from nst_tf.imaging.scene import landscape
 from nst_tf.settings.checks import InputError
 from nst_tf.video.decode import FilmSource
+from nst_tf.video.needs import shared_processor
 from tests.films import BASE, TICK, damage, moving, write_film
 from tests.serving import psnr
 
@@ -181,6 +182,25 @@ def test_files_that_were_joined_are_refused_with_what_mends_them(tmp_path, endin
     path.write_bytes(2 * path.read_bytes())
     with pytest.raises(InputError, match=r"go back after \d\.\d s.*ffmpeg -i"):
         FilmSource(path)
+
+
+def test_an_animated_avif_is_a_film_and_a_still_one_a_picture(tmp_path):
+    for count in (5, 1):
+        path = tmp_path / f"{count}.avif"
+        with shared_processor():
+            write_film(path, moving(count, 64, 64), codec="libsvtav1")
+        if count > 1:
+            assert FilmSource(path).film.frames == len(list(FilmSource(path).frames()))
+            assert FilmSource(path).film.frames == count
+    with pytest.raises(InputError, match="is a picture; nst stylize"):
+        FilmSource(path)
+
+
+def test_a_film_whose_first_picture_is_damaged_begins_with_the_next(tmp_path):
+    path = tmp_path / "film.mkv"
+    write_film(path, moving(5), codec="mjpeg", pixel_format="yuvj420p")
+    damage(path, 0)
+    assert len(list(FilmSource(path).frames())) == 4
 
 
 def test_a_film_that_begins_late_or_leaves_frames_out_is_whole(tmp_path):

@@ -6,10 +6,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from nst_tf.imaging.animation import read_animation, save_animation
 from nst_tf.imaging.read import load_image
-from nst_tf.imaging.write import save_image
+from nst_tf.imaging.write import save_image, to_bytes
 from nst_tf.settings.checks import InputError
 from nst_tf.video.codecs import default_sound
 from nst_tf.video.decode import FilmSource
@@ -144,6 +145,59 @@ def test_what_was_lost_on_the_air_ends_no_run(tmp_path, ending):
     assert "damaged packets of sound" in said[-1]
     last, given = (packets(file, "audio")[-1][0] for file in (out, path))
     assert abs(last - given) < 0.05
+
+
+def test_sound_that_an_edit_list_leaves_out_is_not_heard(tmp_path):
+    whole = write_film(tmp_path / "whole.mp4", moving(25), sound="aac")
+    path = tmp_path / "film.mp4"
+    with av.open(str(whole)) as given, av.open(str(path), "w") as out:
+        copies = [out.add_stream_from_template(stream) for stream in given.streams]
+        for packet in given.demux():
+            if (
+                packet.size
+            ):  # What is before 0 is written, and left out by an edit list.
+                packet.pts -= round(Fraction(1, 2) / packet.time_base)
+                packet.dts -= round(Fraction(1, 2) / packet.time_base)
+                packet.stream = copies[packet.stream_index]
+                out.mux(packet)
+    source = FilmSource(path)
+    paint(source, tmp_path / "out.mkv")
+    times, _ = read_film(tmp_path / "out.mkv")
+    wanted = [float(frame.pts * source.time_base) for frame in source.frames()]
+    assert times[0] - wanted[0] < 0.06
+    assert np.diff(times) == pytest.approx(np.diff(wanted), abs=2e-3)
+    heard, known = (packets(file, "audio") for file in (tmp_path / "out.mkv", path))
+    assert [data for _, data in heard] == [data for t, data in known if t >= -0.05]
+
+
+@pytest.mark.parametrize("ending", ["gif", "webp", "png"])
+def test_what_an_animation_can_not_hold_is_said(tmp_path, ending):
+    path = tmp_path / "film.mkv"
+    write_film(path, subtitles=[(0.1, "word")], tags=(9, 1, 9, 16))
+    out = tmp_path / ("%d.png" if ending == "png" else f"out.{ending}")
+    _, said = paint(FilmSource(path), out)
+    assert said == [
+        f".{ending} can't hold subtitles: left out",
+        f"{path} is in HDR, which .{ending} can't say: it will look dull",
+    ]
+    output = choose_output(out, FilmSource(path).film, mute=True, say=said.append)
+    assert output.path == out
+    assert len(said) == 3
+
+
+def test_a_cover_and_a_timecode_that_are_left_out_are_named(tmp_path):
+    path, size = tmp_path / "film.mp4", {"width": 64, "height": 48}
+    with av.open(str(path), "w") as out:
+        film = out.add_stream("libx264", rate=25, pix_fmt="yuv420p", **size)
+        film.metadata["timecode"] = "01:00:00:00"
+        cover = out.add_stream("png", rate=1, pix_fmt="rgb24", **size)
+        cover.disposition = Disposition.attached_pic
+        for stream in (film, cover):
+            picture = av.VideoFrame.from_ndarray(to_bytes(moving(1)[0]), "rgb24")
+            out.mux(stream.encode(picture))
+            out.mux(stream.encode(None))
+    _, said = paint(FilmSource(path), tmp_path / "out.mp4")
+    assert sorted(said) == [f"{path}: left out {x}" for x in ("the cover", "timecode")]
 
 
 def test_a_part_of_a_film_begins_at_0_with_its_sound(tmp_path):
