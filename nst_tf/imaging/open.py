@@ -108,7 +108,7 @@ def check_file(path: Path) -> None:
     except (OSError, ValueError) as error:  # A name too long, a null character.
         raise InputError(f"can't read {path}: {error}") from error
     if stat.S_ISDIR(status.st_mode):
-        raise InputError(f"{path} is a folder; give one image file")
+        raise InputError(f"{path} is a folder; give one file")
     if status.st_size == 0 and stat.S_ISREG(status.st_mode):
         raise InputError(f"{path} is empty (0 bytes)")
 

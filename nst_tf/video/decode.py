@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nst_tf.imaging.open import check_file
 from nst_tf.settings.checks import InputError
 from nst_tf.video.colors import colors_of, is_deep, to_pixels
-from nst_tf.video.film import Film, Frame, reduced_size
+from nst_tf.video.film import Film, Frame, check_film, reduced_size
 from nst_tf.video.needs import damaged, worded
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ class FilmSource:
         end: float | None = None,
         size: int | None = None,
     ) -> None:
-        check_file(path)
+        check_film(path)
         self.path, self.end = path, math.inf if end is None else end
         self.start, self.lost = start, 0
         with worded("can't read", path), _opened(path) as container:

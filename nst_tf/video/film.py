@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from nst_tf.imaging.open import check_file
 from nst_tf.imaging.resize import fit_within
 from nst_tf.settings.checks import MIN_SIDE, InputError
 
@@ -88,6 +89,20 @@ class Film:
     def seconds(self, units: int) -> float:
         """Return a time in seconds."""
         return float(units * self.time_base)
+
+
+def check_film(path: Path) -> None:
+    """Refuse what is no file, and pipes: a film is read more than once.
+
+    Raises:
+        InputError: It is no file with something in it.
+    """
+    check_file(path)
+    if not path.is_file():
+        raise InputError(
+            f"{path} is no regular file, and a film is read more than once: save it"
+            " first"
+        )
 
 
 def reduced_size(width: int, height: int, size: int) -> tuple[int, int]:

@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 
 from nst_tf.files import replacing
+from nst_tf.imaging.animation import ANIMATIONS
 from nst_tf.settings.checks import InputError
 from nst_tf.video.codecs import SUFFIXES, Encoding, default_sound
 from nst_tf.video.decode import film_stream
 from nst_tf.video.encode import Packets, configure, decoding_times
 from nst_tf.video.film import Film
 from nst_tf.video.needs import damaged, worded
+from nst_tf.video.pictures import is_sequence
 
 Say = Callable[[str], None]
 _WARM = 0.05
@@ -319,7 +321,8 @@ def _copy_chapters(
 
 def check_sound(path: Path, film: Film) -> None:
     """Refuse an output that holds no sound for a film that has some."""
-    if film.sound and path.suffix.lower() not in SUFFIXES:
+    silent = path.suffix.lower() in ANIMATIONS or is_sequence(path)
+    if film.sound and silent:
         raise InputError(
             f"{path} can't hold the sound of {film.path}; add --mute to leave it out,"
             f" or choose one of {', '.join(SUFFIXES)}"

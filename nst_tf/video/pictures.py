@@ -12,7 +12,7 @@ from nst_tf.imaging.formats import SUFFIXES
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import resize
 from nst_tf.settings.checks import InputError
-from nst_tf.video.film import Film, Frame, reduced_size
+from nst_tf.video.film import Film, Frame, check_film, reduced_size
 
 _NUMBER = re.compile(r"%0?\d{0,2}d")
 MILLISECOND = Fraction(1, 1000)
@@ -120,6 +120,7 @@ class AnimationSource:
         end: float | None = None,
         size: int | None = None,
     ) -> None:
+        check_film(path)
         self.path, self.size = path, size
         self.start, self.end = start, end
         info = read_animation(path)

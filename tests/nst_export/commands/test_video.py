@@ -255,6 +255,7 @@ def test_an_input_that_is_no_film_is_refused_in_a_line(case, tmp_path, capsys):
         (("--codec", "h264"), "out.webm", ".webm can't hold h264"),
         ((), "out.gif", "can't hold the sound of"),
         ((), "%03d.png", "can't hold the sound of"),
+        ((), "out", "must end in one of .mp4"),
         (("--mute",), "out.avi", "must end in one of .mp4"),
         (("--mute",), "out", "must end in one of .mp4"),
         (("--mute",), "%d.%d.png", "needs one number"),

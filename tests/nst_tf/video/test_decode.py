@@ -1,5 +1,6 @@
 """Films as they are read: times, rotation, pixels that aren't square, damage."""
 
+import os
 from fractions import Fraction
 
 import av
@@ -11,6 +12,7 @@ from nst_tf.imaging.scene import landscape
 from nst_tf.settings.checks import InputError
 from nst_tf.video.decode import FilmSource
 from nst_tf.video.needs import shared_processor
+from nst_tf.video.pictures import AnimationSource
 from tests.films import BASE, TICK, damage, moving, write_film
 from tests.serving import psnr
 
@@ -221,6 +223,13 @@ def test_a_film_without_its_index_is_refused(tmp_path):
     path = cut_off(write_film(tmp_path / "film.mp4"), 0.9)
     with pytest.raises(InputError, match=r"can't read .*film\.mp4"):
         FilmSource(path)
+
+
+@pytest.mark.parametrize("kind", [FilmSource, AnimationSource])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path, kind):
+    os.mkfifo(tmp_path / "film.gif")
+    with pytest.raises(InputError, match="film is read more than once: save it first"):
+        kind(tmp_path / "film.gif")
 
 
 def test_a_start_behind_the_end_is_refused_with_where_that_is(tmp_path):
