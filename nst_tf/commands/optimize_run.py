@@ -40,12 +40,13 @@ def _read_inputs(
 ) -> tuple["Photograph", "list[np.ndarray]", "Regions"]:
     """Read photograph, paintings, and masks or maps."""
     from nst_tf.imaging.read import load_image, load_photograph
+    from nst_tf.imaging.resize import size_of
 
     limit = None if job.max_megapixels is None else int(1e6 * job.max_megapixels)
     photo = load_photograph(job.content, max_pixels=limit)
     content = photo.picture
     paintings = [load_image(path, max_pixels=limit).pixels for path in job.paintings]
-    sizes = [(x.shape[1], x.shape[0]) for x in (content.pixels, *paintings)]
+    sizes = [size_of(x) for x in (content.pixels, *paintings)]
     regions = read_regions(job, sizes, settings.style_shares, content.pixels)
     return photo, paintings, regions
 
@@ -81,10 +82,11 @@ def _optimize(job: "Job", settings: OptimizeSettings) -> int:
     content = photo.picture
     checkpoint = job.checkpoint_path
     resume = resuming(checkpoint, wanted=job.resume, quiet=job.quiet)
+    from nst_tf.imaging.resize import size_of
     from nst_tf.imaging.write import check_sides
     from nst_tf.painting.schedule import COARSEST, plan_passes, worth_a_pass
 
-    size, *sizes = [(x.shape[1], x.shape[0]) for x in (content.pixels, *styles)]
+    size, *sizes = [size_of(x) for x in (content.pixels, *styles)]
     passes = plan_passes(size, sizes, settings)
     check_sides(job.output, *passes[-1].picture)
     scales = worth_a_pass(size, settings)
@@ -284,12 +286,12 @@ def _save(
     facts: dict[str, Any] | None = None,
 ) -> None:
     """Write the picture, or a preview, which needs neither depth nor profile."""
-    from nst_tf.imaging.resize import resize
+    from nst_tf.imaging.resize import resize, size_of
     from nst_tf.imaging.write import save_image
 
     alpha = photo.picture.alpha
     if alpha is not None:
-        alpha = resize(alpha, pixels.shape[1], pixels.shape[0])
+        alpha = resize(alpha, *size_of(pixels))
     final = path == job.output
     lost = save_image(
         path,

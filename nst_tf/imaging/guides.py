@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nst_tf.imaging.palette import find_colors, hex_name, is_among, nearest
+from nst_tf.imaging.resize import resize_nearest, size_of
 from nst_tf.settings.checks import InputError
 
 _ASPECT = 0.02
@@ -100,7 +101,7 @@ def from_masks(
     planes = []
     for index, mask in enumerate(masks):
         plane = _plane(f"mask {index + 1}", mask, "photograph", content)
-        planes.append(_enlarged(plane, height, width))
+        planes.append(resize_nearest(plane, width, height))
     parts: list[np.ndarray | None] = [None] * count
     for index, mask in enumerate(painting_masks):
         plane = _plane(f"style mask {index + 1}", mask, "painting", paintings[index])
@@ -138,10 +139,10 @@ def from_maps(
             f"give one style map a painting: there are {count} paintings and"
             f" {len(painting_maps)} style maps"
         )
-    _check_aspect("the map", _size(photo_map), "photograph", content)
+    _check_aspect("the map", size_of(photo_map), "photograph", content)
     for index, one in enumerate(painting_maps):
         name = f"style map {index + 1}"
-        _check_aspect(name, _size(one), "painting", paintings[index])
+        _check_aspect(name, size_of(one), "painting", paintings[index])
     colors = find_colors("the map", photo_map)
     palettes = [
         find_colors(f"style map {index + 1}", one)
@@ -186,10 +187,6 @@ def _numbers(count: int, shares: Sequence[float] | None) -> np.ndarray:
     return np.array(shares or [1.0] * count, "float32")
 
 
-def _size(image: np.ndarray) -> tuple[int, int]:
-    return image.shape[1], image.shape[0]
-
-
 def _check_aspect(
     name: str, size: tuple[int, int], what: str, other: tuple[int, int]
 ) -> None:
@@ -207,16 +204,8 @@ def _plane(
     name: str, mask: np.ndarray, what: str, other: tuple[int, int]
 ) -> np.ndarray:
     """Return a mask as `[H, W]`, if it fits its picture and is not black."""
-    _check_aspect(name, _size(mask), what, other)
+    _check_aspect(name, size_of(mask), what, other)
     plane: np.ndarray = mask if mask.ndim == 2 else mask.mean(axis=-1)
     if plane.max() < 0.5:
         raise InputError(f"{name} has no pixel in its region: it is black throughout")
     return plane
-
-
-def _enlarged(mask: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Bring a mask to the largest one's size, by its nearest pixels."""
-    rows = np.arange(height) * mask.shape[0] // height
-    columns = np.arange(width) * mask.shape[1] // width
-    result: np.ndarray = mask[rows][:, columns]
-    return result

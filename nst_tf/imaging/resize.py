@@ -7,6 +7,11 @@ from nst_tf.imaging.picture import Picture
 from nst_tf.settings.optimize import Resample, Side
 
 
+def size_of(image: np.ndarray) -> tuple[int, int]:
+    """Return width and height of `[H, W, ...]`."""
+    return image.shape[1], image.shape[0]
+
+
 def fit(width: int, height: int, size: int, side: Side) -> tuple[int, int]:
     """Return width and height with `size` pixels on the long or the short side."""
     ratio = size / _length(width, height, side)
@@ -61,6 +66,14 @@ def resampled(
         image = image.resize((width, height), method, reducing_gap=gap)
         result[..., channel] = image
     return result[..., 0] if pixels.ndim == 2 else result
+
+
+def resize_nearest(plane: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Resize `[H, W]` by the nearest values, so that no other ones come up."""
+    rows = np.arange(height) * plane.shape[0] // height
+    columns = np.arange(width) * plane.shape[1] // width
+    resized: np.ndarray = plane[rows][:, columns]
+    return resized
 
 
 def resize_to(pixels: np.ndarray, size: int) -> np.ndarray:

@@ -7,8 +7,8 @@ import numpy as np
 
 from nst_tf.imaging import color
 from nst_tf.imaging.read import load_image
-from nst_tf.imaging.resize import resize
-from nst_tf.painting.inputs import Inputs, size_of
+from nst_tf.imaging.resize import resize, size_of
+from nst_tf.painting.inputs import Inputs
 from nst_tf.painting.pixels import PixelImage, Range
 from nst_tf.painting.schedule import Pass, Size
 from nst_tf.settings.checks import InputError

@@ -11,7 +11,7 @@ from nst_tf.imaging import color
 from nst_tf.imaging.arrays import PictureLike, as_pixels
 from nst_tf.imaging.guides import Regions, everywhere
 from nst_tf.imaging.picture import Picture
-from nst_tf.imaging.resize import resize
+from nst_tf.imaging.resize import resize, size_of
 from nst_tf.loss.conventions import with_palette
 from nst_tf.loss.extractor import build_extractor
 from nst_tf.loss.objective import Objective
@@ -28,11 +28,6 @@ Tensor = Any
 def graph_of(objective: Objective, function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function of an objective as a graph, if it does not tile itself."""
     return function if isinstance(objective, TiledObjective) else in_graph(function)
-
-
-def size_of(image: np.ndarray) -> tuple[int, int]:
-    """Return width and height of `[H, W, ...]`."""
-    return image.shape[1], image.shape[0]
 
 
 class Inputs(NamedTuple):

@@ -12,9 +12,10 @@ from nst_tf.backend.precision import resolve_precision
 from nst_tf.imaging import color
 from nst_tf.imaging.arrays import PictureLike, as_pixels
 from nst_tf.imaging.guides import Regions
+from nst_tf.imaging.resize import size_of
 from nst_tf.loss.parts import LossParts
 from nst_tf.loss.tiled import TiledObjective, tiled
-from nst_tf.painting.inputs import build_objective, graph_of, prepare, size_of
+from nst_tf.painting.inputs import build_objective, graph_of, prepare
 from nst_tf.painting.memory import (
     MemoryPlan,
     Need,

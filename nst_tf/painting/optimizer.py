@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from nst_tf.imaging.resize import resize_nearest
 from nst_tf.optimizers.average import WarmAverage
 from nst_tf.optimizers.lbfgs import LBFGS
 from nst_tf.optimizers.metric import SpatialMetric
@@ -61,15 +62,8 @@ def carry_moments(earlier: Adam, optimizer: Adam) -> None:
         value = np.asarray(old)
         if len(value.shape) == 4:
             _, height, width, _ = new.shape
-            planes = [_resize_plane(value[0, ..., k], height, width) for k in range(3)]
+            # No filter may turn a second moment negative.
+            planes = [resize_nearest(value[0, ..., k], width, height) for k in range(3)]
             value = np.stack(planes, axis=-1)[None]
         new.assign(value)
     optimizer.begin_average()
-
-
-def _resize_plane(plane: np.ndarray, height: int, width: int) -> np.ndarray:
-    # Nearest: no filter may turn a second moment negative.
-    rows = np.arange(height) * plane.shape[0] // height
-    columns = np.arange(width) * plane.shape[1] // width
-    resized: np.ndarray = plane[rows][:, columns]
-    return resized

@@ -10,7 +10,7 @@ import numpy as np
 from nst_tf.imaging.animation import animation_frames, read_animation
 from nst_tf.imaging.formats import SUFFIXES
 from nst_tf.imaging.read import load_image
-from nst_tf.imaging.resize import resize
+from nst_tf.imaging.resize import resize, size_of
 from nst_tf.settings.checks import InputError
 from nst_tf.video.film import Film, Frame, check_film, reduced_size
 
@@ -186,4 +186,4 @@ def numbers_of(pattern: Path) -> list[int]:
 def _within(pixels: np.ndarray, size: int | None) -> np.ndarray:
     if size is None:
         return pixels
-    return resize(pixels, *reduced_size(pixels.shape[1], pixels.shape[0], size))
+    return resize(pixels, *reduced_size(*size_of(pixels), size))

@@ -110,11 +110,12 @@ class _Paints:
     def __call__(self, film: "Film") -> "tuple[Painter, Mapping[str, Any]]":
         """Return the painter, and what decides the pictures."""
         from nst_tf.imaging.read import load_image
+        from nst_tf.imaging.resize import size_of
         from nst_tf.video.following import Following
 
         job, settings = self.job, self.settings
         paintings = [load_image(path).pixels for path in job.paintings]
-        sizes = [(x.shape[1], x.shape[0]) for x in paintings]
+        sizes = [size_of(x) for x in paintings]
         sizes = [(film.width, film.height), *sizes]
         regions = read_regions(job, sizes, settings.style_shares)
         console.import_quietly()
