@@ -62,17 +62,21 @@ def paint(
     photos = [photo]
     for size in reversed(steps[:-1]):
         photos.append(resize(photos[-1], *size))
+        if not share:  # The draft's own is all that is needed.
+            del photos[0]
     own = photos.pop()
     picture = model(own)
     for small, size in pairwise(steps):
         start = resampled(picture, *size)
-        below, own = own, photos.pop()
         if share:
-            start += share * (own - resampled(below, *size))
+            below, own = own, photos.pop()
+            for channel in range(3):  # One at a time: large pictures fill the memory.
+                finer = own[..., channel] - resampled(below[..., channel], *size)
+                start[..., channel] += share * finer
         revised = model(np.clip(start, 0.0, 1.0, out=start))
         del start
         lack = picture - resize(revised, *small)
-        for channel in range(3):  # Less memory than all at a time.
+        for channel in range(3):
             revised[..., channel] += resampled(lack[..., channel], *size)
         picture = np.clip(revised, 0.0, 1.0, out=revised)
     return picture

@@ -27,7 +27,7 @@ from nst_export.runtime.engines.litert import LiteRT, LiteRTTiles
 from nst_export.runtime.engines.session import MULTIPLE, Session
 from nst_export.runtime.vectors import more_rows, rows_of
 from nst_tf.imaging.arrays import PictureLike, as_pixels
-from nst_tf.machine import free_memory
+from nst_tf.machine import free_memory, trim_heap
 from nst_tf.settings.checks import MIN_SIDE, InputError
 from nst_tf.shipped import is_shipped
 from nst_tf.style_file import StyleVector
@@ -163,8 +163,12 @@ class Stylizer:
             if not self.fits(area, most):
                 if isinstance(self.session, LiteRT):
                     self.session.forget()
+                trim_heap()
                 most = self.affordable(area, session.channels)
-                return tiling.paint(session, photo, style, most=most)
+                picture = tiling.paint(session, photo, style, most=most)
+                del session
+                trim_heap()
+                return picture
         picture = self.session(padded(photo), np.asarray([style], "float32"))
         picture = picture[0, :height, :width]
         if not self.session.takes_style:
