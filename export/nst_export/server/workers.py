@@ -1,8 +1,8 @@
 """Worker threads behind a bounded queue."""
 
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, NamedTuple
@@ -42,9 +42,11 @@ class Workers:
         self.busy = 0
         self.seconds = 0.0
         """Moving average of a job's duration."""
-        self._jobs: queue.Queue[_Job | None] = queue.Queue(size)
+        self._size = size
+        self._jobs: deque[_Job] = deque()
         self._open = True
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -75,12 +77,12 @@ class Workers:
         """Whether a job would be run: threads live, and a place is free."""
         with self._lock:
             live = any(thread.is_alive() for thread in self._threads)
-            return self._open and live and not self._jobs.full()
+            return self._open and live and len(self._jobs) < self._size
 
     @property
     def waiting(self) -> int:
         """Number of jobs that wait."""
-        return self._jobs.qsize()
+        return len(self._jobs)
 
     @property
     def retry_after(self) -> int:
@@ -91,34 +93,44 @@ class Workers:
     def submit(self, work: Callable[[int], Any], deadline: float) -> "Future[Any]":
         """Queue `work`, which gets the number of the thread that runs it.
 
-        The future's `cancel` takes a job back that has not begun. A job whose deadline
-        passed while it waited fails with `LateError`.
+        The future's `cancel` takes a job back that has not begun, and gives its place
+        to the next. A job whose deadline passed while it waited fails with `LateError`.
 
         Raises:
             FullError: No place is left.
         """
         future: Future[Any] = Future()
         with self._lock:
-            if not self._open:
+            if not self._open or len(self._jobs) >= self._size:
                 raise FullError
-            try:
-                self._jobs.put_nowait(_Job(work, future, deadline))
-            except queue.Full:
-                raise FullError from None
+            self._jobs.append(_Job(work, future, deadline))
+            self._changed.notify()
+        future.add_done_callback(self._drop)
         return future
+
+    def _drop(self, future: "Future[Any]") -> None:
+        """Take a job out of the queue that was taken back."""
+        if future.cancelled():
+            with self._lock:
+                self._jobs = deque(job for job in self._jobs if job.future != future)
 
     def close(self) -> None:
         """Refuse new jobs, finish those accepted, end the threads."""
         with self._lock:
             self._open = False
             threads, self._threads = self._threads, []
-        for _ in threads:
-            self._jobs.put(None)
+            self._changed.notify_all()
         for thread in threads:
             thread.join()
 
+    def _next(self) -> _Job | None:
+        """Wait for a job; None when the last one is done and no more are taken."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._jobs or not self._open)
+            return self._jobs.popleft() if self._jobs else None
+
     def _run(self, index: int) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (job := self._next()) is not None:
             if not job.future.set_running_or_notify_cancel():
                 continue
             start = self.clock()

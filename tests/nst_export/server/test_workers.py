@@ -64,11 +64,23 @@ def test_a_job_taken_back_is_not_begun(workers):
     go, begun = blocked(workers), []
     future = workers.submit(begun.append, 20.0)
     assert future.cancel()
+    assert workers.waiting == 0
     go.set()
     with pytest.raises(CancelledError):
         future.result()
     assert workers.submit(lambda _: 1, 20.0).result() == 1
     assert begun == []
+
+
+def test_a_job_taken_back_leaves_its_place_to_the_next(workers):
+    go = blocked(workers)
+    gone, kept = (workers.submit(lambda _, n=n: n, 20.0) for n in range(2))
+    assert gone.cancel()
+    last = workers.submit(lambda _: 2, 20.0)
+    with pytest.raises(FullError):
+        workers.submit(lambda _: 3, 20.0)
+    go.set()
+    assert [kept.result(), last.result()] == [1, 2]
 
 
 def test_closing_finishes_what_was_accepted_and_refuses_the_rest():
