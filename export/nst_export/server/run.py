@@ -50,6 +50,7 @@ def serve(
             http=_protocol(settings.deadline),
             ws="none",
             lifespan="on",
+            log_config=None,  # Its words go where all others go, in their form.
             log_level="warning",
             access_log=False,
             # Longer than clients keep idle connections, so that the server's end of

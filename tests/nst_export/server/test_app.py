@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import socket
 
 import httpx
 
@@ -101,6 +102,10 @@ def test_every_request_is_a_line_of_json_if_that_is_asked_for(tmp_path):
         url = f"{where}/stylize?style=udnie"
         answer = httpx.post(url, content=sent, headers=kind, timeout=60)
         httpx.get(f"{where}/not%0A%22there")
+        host, port = where.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=60) as plain:
+            plain.sendall(b"no HTTP\x00\r\n\r\n")
+            assert plain.recv(1000).startswith(b"HTTP/1.1 400 ")
     lines = (tmp_path / "log.txt").read_text().splitlines()
     # LiteRT says a line of its own when it starts.
     lines = [json.loads(line) for line in lines if not line.startswith("INFO: Created")]
@@ -119,6 +124,8 @@ def test_every_request_is_a_line_of_json_if_that_is_asked_for(tmp_path):
         "response_bytes": len(answer.content),
     }
     assert (second["method"], second["status"]) == ("GET", 404)
+    (warning,) = (one for one in lines if one["level"] == "WARNING")
+    assert warning["message"] == "Invalid HTTP request received."
 
 
 def test_every_request_is_a_line_of_text_if_that_is_asked_for(tmp_path):
