@@ -39,6 +39,8 @@ _SHARE = 0.75
 """Of the memory that is free for a pass on all cores."""
 _SMALL = 2**18
 """Pixels up to which nothing is asked: some 100 MB."""
+TILES = "-tiles.tflite"
+"""Ending of a file for tiles."""
 
 
 class Stylizer:
@@ -270,8 +272,8 @@ def tiles_beside(path: Path, card: Card) -> Path:
     That of the file itself, such as `NAME-int8-tiles.tflite` of `NAME-int8.tflite`,
     else that of the model.
     """
-    own = path.with_name(f"{path.stem}-tiles.tflite")
-    return own if own.is_file() else path.with_name(f"{card.get('name')}-tiles.tflite")
+    own = path.with_name(f"{path.stem}{TILES}")
+    return own if own.is_file() else path.with_name(f"{card.get('name')}{TILES}")
 
 
 def padded(photo: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import itertools
 import logging
 import re
 import threading
@@ -9,8 +10,9 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from nst_export.runtime.encoder import SUFFIX as ENCODER
 from nst_export.runtime.encoder import PaintingEncoder, encoder_beside, open_encoder
-from nst_export.runtime.stylizer import Stylizer
+from nst_export.runtime.stylizer import TILES, Stylizer
 from nst_export.server.clips import Clips
 from nst_export.server.statistics import Statistics
 from nst_tf.imaging.read import decode_image
@@ -262,10 +264,18 @@ def model_name(path: Path) -> str:
 
 
 def _stamp(path: Path) -> object:
-    """Return what changes when a model's file does."""
+    """Return what changes when a model's file does, or an encoder or tiles beside it.
+
+    These are written one by one: a model whose encoder comes later is looked at again.
+    """
     file = path / "saved_model.pb" if path.is_dir() else path
+    beside = (path.parent.glob(f"*{ending}") for ending in (ENCODER, TILES))
+    return [_file_stamp(one) for one in (file, *sorted(itertools.chain(*beside)))]
+
+
+def _file_stamp(file: Path) -> object:
     try:
         status = file.stat()
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    return file.name, status.st_mtime_ns, status.st_size, status.st_ino

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from nst_export.runtime.stylizer import bundled
+from nst_export.server.models import Models
 from nst_export.server.settings import ServeSettings
 from nst_tf.cli import main
 from nst_tf.settings.checks import InputError
@@ -77,6 +78,22 @@ def test_a_new_file_is_taken_without_losing_a_request(tmp_path):
         assert len(codes) > 3
         assert set(codes) == {200}
     assert "own stays at version 2" in (tmp_path / "log.txt").read_text()
+
+
+def test_a_model_whose_encoder_is_replaced_later_is_taken(tmp_path):
+    names = ["any.tflite", "any-encoder.tflite"]
+    files = [tmp_path / name for name in names]
+    for file in files:
+        file.write_bytes(bundled("any").with_name(file.name).read_bytes())
+    models = Models(files[:1], workers=1, threads=1)
+    network = models.get().card["network"]
+    for file, version in zip(files, (1, 2), strict=True):
+        data = file.read_bytes().replace(network.encode(), b"0123456789abcdef")
+        file.write_bytes(data)  # Of a network that the other file is not of, yet.
+        models.refresh()
+        models.refresh()
+        assert models.get().version == version
+    assert models.get().encoders[0].network == "0123456789abcdef"
 
 
 @pytest.mark.parametrize(
