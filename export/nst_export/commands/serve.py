@@ -19,13 +19,13 @@ class Job:
     """.tflite or .onnx files or SavedModel folders, or models that ship: gallery, and
     any, for any painting; both without this."""
     quiet: bool = False
-    """Print nothing but warnings."""
+    """Print nothing but warnings, and what --log-format asks for."""
 
 
 def serve(job: Job, settings: ServeSettings) -> int:
     """Run `nst serve` until a signal ends it; return the exit code."""
     from nst_export.server import run
-    from nst_export.server.access_log import JsonLines
+    from nst_export.server.access_log import ACCESS, JsonLines
 
     logging.basicConfig(
         format="%(levelname)s %(message)s",
@@ -36,6 +36,8 @@ def serve(job: Job, settings: ServeSettings) -> int:
             handler.setFormatter(JsonLines())
     for chatty in ("httpx", "python_multipart", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    if settings.log_format is not None:
+        ACCESS.setLevel(logging.INFO)
     paths = [model_file(model) for model in job.models]
     paths = paths or [bundled(), bundled("any")]
 

@@ -125,7 +125,7 @@ class Models:
 
     Raises:
         InputError: A path is no model, or two have the same name; or styles may be
-            added and no model takes them.
+            added, and no model takes them or their folder can't be made.
     """
 
     def __init__(
@@ -147,6 +147,11 @@ class Models:
         self.default = found[0].name
         if kept is not None and not any(model.encoders for model in found):
             raise InputError("new styles need a model for any painting: serve one")
+        if kept is not None:
+            try:
+                kept.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError(f"no folder for new styles: {error}") from error
 
     def __iter__(self) -> Iterator[Served]:
         return iter(list(self._served.values()))

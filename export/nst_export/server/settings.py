@@ -2,10 +2,16 @@
 
 import dataclasses
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
 from nst_tf.settings.checks import MIN_SIDE, all_at_least, at_least, reject, within
+
+_ORIGIN = re.compile(
+    r"\*|null|(?!http://.*:80$|https://.*:443$)[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+"
+)
+"""What a browser sends as an origin, or all of them."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,7 +39,8 @@ class ServeSettings:
     """Largest long side in pixels that is painted; the gallery takes 0.4 GiB of memory
     a megapixel, for each worker."""
     cors: tuple[str, ...] = ()
-    """Web origins whose pages may call; without it only the server's own."""
+    """Web origins whose pages may call, such as https://pages.example, or * for all;
+    without it only the server's own."""
     allow_new_styles: Path | None = None
     """Folder where styles that clients add with `POST /styles` are kept; without it
     nobody can add any. It is made if it is not there."""
@@ -53,8 +60,18 @@ class ServeSettings:
         )
         if self.threads is not None:
             problems += at_least("threads", self.threads, 1)
-        if self.allow_new_styles is not None and self.allow_new_styles.is_file():
-            problems.append(f"{self.allow_new_styles} is a file, not a folder")
+        kept = self.allow_new_styles
+        if kept is not None and kept.exists() and not kept.is_dir():
+            problems.append(f"{kept} is a file, not a folder")
+        if not self.host.strip():
+            problems.append("host must be an address; 0.0.0.0 is every network")
+        problems += [
+            "cors takes origins as browsers send them, SCHEME://HOST[:PORT] in lower"
+            " case, without a path or a usual port, such as https://pages.example; got"
+            f" {origin!r}"
+            for origin in self.cors
+            if not _ORIGIN.fullmatch(origin)
+        ]
         problems += within("port", self.port, 0, 65535)
         reject(problems)
 

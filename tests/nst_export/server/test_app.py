@@ -2,13 +2,17 @@
 
 import datetime
 import json
+import os
 import socket
+import subprocess
+import sys
 
 import httpx
 
 from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_export.server.app import make_app
 from nst_export.server.settings import ServeSettings
+from tests.helpers import PYTHONPATH
 from tests.serving import encoded, refused, serving
 
 
@@ -137,6 +141,26 @@ def test_every_request_is_a_line_of_text_if_that_is_asked_for(tmp_path):
         if "/healthz" in one
     )
     assert "127.0.0.1 GET '/healthz' 200" in line
+
+
+def test_a_quiet_server_logs_the_requests_that_it_is_asked_to_log(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "nst_tf", "serve", "--quiet", "--port", str(port)]
+    with (tmp_path / "log.txt").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "--log-format", "text"],
+            env={**os.environ, "PYTHONPATH": PYTHONPATH},
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+        transport = httpx.HTTPTransport(retries=8)  # Waits 0.5, 1, 2 and so on.
+        with httpx.Client(transport=transport) as client:
+            client.get(f"http://127.0.0.1:{port}/healthz", timeout=60)
+        process.terminate()
+        said, _ = process.communicate(timeout=60)
+    assert said == b""
+    assert "GET '/healthz' 200" in (tmp_path / "log.txt").read_text()
 
 
 def test_a_fault_of_the_server_is_logged_and_counted_as_500(monkeypatch, caplog):

@@ -106,6 +106,9 @@ def test_a_model_whose_encoder_is_replaced_later_is_taken(tmp_path):
         (["--port", "70000"], "port must be in 0..65535"),
         (["--max-size", "8", "--queue", "0"], "queue must be at least 1"),
         (["--host", "256.0.0.1"], "can't listen on 256.0.0.1:8000"),
+        (["--host", ""], "host must be an address"),
+        (["--allow-new-styles", "/dev/null"], "/dev/null is a file, not a folder"),
+        (["--allow-new-styles", "/dev/null/x"], "no folder for new styles"),
     ],
 )
 def test_flags_that_do_not_fit_are_refused(
@@ -134,6 +137,31 @@ def test_two_models_of_one_name_are_refused(tmp_path, capsys):
         path.write_bytes(bundled().read_bytes())
     assert main(["serve", *map(str, paths)]) == 2
     assert "need different file names" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://a.example/",
+        "https://a.example/page",
+        "a.example",
+        "https://A.example",
+        "https://a.example:443",
+        "http://a.example:80",
+        "https://a.example,https://b.example",
+        "https://bücher.example",
+        "",
+    ],
+)
+def test_an_origin_that_no_browser_sends_is_refused(origin):
+    with pytest.raises(InputError, match="cors takes origins as browsers send them"):
+        ServeSettings(cors=("*", origin))
+
+
+def test_origins_are_taken_as_browsers_send_them():
+    origins = ("*", "null", "https://a.example", "http://localhost:3000")
+    origins += ("http://[::1]:8000", "https://a.example:80", "capacitor://localhost")
+    assert ServeSettings(cors=origins).cors == origins
 
 
 def test_settings_are_checked():
