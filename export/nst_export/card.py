@@ -58,7 +58,7 @@ def make_card(
     elif not single:
         inputs["style"] = (
             f"float32 [1, {len(names) + 1}]: photograph, {', '.join(names)};"
-            " 0 or more, sum 1"
+            " 0 or more, sum 1; with a strength s of up to 1.5 the photograph has 1 - s"
         )
     return {
         "program": trained["program"],

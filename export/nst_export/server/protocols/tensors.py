@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nst_export.runtime.mix import STRONGEST
 from nst_export.server.models import Served
 from nst_export.server.service import HttpError
 from nst_export.server.settings import ServeSettings
@@ -70,9 +71,12 @@ def check_style(style: np.ndarray, model: Served, batch: int) -> None:
         )
     if not np.isfinite(style).all():
         raise HttpError(400, "style holds values that are not finite")
-    if style.min() < 0 or np.abs(style.sum(1) - 1).max() > 1e-3:
+    least = [1 - STRONGEST, *[0] * len(model.styles)]
+    if (style < least).any() or np.abs(style.sum(1) - 1).max() > 1e-3:
         raise HttpError(
-            400, "the weights of style must be 0 or more and sum to 1 in every row"
+            400,
+            f"the weights of style must be 0 or more ({least[0]} the photograph's own,"
+            " the first) and sum to 1 in every row",
         )
 
 

@@ -54,6 +54,15 @@ def test_tensorflow_serving_takes_encoded_pictures_and_bytes(http, stylizer):
     assert np.abs(found[0] / 255 - expected).max() < 0.5 / 255 + 1e-3
 
 
+def test_tensors_ask_for_the_strengths_that_pictures_do(http, stylizer):
+    image, style = scene(20, 24), weights_of(stylizer, udnie=1.0, strength=1.5)
+    inputs = {"image": [image.tolist()], "style": [style]}
+    answer = http.post("/v1/models/gallery:predict", json={"inputs": inputs})
+    assert answer.status_code == 200, answer.text
+    expected = stylizer(image, style)
+    np.testing.assert_allclose(answer.json()["outputs"][0], expected, atol=1e-4)
+
+
 def test_tensorflow_serving_tells_state_and_signatures(http):
     assert http.get("/v1/models/gallery").json() == {
         "model_version_status": [
@@ -96,6 +105,7 @@ def test_tensorflow_serving_tells_state_and_signatures(http):
         ({"image": "text", "style": [GOOD]}, "no float32 tensor"),
         ({"image": FLAT, "style": [[0.5] * len(GOOD)]}, "sum to 1"),
         ({"image": FLAT, "style": [[2, -1, *GOOD[2:]]]}, "0 or more"),
+        ({"image": FLAT, "style": [[-0.6, 1.6, *GOOD[2:]]]}, "0 or more (-0.5 the"),
         ({"image": FLAT}, "takes the inputs image and style"),
         ({"image": FLAT, "style": [GOOD], "more": 1}, "takes the inputs"),
         ([], "takes the inputs"),
