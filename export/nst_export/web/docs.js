@@ -27,7 +27,7 @@ function values(given = {}) {
 find("version").textContent = api.info.version;
 find("about").textContent = api.info.description;
 find("example").textContent =
-  `curl -F image=@photo.jpg -F style=NAME ${location.origin}/stylize -o painting.jpg`;
+  `curl -f -F image=@photo.jpg -F style=NAME ${new URL("stylize", location)} -o painting.jpg`;
 
 for (const [path, verbs] of Object.entries(api.paths)) {
   for (const [verb, operation] of Object.entries(verbs)) {

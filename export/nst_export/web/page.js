@@ -10,13 +10,16 @@ const after = find("after"), before = find("before"), video = find("video");
 let engine; // What open() gives.
 let photo = null; // { bitmap, blob, name }
 let live = null; // The camera's stream.
+let starting = false; // Whether the camera is asked for.
 let round = 0; // Counts photographs, so that late thumbnails of an old one are dropped.
 let painting = false, wanted = false; // One painting at a time, then the newest wish.
 let address = null; // Of the painting, for the download.
+let shown = null, lost = null; // The error that is shown, and the last one of painting.
 
 start();
 
 async function start() {
+  find("late").remove();
   for (const button of document.querySelectorAll("[data-do]")) {
     button.addEventListener("click", () => attempt(actions[button.dataset.do]));
   }
@@ -185,6 +188,7 @@ function common(one, other) {
 }
 
 function changed() {
+  clear();
   const second = engine.styles[find("second").value];
   find("share-row").hidden = !second;
   if (second) {
@@ -213,6 +217,7 @@ async function decoded(blob, name) {
 async function use(blob, name) {
   const bitmap = await decoded(blob, name);
   stopCamera();
+  withdraw();
   photo?.bitmap.close();
   photo = { bitmap, blob, name };
   round += 1;
@@ -247,7 +252,7 @@ async function thumbnail(mine, one, canvas, small) {
     image.close();
     return mine === round;
   } catch (error) {
-    show(error);
+    lose(error);
     return false;
   }
 }
@@ -267,12 +272,11 @@ async function repaint() {
       if (mine === round && !live) {
         present(done, `${done.image.width} × ${done.image.height}, `
           + `${((performance.now() - start) / 1000).toFixed(1)} s`);
-        clear();
       } else {
         done.image.close();
       }
     } catch (error) {
-      show(error);
+      lose(error);
     }
   }
   painting = false;
@@ -289,18 +293,26 @@ function present(done, figures) {
   find("picture").style.setProperty("--ratio", width / height);
   done.image.close();
   draw(before, live ? done.frame : photo.bitmap, width, height);
+  withdraw();
   find("figures").textContent = figures;
+  const mine = round;
+  if (done.blob) offer(done.blob);
+  else if (!live) after.toBlob((blob) => { if (blob && mine === round) offer(blob); }, "image/png");
+  if (shown === lost) clear();
+  after.dataset.painted = String(Number(after.dataset.painted || 0) + 1);
+}
+
+// Take back the download and what is said of the painting.
+function withdraw() {
   if (address) URL.revokeObjectURL(address);
   address = null;
-  const link = find("download");
-  link.removeAttribute("href");
-  if (done.blob) offer(done.blob);
-  else if (!live) after.toBlob(offer, "image/png");
-  after.dataset.painted = String(Number(after.dataset.painted || 0) + 1);
+  find("download").removeAttribute("href");
+  find("figures").textContent = "";
 }
 
 function offer(blob) {
   const link = find("download");
+  if (address) URL.revokeObjectURL(address);
   address = URL.createObjectURL(blob);
   link.href = address;
   const stem = photo.name.replace(/\.[^.]*$/, ""), kind = blob.type.split("/")[1];
@@ -314,14 +326,22 @@ async function startCamera() {
   if (!navigator.mediaDevices) {
     throw new Error("the camera needs https, or localhost");
   }
+  if (starting) return; // Else the first of two streams would never be stopped.
   stopCamera();
+  starting = true;
   try {
     live = await navigator.mediaDevices.getUserMedia({
       video: { facingMode: "environment", width: { ideal: 640 } },
     });
   } catch (error) {
     throw new Error(`there is no camera that may be used: ${error.message}`);
+  } finally {
+    starting = false;
   }
+  live.getVideoTracks()[0].onended = () => { // Unplugged, or no longer allowed.
+    stopCamera();
+    show(new Error("the camera has ended"));
+  };
   round += 1;
   video.srcObject = live;
   await video.play();
@@ -342,7 +362,6 @@ async function loop(stream) {
       rate = rate ? 0.8 * rate + 0.2 * speed : speed;
       shown = now;
       present({ image: done.image, frame }, `${rate.toFixed(1)} frames a second`);
-      clear();
     } catch (error) {
       stopCamera();
       return show(error);
@@ -412,7 +431,14 @@ function progress(text) {
   find("busy").textContent = text;
 }
 
+// Show why there is no painting, until there is one.
+function lose(error) {
+  lost = error;
+  show(error);
+}
+
 function show(error) {
+  shown = error;
   find("error").textContent = error.message;
   find("error").hidden = false;
 }

@@ -58,8 +58,9 @@ async function loadLiteRt(base) {
 }
 
 async function loaded(file, rules) {
-  const [bytes, sizes] = await Promise.all([fetch(file), fetch(rules)]);
-  if (!bytes.ok || !sizes.ok) throw new Error("the model can't be loaded from this address");
+  const get = (name) => fetch(name).catch(() => ({ ok: false })); // Offline.
+  const [bytes, sizes] = await Promise.all([get(file), get(rules)]);
+  if (!bytes.ok || !sizes.ok) throw new Error(`${file} can't be loaded from this page's address`);
   return {
     name: file, bytes: new Uint8Array(await bytes.arrayBuffer()), sizes: await sizes.json(),
   };

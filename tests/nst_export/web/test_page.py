@@ -12,6 +12,7 @@ from PIL import Image
 
 from nst_export.runtime.clip import ClipStylizer
 from nst_export.runtime.mix import mix_weights
+from nst_export.server.app import WEB
 from nst_tf.imaging.color import keep_colors
 from nst_tf.imaging.scene import landscape
 from nst_tf.imaging.write import encode_image, save_image
@@ -267,6 +268,80 @@ def test_the_camera_is_painted_live_and_a_frame_can_be_taken(page):
     assert page.is_hidden("text=Stop the camera")
 
 
+STREAMS = """
+() => {
+  const devices = navigator.mediaDevices, get = devices.getUserMedia.bind(devices);
+  window.tracks = [];
+  devices.getUserMedia = async (wanted) => {
+    const stream = await get(wanted);
+    window.tracks.push(...stream.getTracks());
+    return stream;
+  };
+}
+"""
+PAINTED_LIVE = "document.getElementById('figures').textContent.includes('a second')"
+ENDED = "window.tracks.every((track) => track.readyState === 'ended')"
+
+
+@ALONE
+def test_no_camera_runs_on_behind_the_page(page):
+    page.evaluate(STREAMS)
+    page.evaluate(
+        """() => {
+          const camera = document.querySelector("[data-do=camera]");
+          camera.click();
+          camera.click();
+        }"""
+    )
+    until(page, PAINTED_LIVE)
+    page.click("text=Stop the camera")
+    until(page, f"window.tracks.length > 0 && {ENDED}")
+
+
+@ALONE
+def test_a_camera_that_is_taken_away_is_told_of(page):
+    page.evaluate(STREAMS)
+    page.click("text=Use the camera")
+    until(page, PAINTED_LIVE)
+    page.evaluate("window.tracks[0].dispatchEvent(new Event('ended'))")  # Unplugged.
+    page.wait_for_selector("text=the camera has ended")
+    assert page.is_hidden("text=Stop the camera")
+
+
+@ALONE
+def test_what_ended_the_camera_is_said_until_the_next_click(page, photo):
+    give(page, photo)
+    page.context.set_offline(True)  # The model of frames is loaded with the first.
+    painted = int(page.get_attribute("#after", "data-painted"))
+    page.click("#actions [data-do=camera]")
+    page.wait_for_selector("text=frames.tflite can't be loaded")
+    until(page, f"document.getElementById('after').dataset.painted > {painted}")
+    assert page.is_visible("#error")  # While the photograph is painted again.
+    page.get_by_role("radio", name="Udnie").check()
+    page.wait_for_selector("#error", state="hidden")
+
+
+def test_no_download_is_another_photographs(page, photo, tmp_path):
+    give(page, photo)
+    page.wait_for_selector("#download[href]")
+    thin = tmp_path / "thin.png"
+    save_image(thin, scene(16, 600))  # Of 512x14 pixels, which the server refuses.
+    page.set_input_files("#file", thin)
+    until(page, "document.getElementById('before').width === 512")
+    assert not page.inner_text("#figures").startswith("130")
+    settled(page)
+    link = page.locator("#download")
+    page.wait_for_selector("#error:visible, #download[download^=thin]")
+    assert (link.get_attribute("href") is None) == page.is_visible("#error")
+
+
+def test_a_page_that_is_opened_as_a_file_says_what_it_needs(chromium, folder):
+    page = chromium.new_page()
+    page.goto((folder / "index.html").as_uri())
+    page.wait_for_selector("text=any web server will do")
+    page.close()
+
+
 FRAMES = """
 async (sources) => {
   const { open } = await import("./engine.js");
@@ -386,3 +461,24 @@ def test_the_documentation_page_lists_every_route(chromium, tmp_path):
         assert "painting" in fields.inner_text()
         assert "udnie" in fields.inner_text()
         page.close()
+
+
+def test_the_documentation_page_names_the_address_below_a_path(chromium):
+    files = {"docs": "docs.html", "docs.js": "docs.js", "docs.css": "docs.css"}
+
+    def answer(route):
+        name = route.request.url.rpartition("/")[2]
+        if name == "openapi.json":
+            route.fulfill(
+                json={"info": {"version": "1", "description": ""}, "paths": {}}
+            )
+        elif name in files:
+            route.fulfill(path=WEB / files[name])
+        else:
+            route.abort()
+
+    page = chromium.new_page()
+    page.route("**/*", answer)
+    page.goto("http://proxy.example/paint/docs")
+    page.wait_for_selector("#example:has-text('http://proxy.example/paint/stylize ')")
+    page.close()
