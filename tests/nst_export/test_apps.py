@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from nst_export.runtime.encoder import PaintingEncoder, encoder_beside
 from nst_export.runtime.engines.session import MULTIPLE
@@ -78,6 +79,23 @@ def test_the_kserve_client_paints(address, stylizer, tmp_path):
     photo = load_image(files[0]).pixels
     expected = stylizer(photo, mix_weights(stylizer.styles, {stylizer.styles[0]: 1.0}))
     assert psnr(load_image(files[1]).pixels, expected) > 50
+
+
+def test_the_samples_hold_a_telephones_photograph_upright(address, stylizer, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # Held upright: the file's rows are columns.
+    files = tmp_path / "photo.png", tmp_path / "out.png"
+    files[0].write_bytes(encoded(exif=exif))
+    expected = stylizer(files[0], mix_weights(stylizer.styles, {"starry_night": 1.0}))
+    assert expected.shape == (64, 48, 3)
+    done = run(APPS / "openvino_model_server/request.py", *files, address)
+    assert done.returncode == 0, done.stderr
+    assert psnr(load_image(files[1]).pixels, expected) > 50
+    assert "exif_transpose" in (APPS / "triton/request.py").read_text()
+    # These do not turn it.
+    assert "BitmapFactory.decode" not in KOTLIN.with_name("MainActivity.kt").read_text()
+    assert "BitmapFactory::" not in KOTLIN.with_name("MainActivity.kt").read_text()
+    assert "?.cgImage" not in SWIFT.with_name("StyleTransferApp.swift").read_text()
 
 
 def test_the_request_for_tensorflow_serving_paints(address, stylizer):
@@ -216,7 +234,10 @@ def test_the_swift_sample_keeps_the_cards_contract(fixed, stylizer):
     assert sorted(ranks) == [2, 4]
 
 
-@pytest.mark.parametrize("path", [KOTLIN, SWIFT], ids=lambda path: path.suffix)
+CODE = [*KOTLIN.parent.glob("*.kt"), *SWIFT.parent.glob("*.swift")]
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: path.name)
 def test_brackets_of_code_that_is_not_compiled_here_are_closed(path):
     text = re.sub(r'"[^"]*"|//[^\n]*|/\*.*?\*/', "", path.read_text(), flags=re.S)
     opened = []

@@ -10,13 +10,14 @@ import sys
 
 import numpy as np
 import tritonclient.http as triton
-from PIL import Image
+from PIL import Image, ImageOps
 
 STYLE = [0, 1] + [0] * 11  # Shares: the photograph, then the model's styles.
 
 
 def paint(photo: Image.Image, server: str) -> Image.Image:
     """Return the painting, of the photograph's size."""
+    photo = ImageOps.exif_transpose(photo)  # Upright, as a telephone held it.
     pixels = np.asarray(photo.convert("RGB"), "float32") / 255
     height, width = pixels.shape[:2]
     pad = [(0, -height % 4), (0, -width % 4), (0, 0)]

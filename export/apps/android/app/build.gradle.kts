@@ -8,7 +8,7 @@ android {
     compileSdk = 36
     defaultConfig {
         applicationId = "io.github.nst"
-        minSdk = 24
+        minSdk = 28 // ImageDecoder.
         targetSdk = 36
     }
     compileOptions {

@@ -28,10 +28,18 @@ struct ContentView: View {
         }
         .task(id: item) {
             let data = try? await item?.loadTransferable(type: Data.self)
-            photo = data.flatMap { UIImage(data: $0)?.preparingForDisplay()?.cgImage }
+            photo = data.flatMap(UIImage.init(data:)).flatMap(upright)
             paint()
         }
         .onChange(of: style) { _ in paint() }
+    }
+
+    /// A CGImage does not know which way the telephone was held; drawing does.
+    private func upright(_ image: UIImage) -> CGImage? {
+        let format = UIGraphicsImageRendererFormat()
+        format.scale = 1
+        let renderer = UIGraphicsImageRenderer(size: image.size, format: format)
+        return renderer.image { _ in image.draw(at: .zero) }.cgImage
     }
 
     private func paint() {

@@ -1,6 +1,6 @@
 package io.github.nst
 
-import android.graphics.BitmapFactory
+import android.graphics.ImageDecoder
 import android.os.Bundle
 import android.widget.ImageView
 import androidx.activity.ComponentActivity
@@ -20,7 +20,11 @@ class MainActivity : ComponentActivity() {
             uri ?: return@registerForActivityResult
             val style = Stylizer.STYLES[count++ % Stylizer.STYLES.size]
             thread {
-                val photo = contentResolver.openInputStream(uri)!!.use(BitmapFactory::decodeStream)
+                // Turns the photograph upright, which BitmapFactory does not.
+                val source = ImageDecoder.createSource(contentResolver, uri)
+                val photo = ImageDecoder.decodeBitmap(source) { decoder, _, _ ->
+                    decoder.allocator = ImageDecoder.ALLOCATOR_SOFTWARE // Pixels are read.
+                }
                 val picture = Stylizer(this).use { it.paint(photo, style) }
                 runOnUiThread { view.setImageBitmap(picture) }
             }
