@@ -139,7 +139,8 @@ def routes(service: Service) -> list[Route]:
         data = model.thumbnails.get(style)
         if data is None:
             data = await service.run(request, work, service.deadline())
-        headers = {"Cache-Control": "max-age=3600"}
+        # Another model at this address, after a new start, begins at version 1, too.
+        headers = {"Cache-Control": "no-cache"}
         return Response(data, 200, headers, "image/jpeg")
 
     return [

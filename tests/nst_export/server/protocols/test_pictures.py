@@ -122,6 +122,7 @@ def test_styles_are_listed_with_credit_and_thumbnail(http, stylizer):
     pictures = set()
     for style in model["styles"]:
         answer = http.get(f"/{style['thumbnail']}")
+        assert answer.headers["cache-control"] == "no-cache"
         assert answer.headers["content-type"] == "image/jpeg"
         assert decoded(answer.content).shape == (192, 288, 3)
         pictures.add(answer.content)
