@@ -6,6 +6,7 @@ TensorFlow nor Keras is needed to read it.
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,8 @@ from nst_tf.settings.checks import InputError
 SUFFIX = ".style.json"
 """Ending of a file of one style."""
 _KIND = "nst-tf style 1"
+_NAME = re.compile(r"[^\s=,/](?:[^=,/]*[^\s=,/])?")
+"""What a mix can name, and an address can hold."""
 _MOST = 2**20
 """Bytes that a file of one style can't have."""
 
@@ -75,8 +78,10 @@ def read_style(path: Path, card: Mapping[str, Any]) -> StyleVector:
         texts = {
             key: str(values[key]) for key in ("name", "network", "credit", "licence")
         }
+        if not _NAME.fullmatch(texts["name"]):
+            raise ValueError(f"its name is {texts['name']!r}")
         vector = from_text(values["vector"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path} is damaged or no file of a style: {error}") from error
     if texts["network"] != card.get("network") or len(vector) != card["any"]:
         raise InputError(

@@ -104,7 +104,7 @@ def read_sidecar(path: Path) -> Card:
         if file.is_file():
             try:
                 card: Card = json.loads(file.read_text("utf-8"))
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, RecursionError) as error:
                 raise InputError(
                     f"can't read the model card {file}: {error}"
                 ) from error

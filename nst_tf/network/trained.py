@@ -48,7 +48,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         for style in card["styles"]:
             style["name"]
         reject(file_name("the model's name", card.setdefault("name", "styles")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         why: object = error
         if isinstance(error, FileNotFoundError) and (folder / STATE).exists():
             why = "its training was interrupted; nst train --resume finishes it"

@@ -187,6 +187,9 @@ def test_named_styles_are_in_the_files_and_in_files_of_one_style(
     [
         (lambda text: text[: len(text) // 2], "is damaged or no file of a style"),
         (lambda text: "[]", "is damaged or no file of a style"),
+        (lambda text: "[" * 200_000, "is damaged or no file of a style"),
+        (lambda text: json.dumps(json.loads(text) | {"name": ""}), "its name is ''"),
+        (lambda text: json.dumps(json.loads(text) | {"name": "a/b"}), "is 'a/b'"),
         (lambda text: text.replace("style 1", "style 9"), "its kind is nst-tf style 9"),
         (
             lambda text: json.dumps(json.loads(text) | {"network": "0" * 16}),
@@ -373,16 +376,21 @@ def test_paintings_become_styles_of_a_server_that_allows_it(
     style = read_style(kept / "mine.style.json", stylizer.card)
     np.testing.assert_array_equal(style.vector, vector)
     assert (style.credit, style.licence) == ("A. Painter", "CC0")
+    # Added by hand, it would be confused with the paintings that come with requests.
+    style._replace(name="painting").write(kept / "painting.style.json")
     assert sorted(x.name for x in kept.iterdir()) == [
         "mine.style.json",
         "other.style.json",
+        "painting.style.json",
     ]
     with (  # It is there after a new start, and what is damaged is left out.
         serving(tmp_path / "two", *flags) as (_, address),
         httpx.Client(base_url=address, timeout=60) as http,
     ):
         check(http)
-    assert "other.style.json is left out" in (tmp_path / "two" / "log.txt").read_text()
+    said = (tmp_path / "two" / "log.txt").read_text()
+    assert "other.style.json is left out" in said
+    assert "painting.style.json is left out of any: no style may be called" in said
 
 
 def test_new_styles_need_a_folder_and_a_model_that_takes_them(

@@ -200,7 +200,7 @@ def _scorecard(folder: Path) -> dict[str, Any]:
         return {
             "scorecard": {key: values[key] for key in ("size", "network", "styles")}
         }
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"can't read the scorecard {file}: {error}") from error
 
 

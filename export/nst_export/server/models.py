@@ -55,6 +55,7 @@ class Served:
             self.encoders = [
                 open_encoder(path, self.card, threads=threads) for _ in range(workers)
             ]
+            _check_names(self.styles)
         elif not self.styles:
             raise InputError(f"there is no encoder {encoder}, and {path} has no styles")
         self._lock = threading.Lock()
@@ -103,6 +104,7 @@ class Served:
         Raises:
             InputError: Its name is taken.
         """
+        _check_names([style.name])
         more = copy.copy(self)
         more.stylizers = [each.with_styles([style]) for each in self.stylizers]
         more.card, more.styles = more.stylizers[0].card, more.stylizers[0].styles
@@ -266,6 +268,15 @@ def model_name(path: Path) -> str:
             f" '.', '_' and '-', not {name!r}"
         )
     return name
+
+
+def _check_names(styles: Sequence[str]) -> None:
+    """Raise InputError if one has the name of a painting that comes with a request."""
+    if PAINTING in styles:
+        raise InputError(
+            f"no style may be called {PAINTING}: a painting that comes with a"
+            " photograph is"
+        )
 
 
 def _stamp(path: Path) -> object:
