@@ -44,8 +44,16 @@ def stylize(
                 return answer.read()
         except urllib.error.HTTPError as error:
             if error.code != 503:
-                raise RuntimeError(json.load(error)["error"]) from None
-            time.sleep(int(error.headers["Retry-After"]))
+                raise RuntimeError(words(error)) from None
+            time.sleep(int(error.headers.get("Retry-After", "1")))
+
+
+def words(error: urllib.error.HTTPError) -> str:
+    """Return the server's own words; a proxy before it may have others than JSON."""
+    try:
+        return json.load(error)["error"]
+    except (ValueError, KeyError, TypeError):
+        return f"the answer was {error.code} {error.reason}"
 
 
 def main(

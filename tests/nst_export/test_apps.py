@@ -1,10 +1,12 @@
 """The samples for apps, run where they can be, else held to the model's card."""
 
 import base64
+import http.server
 import json
 import re
 import subprocess
 import sys
+import threading
 import tomllib
 from xml.etree import ElementTree
 
@@ -69,6 +71,30 @@ def test_the_python_client_paints(address, stylizer, tmp_path):
     assert psnr(load_image(own).pixels, expected) > 50
     done = run(APPS / "client.py", files[0], "no", files[2], address)
     assert "there is no style no" in done.stderr
+
+
+def test_the_python_client_bears_a_proxy_before_the_server(tmp_path):
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        answers = iter((503, 502))  # Without Retry-After, and without JSON.
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_error(next(self.answers))
+
+        def log_message(self, *_):
+            pass
+
+    save_image(tmp_path / "photo.png", scene(20, 24))
+    files = tmp_path / "photo.png", "udnie", tmp_path / "out.png"
+    with http.server.HTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever)
+        thread.start()
+        where = f"http://127.0.0.1:{proxy.server_port}"
+        done = run(APPS / "client.py", *files, where)
+        proxy.shutdown()
+        thread.join()
+    assert "RuntimeError: the answer was 502 Bad Gateway" in done.stderr
+    assert not files[2].exists()
 
 
 def test_the_kserve_client_paints(address, stylizer, tmp_path):
