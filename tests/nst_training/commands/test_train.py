@@ -21,7 +21,7 @@ from nst_tf.network.vectors import own_and_styles, vectors_of
 from nst_tf.settings.train import with_style
 from nst_training.commands.train import FLAGS, Job
 from nst_training.growing import Base
-from tests.helpers import RECIPE, ROOT, scene, write_recipe
+from tests.helpers import PYTHONPATH, RECIPE, ROOT, scene, write_recipe
 
 pytestmark = pytest.mark.usefixtures("random_vgg")
 
@@ -71,6 +71,23 @@ def test_a_model_a_log_and_previews_then_a_scorecard(recipe, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "evaluations of L-BFGS" in said
     assert "night: content" in said
+
+
+def test_quiet_says_an_error_and_no_line_of_tensorflow(recipe, tmp_path):
+    (tmp_path / "empty").mkdir()
+    words = ["train", str(recipe), "--photos", str(tmp_path / "empty"), "--quiet"]
+    environment = {k: x for k, x in os.environ.items() if not k.startswith("TF_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "nst_tf", *words, "-o", str(tmp_path / "out")],
+        cwd=ROOT,
+        env={**environment, "PYTHONPATH": PYTHONPATH},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("nst: error: ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_without_a_folder_the_recipe_names_it_and_tensorboard_gets_curves(

@@ -205,25 +205,20 @@ def _train(
     job: Job, settings: TrainSettings, folder: Path, workers: "Workers | None"
 ) -> int:
     """Run `nst train` in a folder that is its own."""
-    from nst_training.board import open_board
-    from nst_training.data import open_source
-
     state = folder / "state.npz"
     resume = resuming(state, wanted=job.resume, quiet=job.quiet)
     settings = console.choose(settings, quiet=job.quiet)
     if settings.paintings is not None:
         console.image_files(settings.paintings, quiet=job.quiet, leave=(folder,))
-    if not job.photos.startswith("tfds:"):
-        source = open_source(job.photos, leave=(folder,))
-        if source.passed_over and not job.quiet:
-            print(f"{PROGRAM}: {job.photos}: {source.passed_over}", file=sys.stderr)
-        console.import_quietly()
-    else:
-        console.import_quietly()
-        source = open_source(job.photos, data_dir=job.data_dir)
+    console.import_quietly()
+    from nst_training.board import open_board
+    from nst_training.data import open_source
     from nst_training.remarks import memory_remarks, remarks
     from nst_training.train import train as run
 
+    source = open_source(job.photos, data_dir=job.data_dir, leave=(folder,))
+    if source.passed_over and not job.quiet:
+        print(f"{PROGRAM}: {job.photos}: {source.passed_over}", file=sys.stderr)
     notes = remarks(dataclasses.replace(settings, styles=_new(job, settings)), source)
     if workers is None:  # Of several each takes a share.
         notes += memory_remarks(settings)
