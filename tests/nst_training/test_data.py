@@ -1,6 +1,7 @@
 """Photographs to batches: crops, weights, broken files, TFDS."""
 
 import itertools
+import shutil
 
 import numpy as np
 import pytest
@@ -8,7 +9,10 @@ import pytest
 from nst_tf import InputError
 from nst_tf.imaging.folder import Folder
 from nst_tf.imaging.write import save_image
+from nst_tf.settings.loss import ExtractorSettings, LossSettings
 from nst_training.data import Batches, TfdsStream, open_source
+from nst_training.settings import StyleSettings, TrainSettings
+from nst_training.train import train
 from nst_training.workers.share import Share
 from tests.helpers import scene
 
@@ -174,3 +178,51 @@ def test_a_mistyped_tfds_name_is_one_line_with_a_guess(tfds_folder):
     assert "did you mean oxford_flowers102" in said
     assert "\n" not in said
     assert len(said) < 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "there"),
+    [
+        ({"shape": (48, 56, 3), "dtype": np.uint8}, r"its image is Tensor\(shape"),
+        ({"shape": (48, 56, 1), "dtype": np.float32}, r"its image is Image\(shape"),
+    ],
+    ids=["tensor", "floats"],
+)
+def test_tfds_images_that_are_no_encoded_pictures_are_refused(tmp_path, kind, there):
+    tfds = pytest.importorskip("tensorflow_datasets")
+    floats = kind["dtype"] == np.float32
+    feature = (tfds.features.Image if floats else tfds.features.Tensor)(**kind)
+    pixels = np.zeros(kind["shape"], kind["dtype"])
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="odd_pictures",
+        version="1.0.0",
+        data_dir=str(tmp_path),
+        features=tfds.features.FeaturesDict({"image": feature}),
+        split_datasets={"train": [("0", {"image": pixels})]},
+    )
+    with pytest.raises(InputError, match=there):
+        TfdsStream("odd_pictures", data_dir=tmp_path)
+
+
+def test_a_damaged_tfds_data_set_is_told_of_by_fit_too(tfds_folder, tmp_path):
+    home = tmp_path / "tfds"
+    shutil.copytree(tfds_folder, home)
+    (shard,) = home.rglob("*.tfrecord*")
+    damaged = bytearray(shard.read_bytes())
+    damaged[len(damaged) // 2] ^= 255
+    shard.write_bytes(damaged)
+    settings = TrainSettings(
+        styles=(StyleSettings(name="night", image=tmp_path / "night.png"),),
+        size=32,
+        style_size=32,
+        width=0.125,
+        steps=1,
+        loss=LossSettings(
+            content_layers=("block1_conv2",), style_layers=("block1_conv1",)
+        ),
+        extractor=ExtractorSettings(network="lite"),
+    )
+    save_image(tmp_path / "night.png", scene(48, 48, seed=7))
+    stream = TfdsStream("tiny_scenes", data_dir=home)
+    with pytest.raises(InputError, match=r"tiny_scenes can't be read \(corrupted"):
+        train(settings, stream, tmp_path / "out")

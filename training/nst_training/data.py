@@ -50,7 +50,7 @@ class Source(Protocol):
 
 
 class TfdsStream:
-    """A tensorflow-datasets data set with a feature called `image`.
+    """A tensorflow-datasets data set with an `Image` feature called `image`.
 
     Args:
         name: `NAME` or `NAME:SPLIT`, as tensorflow-datasets writes both; the split is
@@ -86,11 +86,24 @@ class TfdsStream:
             ) from error
 
     def open(self, seed: int, start: int) -> Iterator[tuple[str, bytes]]:
-        """Yield the encoded pictures; those before `start` are read and left out."""
+        """Yield the encoded pictures; those before `start` are read and left out.
+
+        Raises:
+            InputError: A file of the data set is missing or damaged.
+        """
+        import tensorflow as tf
+
         data = self._data.map(lambda example: example["image"]).enumerate()
         data = data.shuffle(_SHUFFLE, seed=seed, reshuffle_each_iteration=True)
-        for index, image in data.repeat().skip(start).as_numpy_iterator():
-            yield f"{self.name} example {index}", image
+        try:
+            for index, image in data.repeat().skip(start).as_numpy_iterator():
+                yield f"{self.name} example {index}", image
+        except tf.errors.OpError as error:
+            why = error.message.rpartition("}} ")[2].partition(" [Op:")[0]
+            raise InputError(
+                f"the TFDS data set {self.name} can't be read ({why}). Prepare it anew:"
+                f" tfds build --overwrite {self.name}"
+            ) from error
 
 
 def _prepared(name: str, data_dir: Path | None) -> Any:
@@ -110,8 +123,16 @@ def _prepared(name: str, data_dir: Path | None) -> Any:
             f"the TFDS data set {name} is not prepared and can't be downloaded"
             f" ({error}). Prepare it where there is a network: tfds build {name}"
         ) from error
-    if "image" not in (builder.info.features or {}):
-        raise InputError(f"the TFDS data set {name} has no feature called image")
+    features, encoded = builder.info.features, tfds.features.Image
+    named = isinstance(features, tfds.features.FeaturesDict) and "image" in features
+    image = features["image"] if named else None
+    # TFDS keeps floats in the bytes of a PNG of four channels.
+    if not isinstance(image, encoded) or np.dtype(image.np_dtype).kind != "u":
+        found = f"; its image is {' '.join(str(image).split())}" if named else ""
+        raise InputError(
+            f"the TFDS data set {name} has no feature called image that holds a picture"
+            f" of 8 or 16 bits{found}"
+        )
     return builder
 
 
@@ -212,11 +233,16 @@ class Batches:
         numbers for `nst_training.augment`; B are the pictures of the share.
 
         Raises:
-            InputError: A hundred photographs in a row were broken.
+            InputError: A hundred photographs in a row were broken, or the source can't
+                be read.
         """
-        for number, crops in enumerate(self._crops(start), start):
-            image = np.stack(crops).astype("float32") / 255.0
-            yield {"image": image, **self.drawn(number)}
+        try:
+            for number, crops in enumerate(self._crops(start), start):
+                image = np.stack(crops).astype("float32") / 255.0
+                yield {"image": image, **self.drawn(number)}
+        except InputError as error:
+            self.problem = error
+            raise
 
     def drawn(self, number: int) -> dict[str, np.ndarray]:
         """Return `style` and `draws` of a batch by its number."""
@@ -269,8 +295,7 @@ class Batches:
             good = [crop for crop in group(ahead).crops(every) if crop is not None]
             if good:
                 return good
-        self.problem = _hopeless(self.broken)
-        raise self.problem
+        raise _hopeless(self.broken)
 
     def _crop(
         self, name: str, file: Photo, number: int, slot: int
