@@ -15,6 +15,7 @@ from nst_tf import (
     build_network,
     optimize_image,
 )
+from nst_tf.cli import main
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
 from nst_tf.inspection.errors import ErrorMeter
@@ -173,6 +174,29 @@ def test_a_photograph_that_is_too_narrow_is_refused(
         InputError, match=rf"narrow.png has {narrow} pixels .* needs 32"
     ):
         evaluate(trained, photos, paintings, size=size, limit=0)
+
+
+def test_photographs_of_one_name_are_told_apart(random_vgg, trained, tmp_path):
+    photos = [tmp_path / "a" / "1.png", tmp_path / "b" / "1.png"]
+    for seed, photo in enumerate(photos):
+        photo.parent.mkdir()
+        save_image(photo, scene(48, 48, seed=seed))
+    paintings = [tmp_path / "night.png", tmp_path / "wave.png"]
+    card, _ = evaluate(trained, photos, paintings, size=48, limit=0)
+    named = [entry["photo"] for entry in card["pictures"]]
+    assert named == ["a/1.png"] * 2 + ["b/1.png"] * 2
+
+
+@pytest.mark.parametrize("output", ["card.json", "results/card.json"])
+def test_a_sheet_does_not_lie_among_the_photographs(trained, tmp_path, capsys, output):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    save_image(folder / "1.png", PHOTO)
+    words = ["evaluate", trained, "--photos", folder, "-o", folder / output]
+    words += ["--paintings", tmp_path / "night.png"]
+    assert main([str(word) for word in words]) == 2
+    assert "would lie among the photographs" in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == ["1.png"]
 
 
 def test_strengths_are_a_dial(random_vgg, trained, tmp_path):

@@ -4,6 +4,7 @@ Content and style errors say how much is left of the photograph and how much the
 the painting; neither can be bought with a heavier weight but at the other's cost.
 """
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -169,8 +170,8 @@ def evaluate(
     file = ScoreFile(state, identity, Score.of)
     known = file.read() if resume else []
     scores, theirs, pictures = list[Score](), list[Score](), list[np.ndarray]()
-    frames = [_frame(path, size) for path in photos]
-    for path, photo in zip(photos, frames, strict=True):
+    frames, names = [_frame(path, size) for path in photos], _names(photos)
+    for path, photo, name in zip(photos, frames, names, strict=True):
         pictures.append(photo)
         for index, painting in enumerate(art, 1):
             if len(scores) < len(known):
@@ -183,7 +184,7 @@ def evaluate(
                     painting,
                     index,
                     meter,
-                    name=path.name,
+                    name=name,
                     limit=limit,
                     strengths=strengths,
                     blends=blends,
@@ -207,12 +208,17 @@ def evaluate(
     card = {"model": model.card["name"], **judged, **summarize(scores)}
     if "any" in model.card:
         stays = _by_themselves(folder, frames)
-        card["by_itself"] = {
-            path.name: found for path, found in zip(photos, stays, strict=True)
-        }
+        card["by_itself"] = dict(zip(names, stays, strict=True))
     if beside is not None:
         card["beside"] = summarize(theirs)
     return card, sheet
+
+
+def _names(photos: Sequence[Path]) -> list[str]:
+    """Return the paths of photographs below the folder that holds them all."""
+    paths = [path.absolute() for path in photos]
+    folder = os.path.commonpath([path.parent for path in paths])
+    return [path.relative_to(folder).as_posix() for path in paths]
 
 
 def _frame(path: Path, size: int) -> np.ndarray:

@@ -68,7 +68,7 @@ def evaluate(job: Job) -> int:
     """Run `nst evaluate`; return the exit code."""
     from nst_tf.commands.needs import check_extra
     from nst_tf.imaging.write import check_output
-    from nst_tf.places import check_places, held
+    from nst_tf.places import check_places, held, inside
     from nst_training.settings import read_recipe
 
     _check(job)
@@ -79,6 +79,11 @@ def evaluate(job: Job) -> int:
     )
     if job.video is not None:
         check_extra("video", command="evaluate --video")
+    elif job.photos is not None and inside(job.output.parent, job.photos):
+        raise InputError(
+            f"the sheet {_sheet(job)} would lie among the photographs, and be one the"
+            " next time: name another folder with -o"
+        )
     check_output(_sheet(job))
     photos = console.image_files(job.photos, quiet=job.quiet) if job.photos else []
     paintings = [*job.paintings]
