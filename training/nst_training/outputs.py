@@ -27,6 +27,14 @@ _SHOWN = 6
 """Paintings in a preview."""
 
 
+def results(folder: Path) -> tuple[Path, Path]:
+    """Return the folders of what a training writes, none of it a photograph to read.
+
+    The previews are named too: `folder` may be that of the photographs itself.
+    """
+    return folder, folder / PREVIEWS
+
+
 class Outputs:
     """The files of a training.
 

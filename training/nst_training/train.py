@@ -35,7 +35,7 @@ from nst_training.feed import dataset_of
 from nst_training.growing import Base
 from nst_training.objectives import Objectives, read_paintings
 from nst_training.optimizer import build_optimizer
-from nst_training.outputs import Outputs
+from nst_training.outputs import Outputs, results
 from nst_training.painted import (
     PaintedBatches,
     PaintedTransfer,
@@ -141,7 +141,7 @@ class _Run:
         self.squares: np.ndarray | None = None
         self.unread: dict[str, str] = {}
         if settings.paintings is not None:
-            files = Folder(settings.paintings, leave=(folder,)).files
+            files = Folder(settings.paintings, leave=results(folder)).files
             self.squares, self.unread = read_squares(files, settings.size)
         paintings = read_paintings(settings, known=self.known)
         self.objectives = Objectives(settings, paintings)

@@ -178,3 +178,15 @@ def test_what_a_training_writes_among_its_photographs_is_none(recipe, tmp_path):
     assert len(Folder(photos).files) == len(before.files) + 2
     assert train(recipe, out, *flags, "--resume") == 0
     assert json.loads((out / "model.json").read_text())["step"] == 4
+
+
+def test_previews_in_the_folder_of_the_photographs_are_none(recipe, tmp_path):
+    out = tmp_path / "photos"
+    flags = (*TINY, "--steps", "4", "--preview-every", "1", "--quiet")
+    words = (recipe, "--photos", out, "-o", out, "--network", "lite", *flags)
+    _, settings = read_flags(Job, [str(word) for word in words], **FLAGS)
+    before = Folder(out)
+    run(settings, before, out, observer=Steps(2), preview_every=1)
+    assert len(Folder(out).files) == len(before.files) + 2
+    assert train(recipe, out, *flags, "--resume") == 0
+    assert json.loads((out / "model.json").read_text())["step"] == 4

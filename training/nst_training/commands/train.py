@@ -208,15 +208,17 @@ def _train(
     state = folder / "state.npz"
     resume = resuming(state, wanted=job.resume, quiet=job.quiet)
     settings = console.choose(settings, quiet=job.quiet)
-    if settings.paintings is not None:
-        console.image_files(settings.paintings, quiet=job.quiet, leave=(folder,))
     console.import_quietly()
     from nst_training.board import open_board
     from nst_training.data import open_source
+    from nst_training.outputs import results
     from nst_training.remarks import memory_remarks, remarks
     from nst_training.train import train as run
 
-    source = open_source(job.photos, data_dir=job.data_dir, leave=(folder,))
+    own = results(folder)
+    if settings.paintings is not None:
+        console.image_files(settings.paintings, quiet=job.quiet, leave=own)
+    source = open_source(job.photos, data_dir=job.data_dir, leave=own)
     if source.passed_over and not job.quiet:
         print(f"{PROGRAM}: {job.photos}: {source.passed_over}", file=sys.stderr)
     notes = remarks(dataclasses.replace(settings, styles=_new(job, settings)), source)

@@ -158,9 +158,10 @@ def _facts(job: "Job", settings: TrainSettings) -> Mapping[str, Any]:
 
 def _source(job: "Job", settings: TrainSettings) -> "Source":
     from nst_training.data import open_source
+    from nst_training.outputs import results
 
-    folder = _folder(job, settings)
-    return open_source(job.photos, data_dir=job.data_dir, leave=(folder,))
+    own = results(_folder(job, settings))
+    return open_source(job.photos, data_dir=job.data_dir, leave=own)
 
 
 def _work(
