@@ -107,6 +107,9 @@ def held(place: Path, *, folder: bool = False) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = _locked(path, place)
     except OSError as error:
+        if made:
+            with contextlib.suppress(OSError):
+                place.rmdir()
         raise InputError(f"can't write to {path.parent}: {error}") from error
     try:
         yield
@@ -161,9 +164,14 @@ def _locked(path: Path, place: Path) -> int:
     words = " ".join(sys.argv[1:3])
     started = time.strftime("%Y-%m-%d %H:%M:%S")
     text = f"process {os.getpid()} on {platform.node()} (nst {words}, since {started})"
-    os.ftruncate(file, 0)
-    os.lseek(file, 0, os.SEEK_SET)
-    os.write(file, text.encode("utf-8", "replace"))
+    try:
+        os.ftruncate(file, 0)
+        os.lseek(file, 0, os.SEEK_SET)
+        os.write(file, text.encode("utf-8", "replace"))
+    except OSError:  # Such as of a full disk.
+        path.unlink()
+        os.close(file)
+        raise
     return file
 
 

@@ -21,20 +21,20 @@ class Log:
 
     def __init__(self, path: Path, *, keep: int, key: str) -> None:
         self._path, self._keep, self._key = path, keep, key
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
 
-    def _open(self) -> IO[str]:
+    def _open(self) -> IO[bytes]:
         """Open at the first line: a run refused before that leaves the old log.
 
         What is kept is written to a file beside it first: the log is whole at any time.
         """
         try:
             if self._path.exists() and not self._path.is_file():  # Such as /dev/null.
-                return self._path.open("a")
+                return self._path.open("ab", buffering=0)
             kept = self._kept()
             with replacing(self._path) as part:
                 part.write_text("".join(kept))
-            return self._path.open("a")
+            return self._path.open("ab", buffering=0)
         except OSError as error:
             raise InputError(f"can't write the log {self._path}: {error}") from error
 
@@ -56,11 +56,20 @@ class Log:
             self._file.close()
 
     def write(self, values: dict[str, Any]) -> None:
-        """Write one line, whole, at once."""
+        """Write one line, whole, at once.
+
+        Raises:
+            InputError: It can't be written.
+        """
         if self._file is None:
             self._file = self._open()
-        self._file.write(json.dumps(values) + "\n")
-        self._file.flush()
+        line = (json.dumps(values) + "\n").encode()
+        try:
+            written = self._file.write(line)
+            while written < len(line):  # The next part says why, of a full disk.
+                written += self._file.write(line[written:])
+        except OSError as error:
+            raise InputError(f"can't write the log {self._path}: {error}") from error
 
     def step(self, loss: LossParts, seconds: float, **facts: Any) -> None:
         """Write the line of a step: its facts, its loss, the time since the start."""

@@ -16,7 +16,7 @@ from nst_tf.places import (
     same_file,
 )
 from nst_tf.settings.checks import InputError
-from tests.helpers import ROOT
+from tests.helpers import PYTHONPATH, ROOT
 
 
 @pytest.fixture
@@ -144,3 +144,21 @@ def test_a_folder_with_a_dead_runs_lock_alone_is_taken_away(tmp_path):
     with left_empty(folder):
         (folder / "model.keras").rename(folder / ".lock")
     assert (folder / ".lock").exists()
+
+
+def test_a_lock_for_which_there_is_no_room_leaves_nothing(tmp_path):
+    code = (
+        "import pathlib, resource; from nst_tf.places import held;"
+        " resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
+        " held(pathlib.Path('out'), folder=True).__enter__()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert "InputError: can't write to" in done.stderr
+    assert not list(tmp_path.iterdir())

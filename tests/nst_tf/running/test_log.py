@@ -2,10 +2,12 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
 from nst_tf.running.log import Log
+from nst_tf.settings.checks import InputError
 
 
 def lines(path):
@@ -68,3 +70,8 @@ def test_a_line_is_in_the_file_as_soon_as_it_is_written(tmp_path):
     with Log(path, keep=0, key="step") as log:
         log.write({"step": 1})
         assert lines(path) == [{"step": 1}]
+
+
+def test_a_full_disk_is_told_of_by_the_name_of_the_log():
+    with pytest.raises(InputError, match=r"the log /dev/full: .* No space"):
+        written(Path("/dev/full"), [1])
