@@ -4,7 +4,7 @@ import itertools
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
@@ -100,6 +100,13 @@ def _is_special(path: Path) -> bool:
         return not stat.S_ISREG(path.stat().st_mode)
     except OSError:  # A broken link: who reads it says so.
         return False
+
+
+def names_below(files: Sequence[Path]) -> list[str]:
+    """Return the paths of files below the folder that holds them all."""
+    paths = [path.absolute() for path in files]
+    folder = os.path.commonpath([path.parent for path in paths])
+    return [path.relative_to(folder).as_posix() for path in paths]
 
 
 class Folder:

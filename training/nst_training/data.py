@@ -153,9 +153,9 @@ def open_source(
     return Folder(Path(photos), leave=leave)
 
 
-def hash_names(source: Source) -> str:
-    """Return the SHA-256 of what a source's photographs are called, in hexadecimal."""
-    text = "\0".join(source.names)
+def hash_names(names: Iterable[str]) -> str:
+    """Return the SHA-256 of what photographs are called, in hexadecimal."""
+    text = "\0".join(names)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -4,7 +4,6 @@ Content and style errors say how much is left of the photograph and how much the
 the painting; neither can be bought with a heavier weight but at the other's cost.
 """
 
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 
 from nst_tf.files import sha256
 from nst_tf.imaging.contact_sheet import arrange, on_square
-from nst_tf.imaging.folder import find_images
+from nst_tf.imaging.folder import find_images, names_below
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import reduce
 from nst_tf.inspection.errors import ErrorMeter, PictureErrors
@@ -170,7 +169,7 @@ def evaluate(
     file = ScoreFile(state, identity, Score.of)
     known = file.read() if resume else []
     scores, theirs, pictures = list[Score](), list[Score](), list[np.ndarray]()
-    frames, names = [_frame(path, size) for path in photos], _names(photos)
+    frames, names = [_frame(path, size) for path in photos], names_below(photos)
     for path, photo, name in zip(photos, frames, names, strict=True):
         pictures.append(photo)
         for index, painting in enumerate(art, 1):
@@ -212,13 +211,6 @@ def evaluate(
     if beside is not None:
         card["beside"] = summarize(theirs)
     return card, sheet
-
-
-def _names(photos: Sequence[Path]) -> list[str]:
-    """Return the paths of photographs below the folder that holds them all."""
-    paths = [path.absolute() for path in photos]
-    folder = os.path.commonpath([path.parent for path in paths])
-    return [path.relative_to(folder).as_posix() for path in paths]
 
 
 def _frame(path: Path, size: int) -> np.ndarray:

@@ -167,7 +167,7 @@ class _Run:
             "dtype": self.objectives.dtype,
             "backend": keras.backend.backend(),
             "base": self.base.hash if self.base is not None else None,
-            "photographs": hash_names(self.source),
+            "photographs": hash_names(self.source.names),
         }
         if self.known:
             facts["kept"] = True

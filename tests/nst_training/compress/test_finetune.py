@@ -70,6 +70,17 @@ def test_pictures_that_memory_does_not_keep_are_decoded_anew(folder, monkeypatch
     assert len(few._kept) == 2
 
 
+def test_pictures_that_cannot_be_read_are_left_out_and_told(folder):
+    folder.paths[1].write_bytes(b"text")
+    draw = np.random.default_rng(0)
+    assert {folder.crop(draw, 32).shape for _ in range(12)} == {(32, 32, 3)}
+    assert list(folder.broken) == [folder.paths[1]]
+    for path in folder.paths:
+        path.write_bytes(b"text")
+    with pytest.raises(InputError, match="no picture can be read; for example"):
+        Pictures(folder.paths).crop(draw, 32)
+
+
 def batch(count=2, side=32):
     parts = {
         "pictures": np.stack([scene(side, side, seed=k) for k in range(count)]),

@@ -1,16 +1,23 @@
 """`nst compress`: a file that the loss network reads, a card, resumed where stopped."""
 
+import dataclasses
 import json
 
+import keras
 import numpy as np
 import pytest
 
-from nst_tf import ExtractorSettings, build_extractor
+from nst_tf import ExtractorSettings, InputError, build_extractor
+from nst_tf.backend.precision import resolve_precision
 from nst_tf.cli import main
+from nst_tf.files import sha256
 from nst_tf.imaging.write import save_image
 from nst_tf.loss.choice import hash_kernel
 from nst_tf.loss.lite_weights import read_lite
+from nst_tf.running.checkpoint import save_checkpoint
 from nst_training.compress import program
+from nst_training.compress.settings import CompressSettings
+from nst_training.data import hash_names
 from tests.helpers import random_weights, scene
 
 SMALL = ("--numbers", "400000", "--crops", "4", "--crop", "32", "--batch", "1")
@@ -84,3 +91,27 @@ def test_a_training_writes_its_steps_and_another_file_is_refused(made_in, capsys
     assert "holds a model already" in capsys.readouterr().err
     assert main([*again, "--overwrite"]) == 2
     assert "not a readable HDF5 file" in capsys.readouterr().err
+
+
+def test_a_state_of_other_pictures_is_refused(made_in, vgg_file, tmp_path):
+    photos, paintings = (
+        sorted((made_in / name).iterdir()) for name in ("photos", "paintings")
+    )
+    names, settings = hash_names(["0.png", "1.png", "2.png"]), CompressSettings()
+    facts = {
+        "settings": dataclasses.asdict(settings),
+        "weights": sha256(vgg_file),
+        "photographs": names,
+        "paintings": names,
+        "dtype": resolve_precision("auto"),
+        "backend": keras.backend.backend(),
+    }
+    save_checkpoint(tmp_path / "lite.state.npz", {"identity": facts}, [])
+    for given, differs in [
+        ((photos[:2], paintings), "differs in photographs"),
+        ((photos, paintings[:2]), "differs in paintings"),
+    ]:
+        with pytest.raises(InputError, match=f"{differs}$"):
+            program.compress_network(
+                vgg_file, *given, tmp_path / "lite.npz", settings=settings, resume=True
+            )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from nst_tf.commands import INTERRUPTED
+from nst_tf.commands import INTERRUPTED, PROGRAM
 from nst_tf.commands.console import (
     image_files,
     import_quietly,
@@ -120,6 +120,8 @@ def _compress(
             observer=observe,
             resume=resume,
         )
+    for why in [] if job.quiet else made.broken:
+        print(f"{PROGRAM}: left out: {why}", file=sys.stderr)
     if not made.finished:
         print(
             f"stopped at step {made.done}: {made.path} holds the network so far; add"

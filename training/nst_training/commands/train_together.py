@@ -147,7 +147,7 @@ def _facts(job: "Job", settings: TrainSettings) -> Mapping[str, Any]:
         **plain,
         "base": sha256(job.base / "model.keras") if job.base is not None else None,
         "kept": job.add_style is not None,
-        "photographs": hash_names(_source(job, settings)),
+        "photographs": hash_names(_source(job, settings).names),
         "in_memory": job.in_memory,
         "resume": job.resume,
         "state (is the output a folder that all share?)": sha256(state)

@@ -10,6 +10,7 @@ import numpy as np
 
 from nst_tf.imaging.read import load_image
 from nst_tf.imaging.resize import resize
+from nst_tf.settings.checks import InputError
 
 _KEPT = 10**9
 """Bytes of decoded pictures: 28 photographs of a phone."""
@@ -22,25 +23,45 @@ class Pictures:
 
     Args:
         paths: The files.
+
+    Attributes:
+        broken: Why those that can't be read, in whose place others are taken, can't.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = list(paths)
-        self._kept: dict[int, np.ndarray] = {}
+        self.broken: dict[Path, str] = {}
+        self._kept: dict[Path, np.ndarray] = {}
 
-    def _picture(self, index: int) -> np.ndarray:
-        if index not in self._kept:
-            pixels = load_image(self.paths[index]).pixels
-            self._kept[index] = np.rint(255.0 * pixels).astype("uint8")
+    def _any(self, draw: np.random.Generator) -> np.ndarray:
+        """Return a random picture that can be read."""
+        while len(self.broken) < len(self.paths):
+            path = self.paths[int(draw.integers(len(self.paths)))]
+            if path not in self.broken:
+                try:
+                    return self._picture(path)
+                except InputError as error:
+                    self.broken[path] = str(error)
+        first = next(iter(self.broken.values()))
+        raise InputError(f"no picture can be read; for example: {first}")
+
+    def _picture(self, path: Path) -> np.ndarray:
+        if path not in self._kept:
+            pixels = load_image(path).pixels
+            self._kept[path] = np.rint(255.0 * pixels).astype("uint8")
             while sum(kept.nbytes for kept in self._kept.values()) > _KEPT:
                 del self._kept[next(iter(self._kept))]
-        return self._kept[index].astype("float32") / 255.0
+        return self._kept[path].astype("float32") / 255.0
 
     def crop(
         self, draw: np.random.Generator, size: int, *, least: float = _LEAST_PART
     ) -> np.ndarray:
-        """Return a square of any picture, place, scale and side, `[size, size, 3]`."""
-        image = self._picture(int(draw.integers(len(self.paths))))
+        """Return a square of any picture, place, scale and side, `[size, size, 3]`.
+
+        Raises:
+            InputError: No picture can be read.
+        """
+        image = self._any(draw)
         height, width = image.shape[:2]
         shorter = min(height, width)
         side = int(shorter * np.exp(draw.uniform(np.log(least), 0.0)))

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 
 from nst_tf import __version__
 from nst_tf.backend.precision import resolve_precision
 from nst_tf.files import replacing, sha256
+from nst_tf.imaging.folder import names_below
 from nst_tf.loss.choice import hash_kernel
 from nst_tf.loss.geometry import GEOMETRIES
 from nst_tf.loss.lite_weights import LiteWeights, write_lite
@@ -28,6 +30,7 @@ from nst_training.compress.pictures import Pictures, variety
 from nst_training.compress.ranks import choose_ranks
 from nst_training.compress.regression import compress, energies
 from nst_training.compress.settings import CompressSettings
+from nst_training.data import hash_names
 
 CREDIT = (
     "Compressed from the {network} weights of Karen Simonyan and Andrew Zisserman,"
@@ -46,12 +49,14 @@ class Compressed(NamedTuple):
         done: Steps made.
         finished: Whether they are all.
         card: What the file says of itself.
+        broken: Why pictures were left out that can't be read, one after the other.
     """
 
     path: Path
     done: int
     finished: bool
     card: dict[str, Any]
+    broken: list[str]
 
 
 def compress_network(
@@ -85,7 +90,14 @@ def compress_network(
     names = [name for name in GEOMETRIES[settings.network].names if name <= _DEEPEST]
     state, dtype = state_of(output), resolve_precision("auto")
     pictures = Pictures(photos), Pictures(paintings)
-    facts = {"settings": dataclasses.asdict(settings), "weights": sha256(weights)}
+    facts = {
+        "settings": dataclasses.asdict(settings),
+        "weights": sha256(weights),
+        "photographs": hash_names(names_below(photos)),
+        "paintings": hash_names(names_below(paintings)),
+        "dtype": dtype,
+        "backend": keras.backend.backend(),
+    }
     identity = RunIdentity(facts, other="another compression")
     if resume:
         progress = resumed(state, identity)
@@ -117,7 +129,8 @@ def compress_network(
     finished = training.done == settings.steps
     if finished:
         state.unlink(missing_ok=True)
-    return Compressed(output, training.done, finished, card)
+    broken = [why for each in pictures for why in each.broken.values()]
+    return Compressed(output, training.done, finished, card, broken)
 
 
 def state_of(output: Path) -> Path:
