@@ -1,6 +1,7 @@
 """`nst explore`: a contact sheet of settings, to choose some by eye."""
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -100,6 +101,8 @@ def _explore(job: Job) -> int:
 
         for trial, result in run_trials(content, style, trials, observer=observer):
             if stop.is_set:
+                done = f"{len(cells)} of {len(trials)} pictures were painted"
+                print(f"stopped: {done}, and no sheet is written", file=sys.stderr)
                 return INTERRUPTED
             if result.reason == "not finite":
                 raise InputError(f"the loss stopped being finite at {trial.flags}")

@@ -1,6 +1,7 @@
 """`nst explore`: every cell is a picture that its flags make again."""
 
 import shlex
+import signal
 
 import numpy as np
 import pytest
@@ -75,3 +76,29 @@ def test_a_strength_out_of_range_is_an_error_of_one_line(pair, tmp_path, capsys)
     assert main([*command, "--strengths", "2"]) == 2
     assert "strength must be in 0..1, got 2" in capsys.readouterr().err
     assert not (tmp_path / "s.png").exists()
+
+
+def test_a_run_that_is_stopped_says_so(pair, tmp_path, capsys, monkeypatch):
+    told = []
+
+    def interrupt(loss):  # It is called at every step, to tell the loss.
+        told.append(loss)
+        if len(told) == 4:
+            signal.raise_signal(signal.SIGINT)
+        return ""
+
+    monkeypatch.setattr("nst_tf.commands.console.short", interrupt)
+    out = tmp_path / "s.png"
+    flags = [
+        "--strengths",
+        "0.5",
+        "0.6",
+        "--style-scales",
+        "1",
+        "--style-losses",
+        "gram",
+    ]
+    assert main(["explore", *map(str, pair), "-o", str(out), *SMALL, *flags]) == 130
+    said = capsys.readouterr().err
+    assert "stopped: 1 of 2 pictures were painted, and no sheet is written" in said
+    assert not out.exists()
