@@ -79,6 +79,8 @@ def test_a_smooth_part_that_neither_has_is_a_blotch():
     flat = np.full((64, 96, 3), 0.4)
     assert measure_artefacts(picture, flat, textured(2)).blotch == 0
     assert measure_artefacts(picture, textured(1), flat).blotch == 0
+    small = np.full((24, 24, 3), 0.4)  # It holds no square of 32 pixels.
+    assert measure_artefacts(picture, textured(1), small).blotch == pytest.approx(2 / 6)
 
 
 class Painted:

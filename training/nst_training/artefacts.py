@@ -59,7 +59,8 @@ def _blotch(grey: np.ndarray, plain: np.ndarray, painted: np.ndarray) -> float:
     """Return how much is smooth that is so neither in photograph nor painting."""
     smooth, usual = (_spread(x, AREA) < _SMOOTH for x in (grey, painted))
     here = smooth & (_spread(plain, AREA) > 2 * _SMOOTH)
-    return max(0.0, float(here.mean() - usual.mean()))
+    # A painting of less than a square has none that is smooth.
+    return max(0.0, float(here.mean() - (usual.mean() if usual.size else 0.0)))
 
 
 def _border(grey: np.ndarray) -> float:
