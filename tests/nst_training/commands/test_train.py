@@ -73,10 +73,17 @@ def test_a_model_a_log_and_previews_then_a_scorecard(recipe, tmp_path, capsys):
     assert "night: content" in said
 
 
-def test_quiet_says_an_error_and_no_line_of_tensorflow(recipe, tmp_path):
+@pytest.mark.parametrize(
+    ("photos", "backend"), [("empty", "tensorflow"), ("tfds:nothing_there", "jax")]
+)
+def test_quiet_says_an_error_and_no_line_of_tensorflow(
+    recipe, tmp_path, photos, backend
+):
     (tmp_path / "empty").mkdir()
-    words = ["train", str(recipe), "--photos", str(tmp_path / "empty"), "--quiet"]
+    photos = photos if ":" in photos else str(tmp_path / photos)
+    words = ["train", str(recipe), "--photos", photos, "--quiet"]
     environment = {k: x for k, x in os.environ.items() if not k.startswith("TF_")}
+    environment["KERAS_BACKEND"] = backend
     done = subprocess.run(
         [sys.executable, "-m", "nst_tf", *words, "-o", str(tmp_path / "out")],
         cwd=ROOT,
