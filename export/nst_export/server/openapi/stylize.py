@@ -1,5 +1,6 @@
 """`/stylize`: a photograph and fields in, a picture out."""
 
+from nst_export.runtime.drafts import DRAFT
 from nst_export.runtime.mix import STRONGEST
 from nst_export.server.openapi.parts import BINARY, PICTURES, TEXT, Schema, errors
 from nst_export.server.protocols.new_styles import NAME
@@ -150,6 +151,12 @@ def _described(service: Service) -> dict[str, tuple[Schema, str]]:
             {"type": "integer", "minimum": MIN_SIDE, "maximum": most},
             "Long side in pixels to which larger photographs are reduced; without it"
             f" {most}.",
+        ),
+        "draft": (
+            {"type": "integer", "minimum": MIN_SIDE, "maximum": most},
+            "Short side in pixels at which larger photographs are drafted: the smaller,"
+            " the larger the forms; as much as theirs paints in one pass. Without it"
+            f" {min(DRAFT, most)}. Not with clip.",
         ),
         "keep_colors": (
             {"type": "boolean", "default": False},

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from nst_export.runtime.drafts import DRAFT
 from nst_export.runtime.mix import mix_weights, parse_mix
 from nst_export.server.models import PAINTING, Served
 from nst_export.server.service import HttpError, Service, json_response
@@ -34,7 +35,10 @@ _TRUTH |= {"false": False, "0": False, "no": False, "off": False}
 _LONGEST = 10_000
 """Most characters of a field."""
 _MAGIC = {b"\xff\xd8\xff": "jpeg", b"RIFF": "webp"}
-_FIELDS = ("model", "style", "mix", "strength", "size", "keep_colors", "format", "clip")
+_FIELDS = (
+    *("model", "style", "mix", "strength", "size", "draft", "keep_colors", "format"),
+    "clip",
+)
 _CLIP = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -45,6 +49,7 @@ class Asked(NamedTuple):
         model: The model.
         weights: From `mix_weights`.
         size: Long side in pixels to which larger photographs are reduced.
+        draft: Short side in pixels of the draft of larger photographs.
         keep_colors: Paint the brightness only.
         format: Of the answer; None for the photograph's.
         painting: The file of the painting that came with the photograph.
@@ -54,6 +59,7 @@ class Asked(NamedTuple):
     model: Served
     weights: list[float]
     size: int
+    draft: int
     keep_colors: bool
     format: str | None
     painting: bytes | None = None
@@ -270,13 +276,8 @@ def read_fields(
     """
     model = asked_model(service, fields.get("model"))
     most = service.settings.max_size
-    size = fields.get("size", str(most))
-    if not (size.isascii() and size.isdigit() and len(size) < 9) or not (
-        MIN_SIDE <= int(size) <= most
-    ):
-        raise HttpError(
-            422, f"size must be a whole number in {MIN_SIDE}..{most}, got {size!r}"
-        )
+    size = _side(fields, "size", most, most)
+    draft = _side(fields, "draft", min(DRAFT, most), most)
     kept = fields.get("keep_colors", "false")
     if kept.lower() not in _TRUTH:
         raise HttpError(422, f"keep_colors must be true or false, got {kept!r}")
@@ -292,6 +293,8 @@ def read_fields(
         raise HttpError(
             422, f"clip must be 1 to 64 letters, digits, '_' and '-', got {clip!r}"
         )
+    if clip is not None and "draft" in fields:
+        raise HttpError(422, "frames of a clip have no draft: leave one of them out")
     strength = fields.get("strength", "1")
     try:
         factor = float(strength)
@@ -309,8 +312,24 @@ def read_fields(
     except InputError as error:
         raise HttpError(422, str(error)) from error
     return Asked(
-        model, weights, int(size), _TRUTH[kept.lower()], chosen, painting, clip
+        model, weights, size, draft, _TRUTH[kept.lower()], chosen, painting, clip
     )
+
+
+def _side(fields: Mapping[str, str], name: str, usual: int, most: int) -> int:
+    """Return a field that is a side in pixels.
+
+    Raises:
+        HttpError: It is none, or out of `MIN_SIDE..most`.
+    """
+    text = fields.get(name, str(usual))
+    if not (text.isascii() and text.isdigit() and len(text) < 9) or not (
+        MIN_SIDE <= int(text) <= most
+    ):
+        raise HttpError(
+            422, f"{name} must be a whole number in {MIN_SIDE}..{most}, got {text!r}"
+        )
+    return int(text)
 
 
 def _mix(
@@ -361,7 +380,7 @@ def answer(
             stylizer = asked.model.with_painting(asked.painting, worker, most)
             check()
         if asked.clip is None:
-            picture = stylizer(photo, asked.weights)
+            picture = stylizer(photo, asked.weights, draft=asked.draft)
         else:
             picture = asked.model.clips.paint(
                 asked.clip,

@@ -44,6 +44,15 @@ def test_mix_strength_size_and_kept_colours_arrive(http, stylizer):
     )
 
 
+def test_the_draft_of_a_large_photograph_arrives(http, stylizer):
+    data = encoded(height=120, width=150)
+    weights = weights_of(stylizer, udnie=1.0)
+    found = decoded(post(http, data, style="udnie", draft="60").content)
+    expected = stylizer(decoded(data), weights, draft=60)
+    assert np.abs(found - expected).max() < 0.5 / 255 + 1e-3
+    assert psnr(found, stylizer(decoded(data), weights)) < 30
+
+
 def test_frames_of_a_clip_differ_less_and_another_clip_or_style_begins_anew(http):
     # A dark thing that comes in changes the tone of the rest of a photograph.
     frame = landscape(96, 128)
@@ -172,6 +181,8 @@ def test_jpg_is_jpeg(http, name):
         (None, {"size": "²"}, 422, "whole number"),
         (None, {"mix": "a=1," * 5000, "style": None}, 422, "has 20000 characters"),
         (None, {"keep_colors": "perhaps"}, 422, "true or false"),
+        (None, {"draft": "15"}, 422, "draft must be a whole number in 16..256"),
+        (None, {"draft": "64", "clip": "a"}, 422, "frames of a clip have no draft"),
         (None, {"format": "gif"}, 422, "jpeg, png, webp"),
         (None, {"model": "no"}, 422, "no model no; there are gallery"),
         (None, {"stile": "udnie"}, 422, "no field 'stile'"),
