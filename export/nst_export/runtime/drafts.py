@@ -8,6 +8,7 @@ https://doi.org/10.1109/TCOM.1983.1095851), as Lin et al. 2021 draft and revise
 (https://arxiv.org/abs/2104.05376), here with one network for all sizes.
 """
 
+import math
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -17,8 +18,8 @@ from nst_tf.imaging.resize import fit, resampled, resize
 
 DRAFT = 512
 """Short side of the draft in pixels."""
-_STEP = 2
-"""How many times larger a revision is than what it revises."""
+_STEP = 3
+"""How many times larger a revision is at most than what it revises."""
 _NEAR = 1.25
 """How many times larger the picture may be without a revision of its own."""
 
@@ -31,11 +32,10 @@ def sizes(width: int, height: int, draft: int) -> list[tuple[int, int]]:
         height: Pixels of the picture.
         draft: Short side of the draft in pixels.
     """
-    found, side = [], draft
-    while side * _NEAR < min(width, height):
-        found.append(fit(width, height, side, "short"))
-        side *= _STEP
-    return [*found, (width, height)]
+    ratio = min(width, height) / draft
+    count = math.ceil(math.log(ratio, _STEP)) if ratio > _NEAR else 0
+    sides = (round(draft * ratio ** (index / count)) for index in range(count))
+    return [*(fit(width, height, side, "short") for side in sides), (width, height)]
 
 
 def paint(

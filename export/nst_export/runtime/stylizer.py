@@ -151,7 +151,7 @@ class Stylizer:
                 f"the picture has {width}x{height} pixels; each side needs {MIN_SIDE}"
             )
         paint = functools.partial(self._paint, style=style)
-        if draft is None:
+        if draft is None or getattr(self.session, "fixed", None):
             return paint(photo)
         return drafts.paint(paint, photo, min(max(weights[0], 0.0), 1.0), draft)
 

@@ -270,7 +270,7 @@ const clipped = (numbers) => numbers.map((value) => Math.min(Math.max(value, 0),
 
 // Large pictures: nst_export/runtime/drafts.py says what follows, and why.
 
-const DRAFT = 512, DRAFT_STEP = 2, DRAFT_NEAR = 1.25;
+const DRAFT = 512, DRAFT_STEP = 3, DRAFT_NEAR = 1.25;
 
 async function drafted(photo, width, height, weights) {
   const share = Math.min(Math.max(weights[0], 0), 1);
@@ -296,9 +296,11 @@ async function drafted(photo, width, height, weights) {
 }
 
 function draftSizes(width, height) {
-  const found = [], short = Math.min(width, height);
-  for (let side = DRAFT; side * DRAFT_NEAR < short; side *= DRAFT_STEP) {
-    found.push([width, height].map((length) => Math.max(1, toEven(length * (side / short)))));
+  const short = Math.min(width, height), ratio = short / DRAFT, found = [];
+  const count = ratio > DRAFT_NEAR ? Math.ceil(Math.log(ratio) / Math.log(DRAFT_STEP)) : 0;
+  for (let index = 0; index < count; index += 1) {
+    const scale = toEven(DRAFT * ratio ** (index / count)) / short;
+    found.push([width, height].map((length) => Math.max(1, toEven(length * scale))));
   }
   return found;
 }

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nst_export.formats.web import set_size, size_rules
 from nst_export.runtime import drafts
 from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer, bundled
@@ -22,12 +23,12 @@ def stylizer():
         ((768, 512), [(768, 512)]),
         ((640, 900), [(640, 900)]),
         ((1024, 768), [(683, 512), (1024, 768)]),
-        ((3000, 4000), [(512, 683), (1024, 1365), (2048, 2731), (3000, 4000)]),
-        ((8000, 1000), [(4096, 512), (8000, 1000)]),
+        ((3000, 4000), [(512, 683), (1239, 1652), (3000, 4000)]),
+        ((8000, 1536), [(2667, 512), (8000, 1536)]),
         ((8000, 40), [(8000, 40)]),
     ],
 )
-def test_sizes_double_up_to_the_photographs_own(size, expected):
+def test_sizes_grow_evenly_up_to_the_photographs_own(size, expected):
     assert drafts.sizes(*size, 512) == expected
 
 
@@ -63,6 +64,15 @@ def test_small_pictures_have_no_draft(stylizer):
     expected = stylizer(photo, weights, draft=None)
     np.testing.assert_array_equal(stylizer(photo, weights), expected)
     np.testing.assert_array_equal(stylizer(photo, weights, draft=128), expected)
+
+
+def test_a_file_of_one_size_has_no_draft(tmp_path, stylizer):
+    data, path = bundled().read_bytes(), tmp_path / "fixed.tflite"
+    path.write_bytes(set_size(data, size_rules(data), 60, 84))
+    photo = scene(60, 84)
+    weights = mix_weights(stylizer.styles, {"udnie": 1.0})
+    picture = Stylizer.load(path)(photo, weights, draft=24)
+    np.testing.assert_allclose(picture, stylizer(photo, weights), atol=1e-5)
 
 
 def test_tiles_get_the_memory_of_the_pass_before(monkeypatch, stylizer):

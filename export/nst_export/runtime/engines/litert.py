@@ -28,6 +28,8 @@ class LiteRT:
         self.outputs = [x["index"] for x in self.interpreter.get_output_details()]
         self.takes_style = "style" in self.inputs
         self.shape: tuple[int, ...] = ()
+        fixed = tuple(int(side) for side in self.inputs["image"]["shape_signature"])
+        self.fixed = None if -1 in fixed else fixed
 
     def forget(self) -> None:
         """Give back the memory of the last size."""
@@ -37,9 +39,8 @@ class LiteRT:
         """Return the outputs by the length of their last axis, 3 for the picture."""
         if image.shape != self.shape:
             index = self.inputs["image"]["index"]
-            fixed = tuple(self.inputs["image"]["shape_signature"])
-            if -1 not in fixed and fixed != image.shape:
-                _, height, width, _ = fixed
+            if self.fixed is not None and self.fixed != image.shape:
+                _, height, width, _ = self.fixed
                 raise InputError(
                     f"this model takes {width}x{height} pixels only; resize the picture"
                     " or use the file without a size in its name"
