@@ -28,7 +28,7 @@ from nst_export.runtime.engines.session import MULTIPLE, Session
 from nst_export.runtime.vectors import more_rows, rows_of
 from nst_tf.imaging.arrays import PictureLike, as_pixels
 from nst_tf.machine import free_memory, trim_heap
-from nst_tf.settings.checks import MIN_SIDE, InputError
+from nst_tf.settings.checks import MIN_SIDE, InputError, at_least, reject
 from nst_tf.shipped import is_shipped
 from nst_tf.style_file import StyleVector
 
@@ -141,8 +141,10 @@ class Stylizer:
 
         Raises:
             InputError: The picture is none, or too small; the weights are no shares of
-                the styles.
+                the styles; the draft has fewer than 16 pixels.
         """
+        if draft is not None:
+            reject(at_least("draft", draft, least=MIN_SIDE))
         photo = as_pixels(photo, "the photograph")
         style = self.style_row(weights)
         height, width = photo.shape[:2]

@@ -8,6 +8,7 @@ from nst_export.runtime import drafts
 from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf.imaging.resize import resize
+from nst_tf.settings.checks import InputError
 from tests.helpers import scene
 from tests.serving import psnr
 
@@ -64,6 +65,13 @@ def test_small_pictures_have_no_draft(stylizer):
     expected = stylizer(photo, weights, draft=None)
     np.testing.assert_array_equal(stylizer(photo, weights), expected)
     np.testing.assert_array_equal(stylizer(photo, weights, draft=128), expected)
+
+
+@pytest.mark.parametrize("draft", [0, 15, float("nan")])
+def test_a_draft_that_is_none_is_refused(stylizer, draft):
+    weights = mix_weights(stylizer.styles, {"udnie": 1.0})
+    with pytest.raises(InputError, match="draft must be"):
+        stylizer(scene(40, 40), weights, draft=draft)
 
 
 def test_a_file_of_one_size_has_no_draft(tmp_path, stylizer):
