@@ -14,8 +14,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from nst_tf.imaging.resize import fit, resampled, resize
-
 DRAFT = 512
 """Short side of the draft in pixels."""
 _STEP = 3
@@ -32,6 +30,8 @@ def sizes(width: int, height: int, draft: int) -> list[tuple[int, int]]:
         height: Pixels of the picture.
         draft: Short side of the draft in pixels.
     """
+    from nst_tf.imaging.resize import fit
+
     ratio = min(width, height) / draft
     count = math.ceil(math.log(ratio, _STEP)) if ratio > _NEAR else 0
     sides = (round(draft * ratio ** (index / count)) for index in range(count))
@@ -57,6 +57,8 @@ def paint(
     Returns:
         float32 `[H, W, 3]`, RGB 0..1.
     """
+    from nst_tf.imaging.resize import resampled, resize
+
     height, width = photo.shape[:2]
     steps = sizes(width, height, draft)
     photos = [photo]
