@@ -32,32 +32,21 @@ def resize(
     *,
     resample: Resample = "lanczos",
     gap: float | None = None,
+    clip: bool = True,
 ) -> np.ndarray:
     """Resize float32 `[H, W, 3]` or `[H, W]` in float, without rounding to 8 bits.
 
     Args:
-        pixels: The image; values are kept within 0..1.
+        pixels: The image.
         width: Pixels of the result.
         height: Pixels of the result.
         resample: Antialiased filter.
         gap: Average whole blocks of pixels before, as long as this many times the
             result's size is left: from 3 on it can hardly be told.
+        clip: Keep values within 0..1, which the filter overshoots.
     """
     if pixels.shape[:2] == (height, width):
         return pixels
-    result = resampled(pixels, width, height, resample=resample, gap=gap)
-    return np.clip(result, 0.0, 1.0, out=result)
-
-
-def resampled(
-    pixels: np.ndarray,
-    width: int,
-    height: int,
-    *,
-    resample: Resample = "lanczos",
-    gap: float | None = None,
-) -> np.ndarray:
-    """Do what `resize` does with values of any range, which may overshoot it."""
     method = Image.Resampling[resample.upper()]
     planes = pixels[..., None] if pixels.ndim == 2 else pixels
     result = np.empty((height, width, planes.shape[-1]), "float32")
@@ -65,6 +54,8 @@ def resampled(
         image = Image.fromarray(planes[..., channel])
         image = image.resize((width, height), method, reducing_gap=gap)
         result[..., channel] = image
+    if clip:
+        np.clip(result, 0.0, 1.0, out=result)
     return result[..., 0] if pixels.ndim == 2 else result
 
 

@@ -57,7 +57,7 @@ def paint(
     Returns:
         float32 `[H, W, 3]`, RGB 0..1.
     """
-    from nst_tf.imaging.resize import resampled, resize
+    from nst_tf.imaging.resize import resize
 
     height, width = photo.shape[:2]
     steps = sizes(width, height, draft)
@@ -69,16 +69,16 @@ def paint(
     own = photos.pop()
     picture = model(own)
     for small, size in pairwise(steps):
-        start = resampled(picture, *size)
+        start = resize(picture, *size, clip=False)
         if share:
             below, own = own, photos.pop()
             for channel in range(3):  # One at a time: large pictures fill the memory.
-                finer = own[..., channel] - resampled(below[..., channel], *size)
-                start[..., channel] += share * finer
+                known = resize(below[..., channel], *size, clip=False)
+                start[..., channel] += share * (own[..., channel] - known)
         revised = model(np.clip(start, 0.0, 1.0, out=start))
         del start
         lack = picture - resize(revised, *small)
         for channel in range(3):
-            revised[..., channel] += resampled(lack[..., channel], *size)
+            revised[..., channel] += resize(lack[..., channel], *size, clip=False)
         picture = np.clip(revised, 0.0, 1.0, out=revised)
     return picture
