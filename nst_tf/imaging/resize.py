@@ -1,10 +1,17 @@
 """Sizes with a picture's proportions, and resizing in float."""
 
+import math
+from collections import deque
+
 import numpy as np
 from PIL import Image
 
 from nst_tf.imaging.picture import Picture
 from nst_tf.settings.optimize import Resample, Side
+
+_SMALL, _LARGE = 2**18, 2**23
+"""Pixels from which it takes longer to resize a channel than to begin a thread, and
+from which all channels at once would fill the memory."""
 
 
 def size_of(image: np.ndarray) -> tuple[int, int]:
@@ -50,12 +57,24 @@ def resize(
     method = Image.Resampling[resample.upper()]
     planes = pixels[..., None] if pixels.ndim == 2 else pixels
     result = np.empty((height, width, planes.shape[-1]), "float32")
-    for channel in range(planes.shape[-1]):
+
+    def fill(channel: int) -> None:
         image = Image.fromarray(planes[..., channel])
         image = image.resize((width, height), method, reducing_gap=gap)
-        result[..., channel] = image
-    if clip:
-        np.clip(result, 0.0, 1.0, out=result)
+        plane = result[..., channel]
+        plane[:] = image
+        if clip:
+            np.clip(plane, 0.0, 1.0, out=plane)
+
+    channels = range(planes.shape[-1])
+    if _SMALL < max(height * width, math.prod(pixels.shape[:2])) < _LARGE:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(len(channels)) as threads:
+            deque(threads.map(fill, channels), maxlen=0)
+    else:
+        for channel in channels:
+            fill(channel)
     return result[..., 0] if pixels.ndim == 2 else result
 
 

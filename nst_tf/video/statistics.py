@@ -19,39 +19,16 @@ _EXPOSURE = 0.02
 """Change of exposure, a logarithm, after which they count a third as well."""
 
 
-class RunningStatistics:
-    """The mean of a film's statistics up to now.
-
-    Args:
-        memory: Seconds, as `MEMORY`.
+class RunningMean:
+    """The mean of a film's statistics, kept up as a `RunningStatistics` says.
 
     Attributes:
         mean: float32 `[1, 2, 1, S]`: mean and variance of all channels of all
             normalisations; None before the first frame.
     """
 
-    def __init__(self, memory: float = MEMORY) -> None:
-        self.memory = memory
-        self.mean: np.ndarray | None = None
-        self._cuts = CutDetector()
-        self._seconds = 0.0
-        self._behind = 0.0  # The mean's exposure, behind that of the last frame.
-
-    def share(self, pixels: np.ndarray, seconds: float) -> float:
-        """Look at the next frame; return how much of the mean it is to keep.
-
-        Args:
-            pixels: float32 `[H, W, 3]`, RGB 0..1.
-            seconds: When it is shown.
-        """
-        share = 0.0
-        if not self._cuts(pixels) and self.mean is not None:
-            self._behind += self._cuts.exposure
-            passed = max(0.0, seconds - self._seconds) / self.memory
-            share = math.exp(-passed - abs(self._behind) / _EXPOSURE)
-        self._behind *= share
-        self._seconds = seconds
-        return share
+    def __init__(self, mean: np.ndarray | None = None) -> None:
+        self.mean = mean
 
     def given(self, share: float, channels: int) -> np.ndarray:
         """Return what a network takes, float32 `[1, 3, 1, S]`: its mixes so much in."""
@@ -71,6 +48,37 @@ class RunningStatistics:
             self.mean = np.array(own)
         else:
             self.mean = own + np.float32(share) * (self.mean - own)
+
+
+class RunningStatistics(RunningMean):
+    """The mean of a film's statistics up to now, and how much of it a frame keeps.
+
+    Args:
+        memory: Seconds, as `MEMORY`.
+    """
+
+    def __init__(self, memory: float = MEMORY) -> None:
+        super().__init__()
+        self.memory = memory
+        self._cuts = CutDetector()
+        self._seconds = 0.0
+        self._behind = 0.0  # The mean's exposure, behind that of the last frame.
+
+    def share(self, pixels: np.ndarray, seconds: float) -> float:
+        """Look at the next frame; return how much of the mean it is to keep.
+
+        Args:
+            pixels: float32 `[H, W, 3]`, RGB 0..1.
+            seconds: When it is shown.
+        """
+        share = 0.0
+        if not self._cuts(pixels) and self.mean is not None:
+            self._behind += self._cuts.exposure
+            passed = max(0.0, seconds - self._seconds) / self.memory
+            share = math.exp(-passed - abs(self._behind) / _EXPOSURE)
+        self._behind *= share
+        self._seconds = seconds
+        return share
 
     def state(self) -> dict[str, np.ndarray]:
         """Return what the next frame's statistics depend on besides the frame."""

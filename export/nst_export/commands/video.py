@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nst_export.commands.video_run import FilmJob, fingerprint, run_film
+from nst_export.runtime.drafts import DRAFT
 from nst_tf.commands import console
 from nst_tf.commands.program import program
-from nst_tf.settings.checks import MIN_SIDE, InputError
+from nst_tf.settings.checks import MIN_SIDE, InputError, at_least, reject
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +48,9 @@ class Job(FilmJob):
     which it is without this, or any, which it is for paintings."""
     keep_colors: bool = False
     """Paint the brightness only; colours stay the film's."""
+    draft: int | None = DRAFT
+    """Short side in pixels at which larger frames are drafted, before finer brushwork
+    is painted over it; None paints each in one pass, which is faster."""
     stabilize: bool = False
     """Hold each picture along the motion of the film, where that is certain."""
     frame_by_frame: bool = False
@@ -64,6 +68,8 @@ def video(job: Job) -> int:
 
     if job.threads is not None and job.threads < 1:
         raise InputError(f"threads must be at least 1, got {job.threads}")
+    if job.draft is not None:
+        reject(at_least("draft", job.draft, least=MIN_SIDE))
     files = files_meant(job.style, job.mix, job.painting)
     path = chosen_model(job.model, job.style, job.mix, job.painting)
     return run_film(
@@ -110,13 +116,14 @@ def _painter(job: Job) -> "tuple[Painter, Mapping[str, Any]]":
     model = model.with_styles(guests)
     weights = mix_weights(model.styles, mix, strength=job.strength)
     memory = 0.0 if job.frame_by_frame else MEMORY
-    clip = ClipStylizer(model, weights, memory=memory, beside=_BESIDE)
+    clip = ClipStylizer(model, weights, memory=memory, beside=_BESIDE, draft=job.draft)
     # What LiteRT says of its first pass would break the bar.
     clip(np.zeros((MIN_SIDE, MIN_SIDE, 3), "float32"), 0.0)
     clip.restore({"seconds": np.asarray(0.0)})
     vectors = [to_text(guest.vector) for guest in guests]
     facts: dict[str, Any] = {"vectors": vectors} if vectors else {}
     facts |= {"model": fingerprint(path), "engine": model.engine, "weights": weights}
+    facts["draft"] = job.draft
     return clip, facts
 
 

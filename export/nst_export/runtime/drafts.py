@@ -9,7 +9,7 @@ https://doi.org/10.1109/TCOM.1983.1095851), as Lin et al. 2021 draft and revise
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -18,20 +18,22 @@ DRAFT = 512
 """Short side of the draft in pixels."""
 _STEP = 3
 """How many times larger a revision is at most than what it revises."""
-_NEAR = 1.25
+_NEAR = 1.5
 """How many times larger the picture may be without a revision of its own."""
 
 
-def sizes(width: int, height: int, draft: int) -> list[tuple[int, int]]:
+def sizes(width: int, height: int, draft: int | None) -> list[tuple[int, int]]:
     """Return width and height of the draft and its revisions, the picture's own last.
 
     Args:
         width: Pixels of the picture.
         height: Pixels of the picture.
-        draft: Short side of the draft in pixels.
+        draft: Short side of the draft in pixels; None for none.
     """
     from nst_tf.imaging.resize import fit
 
+    if draft is None:
+        return [(width, height)]
     ratio = min(width, height) / draft
     count = math.ceil(math.log(ratio, _STEP)) if ratio > _NEAR else 0
     sides = (round(draft * ratio ** (index / count)) for index in range(count))
@@ -42,7 +44,7 @@ def paint(
     model: Callable[[np.ndarray], np.ndarray],
     photo: np.ndarray,
     share: float,
-    draft: int,
+    steps: Sequence[tuple[int, int]],
 ) -> np.ndarray:
     """Paint a photograph from a draft.
 
@@ -50,17 +52,16 @@ def paint(
         model: Paints a picture of any size, float32 `[H, W, 3]`, RGB 0..1; what it
             returns is changed.
         photo: float32 `[H, W, 3]`.
-        share: How much of the photograph the picture is to hold, 0..1: as much of its
-            finer detail a revision begins with.
-        draft: Short side of the draft in pixels.
+        share: How much of the photograph the picture is to hold, from 0 to 1: as much
+            of its finer detail a revision begins with.
+        steps: Width and height of the draft and its revisions, from `sizes`.
 
     Returns:
         float32 `[H, W, 3]`, RGB 0..1.
     """
     from nst_tf.imaging.resize import resize
 
-    height, width = photo.shape[:2]
-    steps = sizes(width, height, draft)
+    share = min(max(share, 0.0), 1.0)
     photos = [photo]
     for size in reversed(steps[:-1]):
         photos.append(resize(photos[-1], *size))

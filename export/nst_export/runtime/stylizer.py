@@ -143,8 +143,7 @@ class Stylizer:
             InputError: The picture is none, or too small; the weights are no shares of
                 the styles; the draft has fewer than 16 pixels.
         """
-        if draft is not None:
-            reject(at_least("draft", draft, least=MIN_SIDE))
+        draft = self.draft_of(draft)
         photo = as_pixels(photo, "the photograph")
         style = self.style_row(weights)
         height, width = photo.shape[:2]
@@ -153,9 +152,18 @@ class Stylizer:
                 f"the picture has {width}x{height} pixels; each side needs {MIN_SIDE}"
             )
         paint = functools.partial(self._paint, style=style)
-        if draft is None or getattr(self.session, "fixed", None):
-            return paint(photo)
-        return drafts.paint(paint, photo, min(max(weights[0], 0.0), 1.0), draft)
+        steps = drafts.sizes(width, height, draft)
+        return drafts.paint(paint, photo, weights[0], steps)
+
+    def draft_of(self, draft: int | None) -> int | None:
+        """Return the draft that was asked for, None for a file of one size.
+
+        Raises:
+            InputError: It has fewer than 16 pixels.
+        """
+        if draft is not None:
+            reject(at_least("draft", draft, least=MIN_SIDE))
+        return None if getattr(self.session, "fixed", None) else draft
 
     def _paint(self, photo: np.ndarray, style: list[float]) -> np.ndarray:
         """Paint a picture at its own size."""

@@ -71,7 +71,7 @@ class Clips:
         """
         opened = copy.copy(stylizer)
         opened.tile_session = self._sessions[worker]
-        painter = ClipStylizer(opened, weights)
+        painter = ClipStylizer(opened, weights, draft=None)
         with self._lock:
             last = self._last.get(clip)
         if last is not None and last.style == painter.style:

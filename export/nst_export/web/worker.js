@@ -270,7 +270,7 @@ const clipped = (numbers) => numbers.map((value) => Math.min(Math.max(value, 0),
 
 // Large pictures: nst_export/runtime/drafts.py says what follows, and why.
 
-const DRAFT = 512, DRAFT_STEP = 3, DRAFT_NEAR = 1.25;
+const DRAFT = 512, DRAFT_STEP = 3, DRAFT_NEAR = 1.5;
 
 async function drafted(photo, width, height, weights) {
   const share = Math.min(Math.max(weights[0], 0), 1);

@@ -15,6 +15,7 @@ import pytest
 from nst_export.commands.video_run import FilmJob, identity_of, seconds_of
 from nst_export.runtime import Stylizer, bundled, mix_weights
 from nst_tf import cli
+from nst_tf.imaging.read import load_image
 from nst_tf.imaging.write import save_image
 from nst_tf.settings.checks import InputError
 from nst_tf.video.decode import FilmSource
@@ -123,6 +124,22 @@ def test_a_run_that_is_killed_goes_on_and_makes_the_same_frames(tmp_path):
     sound, theirs = ([data for _, data in packets(x, "audio")] for x in (out, film))
     assert sound == theirs
     assert not state.exists()
+
+
+def test_large_frames_are_drafted_unless_it_is_one_pass(tmp_path, stylizer):
+    frame = scene(96, 160)
+    save_image(tmp_path / "in001.png", frame)
+    save_image(tmp_path / "in002.png", frame)
+    film = load_image(tmp_path / "in001.png").pixels
+    weights = mix_weights(stylizer.styles, {"udnie": 1.0})
+    for flag, draft in (("48", 48), ("None", None), ("512", None)):
+        name = f"{flag}-%d.png"
+        words = (tmp_path / "in%03d.png", *STYLE, "--draft", flag)
+        assert run(*words, "-o", tmp_path / name) == 0
+        expected = stylizer(film, weights, draft=draft)
+        found = load_image(tmp_path / (name % 2)).pixels
+        assert abs(found - expected).mean() < 0.01
+    assert abs(found - load_image(tmp_path / "48-2.png").pixels).mean() > 0.03
 
 
 def test_an_interrupted_run_leaves_a_film_that_plays(tmp_path):
@@ -267,6 +284,7 @@ def test_an_input_that_is_no_film_is_refused_in_a_line(case, tmp_path, capsys):
         (("--fps", "0"), "out.mp4", "fps must be in 0.001..1000, got 0"),
         (("--fps", "5"), "out.mp4", "--fps is for numbered pictures"),
         (("--size", "8"), "out.mp4", "size must be at least 16, got 8"),
+        (("--draft", "8"), "out.mp4", "draft must be at least 16, got 8"),
         (("--strength", "2"), "out.mp4", "strength must be in 0..1.5, got 2"),
         (("--engine", "openvino"), "out.mp4", "openvino paints every frame alone"),
         (("--engine", "openvino"), "out.mp4", "or a .tflite without --engine"),

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from nst_export.runtime import mix_weights, tiling
+from nst_export.runtime import drafts, mix_weights, tiling
 from nst_export.runtime import stylizer as runtime
 from nst_export.runtime.clip import ClipStylizer
+from nst_tf.imaging.resize import resize
 from nst_tf.imaging.scene import landscape
 from nst_tf.video.statistics import MEMORY
 from tests.films import moving
@@ -142,6 +143,66 @@ def test_small_frames_are_painted_whole_whatever_is_free(stylizer, clip, monkeyp
     scarce = ClipStylizer(stylizer, clip.weights)
     assert (scarce(frame, 0.0) == expected).all()
     assert scarce.most == 0
+
+
+def test_large_frames_are_drafted_as_photographs_are(stylizer, clip):
+    frame = scene(200, 260)
+    drafted = ClipStylizer(stylizer, clip.weights, draft=64)
+    for index in range(3):
+        found = drafted(frame, STEP * index)
+        assert near(found, stylizer(frame, clip.weights, draft=64))
+    assert not near(found, clip(frame, 0.0))
+    alone = ClipStylizer(stylizer, clip.weights, draft=64, memory=0.0)
+    assert (alone(frame, 0.0) == stylizer(frame, clip.weights, draft=64)).all()
+
+
+def test_every_size_has_a_mean_of_its_own(stylizer, clip):
+    # A dark thing that comes in changes the tone of all the rest, frame by frame.
+    frame = resize(landscape(96, 256), 768, 288)
+    entered = frame.copy()
+    entered[:, 576:] = 0.0
+    drafted = ClipStylizer(stylizer, clip.weights, draft=96)
+    first = drafted(frame, 0.0)
+    held = abs(drafted(entered, STEP) - first)[:, :288]
+    alone = stylizer(entered, clip.weights, draft=96)
+    alone = abs(alone - stylizer(frame, clip.weights, draft=96))[:, :288]
+    assert held.mean() < 0.75 * alone.mean()
+
+
+def test_a_drafted_clip_goes_on_from_its_state(stylizer, clip):
+    frames = moving(5, 192, 128)
+    drafted = ClipStylizer(stylizer, clip.weights, draft=32)  # Two revisions.
+    expected = [drafted(frame, STEP * index) for index, frame in enumerate(frames)]
+    other = ClipStylizer(stylizer, clip.weights, draft=32)
+    for index, frame in enumerate(frames[:3]):
+        other(frame, STEP * index)
+    third = ClipStylizer(stylizer, clip.weights, draft=32)
+    third.restore({name: np.array(value) for name, value in other.state().items()})
+    for index in range(3, 5):
+        found = third(frames[index], STEP * index)
+        assert (found == expected[index]).all()
+    third.restore({"seconds": np.asarray(0.0)})  # As a new film.
+    assert (third(frames[0], 0.0) == expected[0]).all()
+
+
+def test_drafts_have_their_part_of_little_memory(stylizer, clip, monkeypatch):
+    frame = scene(600, 800, seed=3)
+    areas = [wide * tall for wide, tall in drafts.sizes(800, 600, 256)]
+    found = []
+
+    def paint(session, frame, style, *, found, most):
+        return frame.copy()
+
+    def estimate(session, frame, style, *, most):
+        found.append((frame.shape[:2], most))
+        return np.zeros((1, 2, 1, session.channels), "float32")
+
+    monkeypatch.setattr(tiling, "paint", paint)
+    monkeypatch.setattr(tiling, "estimate", estimate)
+    drafted = ClipStylizer(stylizer, clip.weights, draft=256)
+    drafted.most = 0.9 * sum(areas)  # All sizes are laid out at once.
+    drafted(frame, 0.0)
+    assert found == [((600, 800), pytest.approx(0.9 * areas[1]))]
 
 
 def test_without_memory_every_frame_stands_alone(stylizer):

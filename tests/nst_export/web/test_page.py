@@ -165,7 +165,7 @@ def test_mix_strength_and_kept_colours_are_what_python_paints(page, photo, styli
 
 def test_a_large_photograph_is_drafted_as_python_drafts_it(page, stylizer, tmp_path):
     path = tmp_path / "large.png"
-    save_image(path, landscape(681, 1021))
+    save_image(path, landscape(801, 1021))
     page.select_option("#size", "1024")
     give(page, path)
     page.get_by_role("radio", name="Udnie").check()

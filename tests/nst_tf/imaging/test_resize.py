@@ -115,6 +115,15 @@ def test_a_single_plane_is_resized_as_one_channel_is():
     np.testing.assert_array_equal(got, resize(picture, 15, 11)[..., 1])
 
 
+@pytest.mark.parametrize("clip", [True, False])
+def test_channels_of_large_pictures_are_resized_side_by_side(clip):
+    image = np.random.default_rng(0).random((300, 400, 3), "float32")
+    found = resize(image, 900, 700, clip=clip)
+    for channel in range(3):
+        alone = resize(image[..., channel], 900, 700, clip=clip)
+        np.testing.assert_array_equal(found[..., channel], alone)
+
+
 @pytest.mark.parametrize(("size", "height", "width"), [(16, 10, 16), (64, 40, 64)])
 def test_resize_to_brings_the_long_side_to_a_size(size, height, width):
     picture = scene(HEIGHT, WIDTH)
