@@ -151,8 +151,31 @@ def test_a_loss_that_is_lost_again_and_again_is_an_error(
 
     monkeypatch.setattr(FiniteGuard, "on_train_batch_end", spoilt)
     monkeypatch.setattr("nst_training.train._GIVE_UP", 0)
-    with pytest.raises(InputError, match="stopped being finite 1 times"):
+    with pytest.raises(InputError, match="1 times; no state was saved"):
         train(settings, photos, tmp_path / "out", preview_every=0)
+
+
+def test_weights_that_are_not_finite_are_neither_saved_nor_shown(
+    photos, settings, tmp_path, monkeypatch
+):
+    real, seen = FiniteGuard.on_train_batch_end, []
+
+    def spoilt(self, batch, logs=None):  # The loss is that of before the step.
+        if self.progress.step == 7 and not seen:
+            seen.append(True)
+            for variable in self.model.generator.trainable_variables:
+                variable.assign(np.full(variable.shape, np.nan, "float32"))
+        real(self, batch, logs)
+
+    monkeypatch.setattr(FiniteGuard, "on_train_batch_end", spoilt)
+    steps, out = Steps(), tmp_path / "out"
+    result = train(
+        settings, photos, out, observer=steps, checkpoint_every=6, preview_every=4
+    )
+    assert result.reason == "finished"
+    assert [now.step for now in steps if now.lowered] == [7, 8]
+    assert len(list((out / PREVIEWS).iterdir())) == 2
+    assert all(np.isfinite(array).all() for array in weights(out))
 
 
 def test_the_state_of_another_recipe_is_refused(photos, settings, tmp_path):

@@ -14,7 +14,7 @@ class Preview(RunCallback):
 
     Args:
         progress: Where the run stands.
-        make: Writes the sheet and returns it.
+        make: Writes the sheet and returns it, None if there is nothing to show.
         every: Steps between two (0: none).
 
     Attributes:
@@ -22,7 +22,7 @@ class Preview(RunCallback):
     """
 
     def __init__(
-        self, progress: Progress, make: Callable[[], np.ndarray], *, every: int
+        self, progress: Progress, make: Callable[[], np.ndarray | None], *, every: int
     ) -> None:
         super().__init__(progress)
         self.make, self.every = make, every
@@ -60,3 +60,8 @@ class TrainedWeights(RunCallback):
         """Put them in, where all steps were made."""
         if self.kept is not None:
             self.network.set_weights(self.kept)
+
+
+def is_finite(network: keras.Model) -> bool:
+    """Tell whether all weights of a network are finite numbers."""
+    return all(np.isfinite(weight).all() for weight in network.get_weights())

@@ -5,6 +5,7 @@ References:
     Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629
 """
 
+import math
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from nst_tf.settings.codec import to_plain
 from nst_tf.settings.network import NetworkSettings
 from nst_training.bucket import THREADS, Bucket
 from nst_training.budget import ContentBudget
-from nst_training.callbacks import Preview, TrainedWeights
+from nst_training.callbacks import Preview, TrainedWeights, is_finite
 from nst_training.data import Batches, Source, check_usable, hash_names
 from nst_training.distribute import gpus, spread
 from nst_training.events import Observer, Trained, TrainStep
@@ -252,15 +253,17 @@ class _Run:
     def _lowered(self, state: Checkpoint | None) -> Checkpoint | None:
         """Count a loss that is not finite; return the state to go on from."""
         lowered = self.lowered + 1
-        if self.progress.step == 1 and lowered > 1:
+        if math.isnan(self.progress.loss.total) and lowered > 1:
             raise InputError(
                 "the loss of the first step is not finite, whatever is drawn for it:"
                 " lower the weights of its terms"
             )
         if lowered > _GIVE_UP:
+            last = f"the last good state is in {self.folder}"
             raise InputError(
-                f"the loss stopped being finite {lowered} times; the last good state is"
-                f" in {self.folder}. Lower learning_rate or the weights, or set clip"
+                f"the loss stopped being finite {lowered} times;"
+                f" {last if self.saved or state else 'no state was saved'}. Lower"
+                " learning_rate or the weights, or set clip"
             )
         state = self.file.load() if self.saved else state
         if state is not None:
@@ -352,7 +355,9 @@ class _Run:
         )
         return self.workers.any(bool(stop))
 
-    def _preview(self) -> np.ndarray:
+    def _preview(self) -> np.ndarray | None:
+        if not is_finite(self.model.generator):
+            return None
         network = self.outputs.averaged(self.model)
         return self.outputs.preview(
             network, self.source, self.progress.step, self.squares
@@ -362,6 +367,10 @@ class _Run:
         return self.budget.told() if self.budget is not None else {}
 
     def _save(self) -> None:
+        if not is_finite(self.model.generator):  # The loss is that of before the step.
+            self.progress.reason = "not finite"
+            self.model.stop_training = True
+            return
         if self.workers.first:
             facts = {**self.progress.facts(), "lowered": self.lowered}
             variables = self._variables(self.model.generator, self.model.optimizer)
