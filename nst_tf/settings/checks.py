@@ -1,5 +1,6 @@
 """What settings may be: checks that name all problems at once."""
 
+import dataclasses
 import math
 import re
 import typing
@@ -58,9 +59,10 @@ def momentum(name: str, value: float) -> list[str]:
     return [f"{name} must be in 0..1 (1 excluded), got {value:g}"]
 
 
-_NUMBERS: tuple[tuple[Any, tuple[type, ...], str], ...] = (
+_KINDS: tuple[tuple[Any, tuple[type, ...], str], ...] = (
     (int, (int,), "a whole number"),
     (float, (int, float), "a number"),
+    (str, (str,), "text"),
 )
 
 
@@ -68,15 +70,19 @@ def choices(settings: object) -> list[str]:
     """Return what is wrong with fields that must be one of a few words.
 
     Raises:
-        InputError: Fields that must be numbers are none, which no check can compare.
+        InputError: Fields that must be numbers, text or other settings are none, which
+            no check can look into.
     """
     problems, others = [], []
     for name, hint in typing.get_type_hints(type(settings)).items():
         value = getattr(settings, name)
-        for kind, kinds, called in _NUMBERS:
+        for kind, kinds, called in _KINDS:
             wanted = hint == kind or (hint == kind | None and value is not None)
             if wanted and not isinstance(value, kinds):
                 others.append(f"{name} must be {called}, got {value!r}")
+        nested = isinstance(hint, type) and dataclasses.is_dataclass(hint)
+        if nested and not isinstance(value, hint):
+            others.append(f"{name} must be {hint.__name__}, got {value!r}")
         words = typing.get_args(hint)
         if typing.get_origin(hint) is typing.Literal and value not in words:
             listed = ", ".join(words)

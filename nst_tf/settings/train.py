@@ -5,10 +5,12 @@ import re
 import types
 import unicodedata
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
 from nst_tf.settings.checks import (
+    MIN_SIDE,
     InputError,
     all_at_least,
     at_least,
@@ -45,6 +47,8 @@ the brushwork of block4_conv1 hardly.
 """
 NOTHING_LEFT = 1.3
 """Content error of a picture that has nothing of the photograph."""
+_LARGEST_SEED = 2**32 - 1
+"""Of those that Keras takes."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 _TUNED: Mapping[str, Any] = types.MappingProxyType(
@@ -82,6 +86,10 @@ class StyleSettings:
     """Licence of the painting."""
 
     def __post_init__(self) -> None:
+        problems = choices(self)
+        if not isinstance(self.image, str | PathLike):
+            problems.append(f"image must be the name of a file, got {self.image!r}")
+        reject(problems)
         object.__setattr__(self, "image", Path(self.image))
 
 
@@ -149,14 +157,22 @@ class TrainSettings:
     """The network of the loss."""
 
     def __post_init__(self) -> None:
+        problems = choices(self)
+        if not isinstance(self.styles, tuple | list) or not all(
+            isinstance(style, StyleSettings) for style in self.styles
+        ):
+            problems.append(
+                f"styles must be a tuple of StyleSettings, got {self.styles!r}"
+            )
+        reject(problems)
         if self.loss.palette is None:
             usual = TRAINED_PALETTE if self.loss.convention == "relative" else 0.0
             loss = dataclasses.replace(self.loss, palette=usual)
             object.__setattr__(self, "loss", loss)
-        reject(choices(self))
         problems = all_at_least(
-            self, size=32, style_size=32, batch=1, steps=1, warmup_steps=0, seed=0
+            self, size=32, style_size=32, batch=1, steps=1, warmup_steps=0
         )
+        problems += within("seed", self.seed, 0, _LARGEST_SEED)
         multiple = MULTIPLES[self.architecture]
         if self.size % multiple:
             problems.append(f"size must be a multiple of {multiple}, got {self.size}")
@@ -187,6 +203,8 @@ class TrainSettings:
                     f"style name {style.name!r} must be of a-z, 0-9, - and _, such as"
                     f" {style_name(style.name)}"
                 )
+            if style.size is not None:
+                problems += at_least(f"size of {style.name}", style.size, MIN_SIDE)
             problems += exceeds(f"strength of {style.name}", style.strength)
             if style.content_budget is not None:
                 problems += exceeds(

@@ -91,6 +91,11 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
         ({"width": 9.0}, "width must be in"),
         ({"clip": -1.0}, "clip must be at least 0"),
         ({"clip": math.inf}, "clip must be a finite number"),
+        ({"seed": 2**32}, r"seed must be in 0\.\.4294967295"),
+        ({"name": 3}, "name must be text"),
+        ({"loss": {}}, "loss must be LossSettings"),
+        ({"extractor": "vgg19"}, "extractor must be ExtractorSettings"),
+        ({"styles": ("a.jpg",)}, "styles must be a tuple of StyleSettings"),
     ],
 )
 def test_values_out_of_range_are_refused(values, message):
@@ -106,6 +111,23 @@ def test_style_names_are_checked():
     )
     with pytest.raises(InputError, match=r"a-z.*must exceed 0.*one name"):
         TrainSettings(styles=bad)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"size": 0}, "size of a must be at least 16"),
+        ({"size": "64"}, "size must be a whole number"),
+        ({"strength": "1"}, "strength must be a number"),
+        ({"name": 3}, "name must be text"),
+        ({"image": None}, "image must be the name of a file"),
+    ],
+)
+def test_styles_that_can_not_be_are_refused(values, message):
+    with pytest.raises(InputError, match=message):
+        TrainSettings(
+            styles=(StyleSettings(**{"name": "a", "image": "a.jpg"} | values),)
+        )
 
 
 @pytest.mark.parametrize(
