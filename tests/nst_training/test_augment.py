@@ -1,5 +1,6 @@
 """Augmentation: light, flat parts, and a copy that moves as it says."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -34,6 +35,16 @@ def test_the_copy_is_the_photograph_moved_but_for_exposure_and_noise():
     brighter = value(augment(IMAGE, given, relight=0.0, copy=True)["again"])
     ratio = brighter[INNER].mean() / moved[INNER].mean()
     assert ratio == pytest.approx(1.05, abs=0.01)
+
+
+def test_copies_are_float32_whatever_keras_has_for_floats():
+    usual = keras.config.floatx()
+    keras.config.set_floatx("float64")
+    try:
+        found = augment(IMAGE, draws(), relight=0.5, copy=True)
+    finally:
+        keras.config.set_floatx(usual)
+    assert {value(x).dtype for x in found.values()} == {np.dtype("float32")}
 
 
 def test_parts_of_a_batch_are_augmented_as_the_whole_is():

@@ -108,7 +108,9 @@ def _motion(draws: Tensor, side: float) -> Tensor:
 
 def _noise(image: Tensor, draw: Tensor, batch: int, first: int) -> Tensor:
     """Return noise as large as `image`: the same pattern, begun at a random pixel."""
-    pattern = keras.random.normal((batch, *image.shape[1:]), stddev=_NOISE, seed=1)
+    pattern = keras.random.normal(
+        (batch, *image.shape[1:]), stddev=_NOISE, seed=1, dtype="float32"
+    )
     size, before = (math.prod((n, *image.shape[1:])) for n in (image.shape[0], first))
     start = ops.cast(draw * float(image.shape[1] ** 2), "int32") * 3 + before
     twice = ops.concatenate([ops.reshape(pattern, (-1,))] * 2)  # [2 B*S*S*3]
