@@ -77,8 +77,10 @@ class Outputs:
         source: Source,
         step: int,
         squares: np.ndarray | None = None,
-    ) -> np.ndarray:
+    ) -> np.ndarray | None:
         """Write a sheet: two photographs, each in every style.
+
+        There is none, and None is returned, where a picture is not finite.
 
         Args:
             network: What paints.
@@ -113,6 +115,8 @@ class Outputs:
             for weight in rows:
                 inputs = {"image": photo[None], "style": weight[None]}
                 images.append(keras.ops.convert_to_numpy(network(inputs))[0])
+        if not all(np.isfinite(image).all() for image in images):
+            return None
         path = self.folder / PREVIEWS / f"{step:06d}.png"
         check_output(path)
         sheet = arrange(images, columns=count + 2)

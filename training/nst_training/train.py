@@ -356,8 +356,6 @@ class _Run:
         return self.workers.any(bool(stop))
 
     def _preview(self) -> np.ndarray | None:
-        if not is_finite(self.model.generator):
-            return None
         network = self.outputs.averaged(self.model)
         return self.outputs.preview(
             network, self.source, self.progress.step, self.squares
