@@ -97,6 +97,22 @@ def test_quiet_says_an_error_and_no_line_of_tensorflow(
     assert done.stderr.count("\n") == 1
 
 
+def test_quiet_says_nothing_on_jax(recipe, tmp_path):
+    photos = str(recipe.parent / "photos")
+    words = ["train", str(recipe), "--photos", photos, "--quiet", "--steps", "1"]
+    environment = {k: x for k, x in os.environ.items() if not k.startswith("TF_")}
+    environment["KERAS_BACKEND"] = "jax"
+    done = subprocess.run(
+        [sys.executable, "-m", "nst_tf", *words, "-o", str(tmp_path / "out")],
+        cwd=ROOT,
+        env={**environment, "PYTHONPATH": PYTHONPATH},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_without_a_folder_the_recipe_names_it_and_tensorboard_gets_curves(
     recipe, tmp_path, monkeypatch, capsys
 ):

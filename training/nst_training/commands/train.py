@@ -209,9 +209,9 @@ def _train(
     resume = resuming(state, wanted=job.resume, quiet=job.quiet)
     settings = console.choose(settings, quiet=job.quiet)
     console.import_quietly()
-    if job.photos.startswith("tfds:"):  # Which loads TensorFlow beside JAX too.
-        with console.silence(), contextlib.suppress(ImportError):
-            import tensorflow  # noqa: F401
+    # Keras' random seed loads TensorFlow beside JAX too, and so does tfds.
+    with console.silence(), contextlib.suppress(ImportError):
+        import tensorflow  # noqa: F401
     from nst_training.board import open_board
     from nst_training.data import open_source
     from nst_training.outputs import results
