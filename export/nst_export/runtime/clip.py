@@ -12,6 +12,7 @@ from nst_export.runtime import drafts, tiling
 from nst_export.runtime.stylizer import Stylizer, padded
 from nst_tf.machine import trim_heap
 from nst_tf.settings.checks import MIN_SIDE, InputError
+from nst_tf.video.resize import resize_frame
 from nst_tf.video.statistics import MEMORY, RunningMean, RunningStatistics
 
 _REVISION = 6
@@ -92,7 +93,7 @@ class ClipStylizer:
         def paint(frame: np.ndarray) -> np.ndarray:
             return self._paint(next(passes), frame, share, part)
 
-        return drafts.paint(paint, pixels, self.weights[0], sizes)
+        return drafts.paint(paint, pixels, self.weights[0], sizes, resize_frame)
 
     def _passes(self, count: int) -> Iterator[_Pass]:
         """Yield what paints each size, the frame's own last."""

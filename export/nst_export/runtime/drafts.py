@@ -11,6 +11,7 @@ https://doi.org/10.1109/TCOM.1983.1095851), as Lin et al. 2021 draft and revise
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 
@@ -20,6 +21,15 @@ _STEP = 3
 """How many times larger a revision is at most than what it revises."""
 _NEAR = 1.5
 """How many times larger the picture may be without a revision of its own."""
+
+
+class Resize(Protocol):
+    """Resizes `[H, W, 3]` or `[H, W]`."""
+
+    def __call__(
+        self, pixels: np.ndarray, width: int, height: int, *, clip: bool = True
+    ) -> np.ndarray:
+        """Return it with so many pixels; `clip` keeps values within 0..1."""
 
 
 def sizes(width: int, height: int, draft: int | None) -> list[tuple[int, int]]:
@@ -45,6 +55,7 @@ def paint(
     photo: np.ndarray,
     share: float,
     steps: Sequence[tuple[int, int]],
+    resize_by: Resize | None = None,
 ) -> np.ndarray:
     """Paint a photograph from a draft.
 
@@ -55,12 +66,14 @@ def paint(
         share: How much of the photograph the picture is to hold, from 0 to 1: as much
             of its finer detail a revision begins with.
         steps: Width and height of the draft and its revisions, from `sizes`.
+        resize_by: Resizes pictures and single channels; without it as photographs are.
 
     Returns:
         float32 `[H, W, 3]`, RGB 0..1.
     """
-    from nst_tf.imaging.resize import resize
+    from nst_tf.imaging import resize as usual
 
+    resize = resize_by or usual.resize
     share = min(max(share, 0.0), 1.0)
     photos = [photo]
     for size in reversed(steps[:-1]):

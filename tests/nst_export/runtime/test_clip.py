@@ -13,6 +13,7 @@ from nst_tf.imaging.scene import landscape
 from nst_tf.video.statistics import MEMORY
 from tests.films import moving
 from tests.helpers import scene
+from tests.serving import psnr
 
 STEP = 0.04
 
@@ -148,10 +149,11 @@ def test_small_frames_are_painted_whole_whatever_is_free(stylizer, clip, monkeyp
 def test_large_frames_are_drafted_as_photographs_are(stylizer, clip):
     frame = scene(200, 260)
     drafted = ClipStylizer(stylizer, clip.weights, draft=64)
+    expected = stylizer(frame, clip.weights, draft=64)
     for index in range(3):
         found = drafted(frame, STEP * index)
-        assert near(found, stylizer(frame, clip.weights, draft=64))
-    assert not near(found, clip(frame, 0.0))
+        assert psnr(found, expected) > 27  # But for the filters that resize.
+    assert psnr(found, clip(frame, 0.0)) < 15
     alone = ClipStylizer(stylizer, clip.weights, draft=64, memory=0.0)
     assert (alone(frame, 0.0) == stylizer(frame, clip.weights, draft=64)).all()
 
