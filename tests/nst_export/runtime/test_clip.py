@@ -152,7 +152,7 @@ def test_large_frames_are_drafted_as_photographs_are(stylizer, clip):
     expected = stylizer(frame, clip.weights, draft=64)
     for index in range(3):
         found = drafted(frame, STEP * index)
-        assert psnr(found, expected) > 27  # But for the filters that resize.
+        assert psnr(found, expected) > 37  # But for the filter that enlarges.
     assert psnr(found, clip(frame, 0.0)) < 15
     alone = ClipStylizer(stylizer, clip.weights, draft=64, memory=0.0)
     assert (alone(frame, 0.0) == stylizer(frame, clip.weights, draft=64)).all()

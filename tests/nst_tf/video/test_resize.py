@@ -17,7 +17,7 @@ def test_frames_are_resized_as_photographs_are_but_for_the_filter(width, height,
     frame = resize(scene(97, 161), 322, 194)
     found = resize_frame(frame, width, height, clip=clip)
     assert found.shape == (height, width, 3)
-    assert psnr(found, resize(frame, width, height, clip=clip)) > 30
+    assert psnr(found, resize(frame, width, height, clip=clip)) > 40
     plane = resize_frame(frame[..., 1], width, height, clip=clip)
     np.testing.assert_allclose(plane, found[..., 1], atol=1e-5)
 
