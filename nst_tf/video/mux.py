@@ -71,6 +71,8 @@ def mux(
         with target, contextlib.ExitStack() as open_source:
             pictures = target.add_stream(encoding.encoder, rate=film.rate)
             configure(pictures.codec_context, film, encoding)
+            if kind in ("mp4", "mov") and encoding.encoder == "libx265":
+                pictures.codec_context.codec_tag = "hvc1"  # Apple's players want it.
             pictures.time_base = film.time_base
             others: _Others | None = None
             if copied:

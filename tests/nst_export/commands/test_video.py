@@ -142,6 +142,15 @@ def test_large_frames_are_drafted_unless_it_is_one_pass(tmp_path, stylizer):
     assert abs(found - load_image(tmp_path / "48-2.png").pixels).mean() > 0.03
 
 
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov"])
+def test_hevc_has_the_tag_that_apples_players_want(film, tmp_path, name):
+    out = tmp_path / name
+    assert run(film, *STYLE, "--codec", "hevc", "--end", "0.2", "-o", out) == 0
+    with av.open(str(out)) as made:
+        assert made.streams.video[0].codec_context.codec_tag == "hvc1"
+    assert len(read_film(out)[1]) == 5
+
+
 def test_an_interrupted_run_leaves_a_film_that_plays(tmp_path):
     film = write_film(tmp_path / "film.mp4", moving(300, 64, 48), sound="aac")
     out = tmp_path / "out.mp4"
