@@ -22,7 +22,7 @@ def warping_error(before: np.ndarray, after: np.ndarray, motion: Motion) -> floa
         after: The later picture.
         motion: Of the frames, not of the pictures; only what it trusts counts.
     """
-    gap = channel_mean(after - warp(before, motion.flow), np.square)
+    gap = channel_mean(np.square(after - warp(before, motion.flow)))
     total = float(motion.trust.sum())
     return float(np.sqrt((motion.trust * gap).sum() / total)) if total else 0.0
 

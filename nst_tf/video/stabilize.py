@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nst_tf.video.cuts import CutDetector
-from nst_tf.video.flow import channel_mean, find_motion, warp
+from nst_tf.video.flow import channel_mean, find_motion, on_channels, warp
 
 if TYPE_CHECKING:
     from nst_tf.video.run import Painter
@@ -48,11 +48,10 @@ class Stabilized:
         if not cut and self.last is not None:
             motion = find_motion(self.last[0], pixels)
             held = warp(self.last[1], motion.flow)
-            trust = motion.trust[..., None]
             held -= picture
-            held *= self.share * trust
+            held *= on_channels(self.share * motion.trust)
             held += picture
-            picture = _with_contrast(held, picture, trust)
+            picture = _with_contrast(held, picture, motion.trust)
             np.clip(picture, 0.0, 1.0, out=picture)
         self.last = pixels, picture
         return picture
@@ -84,13 +83,14 @@ def _with_contrast(
     Args:
         mixed: float32 `[H, W, 3]`.
         picture: float32 `[H, W, 3]`.
-        where: float32 `[H, W, 1]`, 0..1: how much of it.
+        where: float32 `[H, W]`, 0..1: how much of it.
     """
     off = mixed - _near(mixed)
-    wanted = _near(channel_mean(picture - _near(picture), np.square))
-    found = _near(channel_mean(off, np.square))
+    own = picture - _near(picture)
+    wanted = _near(channel_mean(np.square(own, out=own)))
+    found = _near(channel_mean(np.square(off)))
     gain = np.clip(np.sqrt((wanted + 1e-5) / (found + 1e-5)), 1.0, _MOST)
-    off *= where * (gain - 1.0)[..., None]
+    off *= on_channels(where * (gain - 1.0))
     off += mixed
     return off
 
