@@ -58,7 +58,7 @@ def _sheet(path: Path, model: Stylizer, photo: Path | None) -> None:
 
     check_output(path)
     scene = landscape() if photo is None else load_image(photo, size=_SIDE).pixels
-    cells = [Cell(scene, "" if photo is None else photo.name)]
+    cells = [Cell(scene, "")]
     with console.silence():
         for name in model.styles:
             cells.append(Cell(model(scene, mix_weights(model.styles, {name: 1})), name))

@@ -31,6 +31,13 @@ def test_the_sheet_has_the_scene_and_every_style_with_its_name(tmp_path, capsys)
         assert (below.min() < 0.3) == (index == 5)  # A name, in ink.
 
 
+def test_a_sheet_of_an_upright_photograph_is_no_wider_for_its_name(tmp_path):
+    photo, path = tmp_path / f"{'photograph' * 5}.png", tmp_path / "sheet.png"
+    save_image(photo, landscape(540, 400))
+    assert main(["styles", "--sheet", str(path), "--photo", str(photo)]) == 0
+    assert load_image(path).pixels.shape[1] == GAP + 5 * (400 + GAP)
+
+
 def test_the_sheet_is_of_a_photograph_of_ones_own(tmp_path, capsys):
     photo, path = tmp_path / "photo.png", tmp_path / "sheet.png"
     save_image(photo, landscape(500, 1080))
