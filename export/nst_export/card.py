@@ -87,6 +87,8 @@ def style_names(card: Mapping[str, Any]) -> list[str]:
         names = [str(style["name"]) for style in card["styles"]]
         if not names and not card.get("any"):
             raise ValueError("no styles")
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"it names {', '.join(twice)} twice")
         reject(file_name("the model's name", card.get("name", "styles")))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the model's card can't be used: {error}") from error

@@ -141,6 +141,7 @@ class _CoreML:
         self.model = coremltools.models.MLModel(str(path))
         names = {one.name for one in self.model.get_spec().description.input}
         self.takes_style = "style" in names
+        self.numbers: int | None = None
 
     def __call__(self, image: np.ndarray, style: np.ndarray) -> np.ndarray:
         """Return `[1, H, W, 3]` of `[1, H, W, 3]` and `[1, N + 1]`."""

@@ -110,6 +110,7 @@ class _OneTile:
     """A model for tiles that paints a whole picture, with its own statistics."""
 
     takes_style = True
+    numbers: int | None = None
 
     def __init__(self, path: Path, threads: int) -> None:
         self.session = LiteRTTiles(path, threads)

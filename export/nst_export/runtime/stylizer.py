@@ -109,6 +109,7 @@ class Stylizer:
         style_names(card)
         count = threads or os.cpu_count() or 1
         session = open_session(engine, path, count)
+        _check_card(path, card, session)
         beside = tiles_beside(path, card)
         large = None
         if path.is_file() and beside.is_file() and installed("litert"):
@@ -274,6 +275,18 @@ class Stylizer:
                 f"the weights must be finite and not all 0, got {found.tolist()}"
             )
         return [float(weight) for weight in found]
+
+
+def _check_card(path: Path, card: Card, session: Session) -> None:
+    """Refuse a card of other styles than a model's, such as one left beside it."""
+    rows, count = rows_of(card), len(style_names(card))
+    needed = count + 1 if rows is None else rows.shape[1]
+    taken = session.numbers if session.takes_style else 2
+    if taken not in (needed, None):
+        raise InputError(
+            f"the card of {path} is another model's: its {count} styles need {needed}"
+            f" weights, and the file takes {taken}"
+        )
 
 
 def tiles_beside(path: Path, card: Card) -> Path:

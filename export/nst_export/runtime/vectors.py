@@ -30,7 +30,7 @@ def rows_of(card: Mapping[str, Any]) -> np.ndarray | None:
         own = card.get("photograph")
         first = np.zeros(size, "float32") if own is None else from_text(own)
         return more_rows(np.concatenate([[1.0], first])[None], vectors)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise InputError(f"the model's card can't be used: {error}") from error
 
 

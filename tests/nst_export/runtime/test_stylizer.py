@@ -128,6 +128,33 @@ def test_a_model_with_other_inputs_is_refused(tmp_path):
         Stylizer.load(path)
 
 
+def _restyled(model, path, names, **values):
+    """Write a model whose card has other styles."""
+    from nst_export.card import embed, extract
+
+    data = model.read_bytes()
+    card = {**extract(data), "styles": [{"name": name} for name in names], **values}
+    path.write_bytes(embed(data, card))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("names", "values", "message"),
+    [
+        (["night", "wave"], {}, "its 2 styles need 3 weights, and the file takes 4"),
+        ([*STYLES, "more"], {}, "its 4 styles need 5 weights, and the file takes 4"),
+        (["night", "wave", "night"], {}, "can't be used: it names night twice"),
+        (STYLES, {"any": float("inf")}, "card can't be used"),
+    ],
+)
+def test_a_card_of_other_styles_than_the_file_is_refused(
+    model, tmp_path, names, values, message
+):
+    path = _restyled(model, tmp_path / "three.tflite", names, **values)
+    with pytest.raises(InputError, match=message):
+        Stylizer.load(path)
+
+
 def test_an_engine_that_is_not_installed_is_named(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     with pytest.raises(InputError, match="pip install 'nst-tf'"):

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from nst_export.runtime.engines.session import INPUTS, check_inputs, short_name
+from nst_export.runtime.engines.session import (
+    INPUTS,
+    check_inputs,
+    fixed_side,
+    short_name,
+)
 from nst_tf.settings.checks import InputError
 
 
@@ -27,6 +32,9 @@ class LiteRT:
         check_inputs(path, self.inputs, self.expected)
         self.outputs = [x["index"] for x in self.interpreter.get_output_details()]
         self.takes_style = "style" in self.inputs
+        self.numbers = None
+        if self.takes_style:
+            self.numbers = fixed_side(int(self.inputs["style"]["shape_signature"][-1]))
         self.shape: tuple[int, ...] = ()
         fixed = tuple(int(side) for side in self.inputs["image"]["shape_signature"])
         self.fixed = None if -1 in fixed else fixed

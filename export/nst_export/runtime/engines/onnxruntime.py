@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nst_export.runtime.engines.session import check_inputs, short_name
+from nst_export.runtime.engines.session import check_inputs, fixed_side, short_name
 
 
 class OnnxRuntime:
@@ -18,9 +18,13 @@ class OnnxRuntime:
         self.session = onnxruntime.InferenceSession(
             path, options, providers=["CPUExecutionProvider"]
         )
-        self.names = {short_name(i.name): i.name for i in self.session.get_inputs()}
+        inputs = {short_name(i.name): i for i in self.session.get_inputs()}
+        self.names = {short: given.name for short, given in inputs.items()}
         check_inputs(path, self.names)
         self.takes_style = "style" in self.names
+        self.numbers = (
+            fixed_side(inputs["style"].shape[-1]) if self.takes_style else None
+        )
 
     def __call__(self, image: np.ndarray, style: np.ndarray) -> np.ndarray:
         """Return `[1, H, W, 3]` of `[1, H, W, 3]` and `[1, N + 1]`."""

@@ -20,6 +20,10 @@ class OpenVINO:
         self.names = {short_name(name): name for name in names}
         check_inputs(path, self.names)
         self.takes_style = "style" in self.names
+        self.numbers = None
+        if self.takes_style:
+            side = self.model.input(self.names["style"]).partial_shape[-1]
+            self.numbers = side.get_length() if side.is_static else None
 
     def __call__(self, image: np.ndarray, style: np.ndarray) -> np.ndarray:
         """Return `[1, H, W, 3]` of `[1, H, W, 3]` and `[1, N + 1]`."""

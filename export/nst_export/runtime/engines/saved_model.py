@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nst_export.runtime.engines.session import check_inputs
+from nst_export.runtime.engines.session import check_inputs, fixed_side
 
 
 class SavedModel:
@@ -15,9 +15,13 @@ class SavedModel:
 
         self.model = tf.saved_model.load(str(path))
         self.serve = self.model.signatures["serving_default"]
-        self.names = set(self.serve.structured_input_signature[1])
+        inputs = self.serve.structured_input_signature[1]
+        self.names = set(inputs)
         check_inputs(path, self.names)
         self.takes_style = "style" in self.names
+        self.numbers = (
+            fixed_side(inputs["style"].shape[-1]) if self.takes_style else None
+        )
 
     def __call__(self, image: np.ndarray, style: np.ndarray) -> np.ndarray:
         """Return `[1, H, W, 3]` of `[1, H, W, 3]` and `[1, N + 1]`."""

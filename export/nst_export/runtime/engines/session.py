@@ -19,6 +19,8 @@ class Session(Protocol):
 
     takes_style: bool
     """Whether the style weights are an input; if not, it has one style alone."""
+    numbers: int | None
+    """How many the style weights are, None where the file does not say."""
 
     def __call__(self, image: np.ndarray, style: np.ndarray) -> np.ndarray:
         """Return `[1, H, W, 3]` of `[1, H, W, 3]` and `[1, N + 1]`, all float32."""
@@ -27,6 +29,11 @@ class Session(Protocol):
 def short_name(name: str) -> str:
     """Return the name of an input without what converters add."""
     return name.split(":")[0].removeprefix("serving_default_")
+
+
+def fixed_side(side: object) -> int | None:
+    """Return the length of an axis, None if it is open."""
+    return side if isinstance(side, int) and side > 0 else None
 
 
 def check_inputs(
