@@ -83,6 +83,18 @@ def test_a_file_of_one_size_has_no_draft(tmp_path, stylizer):
     np.testing.assert_allclose(picture, stylizer(photo, weights), atol=1e-5)
 
 
+@pytest.mark.parametrize("engine", ["litert", "openvino"])
+def test_every_engine_knows_that_a_file_is_of_one_size(tmp_path, stylizer, engine):
+    data, path = bundled().read_bytes(), tmp_path / "fixed.tflite"
+    path.write_bytes(set_size(data, size_rules(data), 60, 84))
+    weights = mix_weights(stylizer.styles, {"udnie": 1.0})
+    fixed, photo = Stylizer.load(path, engine=engine), scene(60, 84)
+    once = fixed(photo, weights, draft=None)
+    np.testing.assert_array_equal(fixed(photo, weights, draft=24), once)
+    with pytest.raises(InputError, match="takes 84x60 pixels only"):
+        fixed(scene(64, 64), weights)
+
+
 def test_tiles_get_the_memory_of_the_pass_before(monkeypatch, stylizer):
     found = []
 

@@ -8,10 +8,10 @@ import numpy as np
 from nst_export.runtime.engines.session import (
     INPUTS,
     check_inputs,
+    check_size,
     fixed_side,
     short_name,
 )
-from nst_tf.settings.checks import InputError
 
 
 class LiteRT:
@@ -47,12 +47,7 @@ class LiteRT:
         """Return the outputs by the length of their last axis, 3 for the picture."""
         if image.shape != self.shape:
             index = self.inputs["image"]["index"]
-            if self.fixed is not None and self.fixed != image.shape:
-                _, height, width, _ = self.fixed
-                raise InputError(
-                    f"this model takes {width}x{height} pixels only; resize the picture"
-                    " or use the file without a size in its name"
-                )
+            check_size(self.fixed, image.shape)
             # Until it is laid out again: a shape that fails must not seem to be set.
             self.shape = ()
             self.interpreter.resize_tensor_input(index, image.shape)

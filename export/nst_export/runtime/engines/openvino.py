@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nst_export.runtime.engines.session import check_inputs, short_name
+from nst_export.runtime.engines.session import check_inputs, check_size, short_name
 
 
 class OpenVINO:
@@ -20,6 +20,8 @@ class OpenVINO:
         self.names = {short_name(name): name for name in names}
         check_inputs(path, self.names)
         self.takes_style = "style" in self.names
+        shape = self.model.input(self.names["image"]).partial_shape
+        self.fixed = tuple(shape.to_shape()) if shape.is_static else None
         self.numbers = None
         if self.takes_style:
             side = self.model.input(self.names["style"]).partial_shape[-1]
@@ -27,6 +29,7 @@ class OpenVINO:
 
     def __call__(self, image: np.ndarray, style: np.ndarray) -> np.ndarray:
         """Return `[1, H, W, 3]` of `[1, H, W, 3]` and `[1, N + 1]`."""
+        check_size(self.fixed, image.shape)
         given = {"image": image, "style": style}
         feed = {name: given[short] for short, name in self.names.items()}
         return np.asarray(next(iter(self.model(feed).values())))

@@ -36,6 +36,21 @@ def fixed_side(side: object) -> int | None:
     return side if isinstance(side, int) and side > 0 else None
 
 
+def check_size(fixed: tuple[int, ...] | None, shape: tuple[int, ...]) -> None:
+    """Refuse a picture of another size than the one that a file is for, if it has one.
+
+    Args:
+        fixed: Of the file's image input, `[1, H, W, 3]`; None for any size.
+        shape: Of the picture.
+    """
+    if fixed is not None and fixed != shape:
+        _, height, width, _ = fixed
+        raise InputError(
+            f"this model takes {width}x{height} pixels only; resize the picture or use"
+            " the file without a size in its name"
+        )
+
+
 def check_inputs(
     path: Path,
     names: Iterable[str],
