@@ -44,7 +44,7 @@ TILES = "-tiles.tflite"
 
 
 class Stylizer:
-    """A loaded style model.
+    """A loaded style model. Threads may share it; LiteRT and OpenVINO take turns.
 
     Args:
         session: Runs the network.

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -33,6 +34,18 @@ def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "three.tflite"
     path.write_bytes(embed(to_litert(network), make_card(trained)))
     return path
+
+
+@pytest.mark.parametrize("engine", ["litert", "openvino"])
+def test_threads_may_share_a_model(model, engine):
+    stylizer = Stylizer.load(model, engine=engine)
+    weights = mix_weights(STYLES, {"wave": 1.0})
+    photos = [scene(64, 96), scene(80, 48)] * 12
+    expected = [stylizer(photo, weights) for photo in photos[:2]] * 12
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda photo: stylizer(photo, weights), photos))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_weights_are_shares_times_the_strength():

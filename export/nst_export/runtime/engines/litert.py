@@ -1,6 +1,7 @@
 """LiteRT on the CPU."""
 
 import functools
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ class LiteRT:
             Interpreter, model_content=data, num_threads=threads
         )
         self.interpreter = self._open()
+        self._turn = threading.Lock()  # An interpreter is for one thread at a time.
         details = self.interpreter.get_input_details()
         self.inputs = {short_name(detail["name"]): detail for detail in details}
         check_inputs(path, self.inputs, self.expected)
@@ -41,24 +43,26 @@ class LiteRT:
 
     def forget(self) -> None:
         """Give back the memory of the last size."""
-        self.interpreter, self.shape = self._open(), ()
+        with self._turn:
+            self.interpreter, self.shape = self._open(), ()
 
     def run(self, image: np.ndarray, **others: np.ndarray) -> dict[int, np.ndarray]:
         """Return the outputs by the length of their last axis, 3 for the picture."""
-        if image.shape != self.shape:
-            index = self.inputs["image"]["index"]
-            check_size(self.fixed, image.shape)
-            # Until it is laid out again: a shape that fails must not seem to be set.
-            self.shape = ()
-            self.interpreter.resize_tensor_input(index, image.shape)
-            self.interpreter.allocate_tensors()
-            self.shape = image.shape
-        for name, detail in self.inputs.items():
-            value = image if name == "image" else others[name]
-            self.interpreter.set_tensor(detail["index"], value)
-        self.interpreter.invoke()
-        found = [self.interpreter.get_tensor(index) for index in self.outputs]
-        return {value.shape[-1]: value for value in found}
+        with self._turn:
+            if image.shape != self.shape:
+                index = self.inputs["image"]["index"]
+                check_size(self.fixed, image.shape)
+                # Until it is laid out: a shape that fails must not seem to be set.
+                self.shape = ()
+                self.interpreter.resize_tensor_input(index, image.shape)
+                self.interpreter.allocate_tensors()
+                self.shape = image.shape
+            for name, detail in self.inputs.items():
+                value = image if name == "image" else others[name]
+                self.interpreter.set_tensor(detail["index"], value)
+            self.interpreter.invoke()
+            found = [self.interpreter.get_tensor(index) for index in self.outputs]
+            return {value.shape[-1]: value for value in found}
 
     def __call__(self, image: np.ndarray, style: np.ndarray) -> np.ndarray:
         """Return `[1, H, W, 3]` of `[1, H, W, 3]` and `[1, N + 1]`."""

@@ -1,5 +1,6 @@
 """OpenVINO on the CPU."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ class OpenVINO:
         self.names = {short_name(name): name for name in names}
         check_inputs(path, self.names)
         self.takes_style = "style" in self.names
+        self._turn = threading.Lock()  # The model's one request holds the pictures.
         shape = self.model.input(self.names["image"]).partial_shape
         self.fixed = tuple(shape.to_shape()) if shape.is_static else None
         self.numbers = None
@@ -32,4 +34,5 @@ class OpenVINO:
         check_size(self.fixed, image.shape)
         given = {"image": image, "style": style}
         feed = {name: given[short] for short, name in self.names.items()}
-        return np.asarray(next(iter(self.model(feed).values())))
+        with self._turn:
+            return np.asarray(next(iter(self.model(feed).values())))
