@@ -14,6 +14,9 @@ from nst_tf.commands import INTERRUPTED, PROGRAM, REFUSED
 from nst_tf.commands.program import load
 from nst_tf.settings.checks import InputError
 
+_OF_A_NAME = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
+"""Errors of names that are merely asked about: whether they are there, and a folder."""
+
 
 class Command(NamedTuple):
     """A line of the table.
@@ -116,6 +119,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         _discard(sys.stdout)
         return 0
     except OSError as error:
+        if error.errno in _OF_A_NAME and error.filename is not None:
+            told = f"can't look at {error.filename}: {error.strerror}"
+            print(f"{PROGRAM}: error: {told}", file=sys.stderr)
+            return REFUSED
         # Files are written with errors of their own: this is what was printed.
         if error.errno not in (errno.ENOSPC, errno.EIO) or error.filename is not None:
             raise

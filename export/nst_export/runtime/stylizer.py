@@ -341,7 +341,11 @@ def _card(path: Path) -> Card:
     """Read the card inside a `.tflite`, or beside any other model."""
     if path.suffix.lower() == ".tflite":
         try:
-            card = extract(path.read_bytes())
+            data = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"can't read {path}: {error}") from error
+        try:
+            card = extract(data)
         except Exception as error:  # A damaged file fails anywhere in the parser.
             raise InputError(f"{path} is damaged or no .tflite") from error
         if card is not None:

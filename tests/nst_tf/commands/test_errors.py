@@ -1,5 +1,6 @@
 """What `nst` says, and leaves behind, when it is given something it can't use."""
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -153,6 +154,28 @@ def test_an_output_where_even_root_can_not_write_is_refused(refused):
 def test_an_output_below_a_regular_file_is_refused(refused, tmp_path):
     (tmp_path / "file.txt").write_text("text")
     assert "can't write" in refused(output=tmp_path / "file.txt" / "x.png")
+
+
+def test_names_that_no_file_can_have_are_refused(tmp_path, capsys):
+    name = tmp_path / f"{'a' * 300}.jpg"
+    for arguments in (("stylize", name), ("export", name), ("styles", "--model", name)):
+        output = () if arguments[0] == "styles" else ("-o", tmp_path / "out")
+        assert run(*arguments, *output) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert f"can't look at {name}: " in said
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or not os.geteuid(), reason="root may")
+def test_what_lies_in_a_folder_that_may_not_be_entered_is_refused(pair, tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    for arguments in (
+        (closed / "a.jpg", "-o", tmp_path / "out.jpg"),
+        (pair[0], "-o", closed / "out.jpg"),
+        (pair[0], "-o", tmp_path / "out.jpg", "--model", closed / "a.tflite"),
+    ):
+        assert run("stylize", *arguments, "--style", "udnie") == 2
 
 
 def test_a_bad_output_is_found_before_a_bad_content(refused, tmp_path):
