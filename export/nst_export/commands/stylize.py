@@ -200,7 +200,6 @@ def _paint_all(job: Job, path: Path, pairs: "list[Pair]") -> int:
     models = [model, *(load().with_styles(guests) for _ in range(jobs - 1))]
     with console.silence():  # What LiteRT says of its first pass would break the bar.
         model(np.zeros((MIN_SIDE, MIN_SIDE, 3), "float32"), weights)
-    broken: list[InputError] = []
 
     def paint(pair: "Pair") -> str | InputError:
         model = models.pop()
@@ -213,31 +212,29 @@ def _paint_all(job: Job, path: Path, pairs: "list[Pair]") -> int:
         finally:
             models.append(model)
 
-    done = 0
-    notes = []
     with (
         console.interruptible() as stop,
         console.progress(len(pairs), 0, fields=("photo",), quiet=job.quiet) as show,
         concurrent.futures.ThreadPoolExecutor(jobs) as pool,
     ):
         futures = {pool.submit(paint, pair): pair for pair in pairs}
-        for future in concurrent.futures.as_completed(futures):
+        completed = concurrent.futures.as_completed(futures)
+        for done, future in enumerate(completed, 1):
             if stop.is_set:
-                pool.shutdown(cancel_futures=True)
+                pool.shutdown(cancel_futures=True)  # Those in hand are painted.
                 break
-            result = future.result()
-            if isinstance(result, InputError):
-                broken.append(result)
-            elif result:
-                notes.append(result)
-            done += 1
+            future.result()
             show(done, photo=futures[future].photo.name)
+    results = [future.result() for future in futures if not future.cancelled()]
+    broken = [result for result in results if isinstance(result, InputError)]
+    notes = [result for result in results if result and isinstance(result, str)]
     for note in [] if job.quiet else notes:
         print(f"{PROGRAM}: {note}", file=sys.stderr)
     for error in broken:
         print(f"{PROGRAM}: left out: {error}", file=sys.stderr)
     if not job.quiet:
-        print(f"{job.output}: {done - len(broken)} of {len(pairs)} photographs painted")
+        done = len(results) - len(broken)
+        print(f"{job.output}: {done} of {len(pairs)} photographs painted")
     if stop.is_set:
         return INTERRUPTED
     return 2 if broken else 0

@@ -2,8 +2,11 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +35,32 @@ def photograph(path, seed=0):
 
 def files(folder):
     return sorted(str(x.relative_to(folder)) for x in folder.rglob("*") if x.is_file())
+
+
+def test_an_interrupted_run_tells_of_all_that_it_painted(tmp_path, capsys, monkeypatch):
+    import nst_export.commands.stylize as command
+
+    for seed in range(6):
+        photograph(tmp_path / "photos" / f"{seed}.png", seed=seed)
+    (tmp_path / "photos" / "1.png").write_text("no photograph")
+    both, painted = threading.Barrier(2), command.painted
+
+    def paint(model, source, *arguments, **options):
+        if source.name in ("0.png", "1.png"):
+            both.wait()  # So that both are in hand when the first is painted.
+        if source.name == "0.png":
+            os.kill(os.getpid(), signal.SIGINT)
+        if source.name == "1.png":
+            time.sleep(0.5)
+        return painted(model, source, *arguments, **options)
+
+    monkeypatch.setattr(command, "painted", paint)
+    assert stylize(tmp_path / "photos", "-o", tmp_path / "out", "--jobs", "2") == 130
+    said = capsys.readouterr()
+    count = len(files(tmp_path / "out"))
+    assert f"{count} of 6 photographs painted" in said.out
+    assert "left out" in said.err
+    assert "1.png is not an image" in said.err
 
 
 def test_three_folders_with_one_name_give_three_pictures(tmp_path, capsys):
