@@ -43,9 +43,9 @@ def styles(job: Job) -> int:
         check_places([job.sheet], inputs=inputs, offered=False)
         with held(job.sheet):
             _sheet(job.sheet, model, job.photo)
-    for style in model.card["styles"]:
+    for name, style in zip(model.styles, model.card["styles"], strict=True):
         credit = "" if job.names else style.get("credit", "")
-        print(f"{style['name']:24} {credit}".rstrip())
+        print(f"{name:24} {credit}".rstrip())
     return 0
 
 

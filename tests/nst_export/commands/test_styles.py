@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from nst_export.card import embed, extract
 from nst_export.runtime.mix import mix_weights
 from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf.cli import main
@@ -67,3 +68,13 @@ def test_the_sheet_is_of_a_photograph_of_ones_own(tmp_path, capsys):
         assert main(wrong) == 2
         assert said in capsys.readouterr().err
     assert path.read_bytes() == before
+
+
+def test_names_of_a_card_that_are_no_texts_are_listed(tmp_path, capsys):
+    path, data = tmp_path / "numbers.tflite", bundled().read_bytes()
+    card = extract(data)
+    for number, style in enumerate(card["styles"]):
+        style["name"] = [number]
+    path.write_bytes(embed(data, card))
+    assert main(["styles", "--names", "--model", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == ["[0]", "[1]"]
