@@ -113,7 +113,7 @@ class Stylizer:
         beside = tiles_beside(path, card)
         large = None
         if path.is_file() and beside.is_file() and installed("litert"):
-            large = functools.partial(opened, LiteRTTiles, beside, count, "litert")
+            large = functools.partial(_open_tiles, beside, card, count)
         # Those that paint beside it on the other cores take memory, too.
         share = _SHARE * min(1.0, count / (os.cpu_count() or 1))
         return cls(session, card, engine, tile_session=large, share=share)
@@ -275,6 +275,13 @@ class Stylizer:
                 f"the weights must be finite and not all 0, got {found.tolist()}"
             )
         return [float(weight) for weight in found]
+
+
+def _open_tiles(path: Path, card: Card, threads: int) -> tiling.TileSession:
+    """Load the file for tiles that lies beside a model of a card."""
+    session = opened(LiteRTTiles, path, threads, "litert")
+    _check_card(path, card, session)
+    return session
 
 
 def _check_card(path: Path, card: Card, session: Session) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from nst_export.runtime.mix import mix_weights
-from nst_export.runtime.stylizer import Stylizer
+from nst_export.runtime.stylizer import Stylizer, bundled
 from nst_tf import InputError, build_network, load_image, save_image
 from nst_tf.cli import main
 from nst_tf.settings.network import NetworkSettings
@@ -117,6 +117,16 @@ def test_files_that_are_no_models_are_refused(model, tmp_path):
         Stylizer.load(tmp_path / "folder")
     with pytest.raises(InputError, match=r"onnxruntime can't run three\.tflite"):
         Stylizer.load(model, engine="onnxruntime")
+
+
+def test_a_file_for_tiles_of_another_model_is_refused(model, tmp_path):
+    path, tiles = tmp_path / model.name, bundled().with_name("gallery-tiles.tflite")
+    path.write_bytes(model.read_bytes())
+    (tmp_path / "three-tiles.tflite").write_bytes(tiles.read_bytes())
+    stylizer = Stylizer.load(path)
+    stylizer.one_pass = 100
+    with pytest.raises(InputError, match=r"three-tiles.tflite is another model's"):
+        stylizer(scene(32, 32), [0, 1, 0, 0])
 
 
 def test_a_model_with_other_inputs_is_refused(tmp_path):
