@@ -2,6 +2,8 @@
 
 import os
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from PIL import Image
 from nst_tf import cli
 from nst_tf.imaging.write import save_image
 from nst_tf.settings.recipes import RECIPES
-from tests.helpers import scene
+from tests.helpers import PYTHONPATH, scene
 
 SMALL = ("--size", "32", "--steps", "2", "--scales", "1", "--quiet")
 
@@ -166,16 +168,27 @@ def test_names_that_no_file_can_have_are_refused(tmp_path, capsys):
         assert f"can't look at {name}: " in said
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or not os.geteuid(), reason="root may")
 def test_what_lies_in_a_folder_that_may_not_be_entered_is_refused(pair, tmp_path):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0)
+    rights = "-dac_override,-dac_read_search"  # By which an administrator may.
+    words = [sys.executable, "-m", "nst_tf", "stylize", "--style", "udnie"]
+    if os.geteuid() == 0:
+        words = ["setpriv", f"--inh-caps={rights}", f"--bounding-set={rights}", *words]
     for arguments in (
         (closed / "a.jpg", "-o", tmp_path / "out.jpg"),
         (pair[0], "-o", closed / "out.jpg"),
         (pair[0], "-o", tmp_path / "out.jpg", "--model", closed / "a.tflite"),
     ):
-        assert run("stylize", *arguments, "--style", "udnie") == 2
+        ended = subprocess.run(
+            [*words, *arguments],
+            env={**os.environ, "PYTHONPATH": PYTHONPATH},
+            capture_output=True,
+            text=True,
+        )
+        assert ended.returncode == 2
+        assert str(closed) in ended.stderr
+        assert ended.stderr.count("\n") == 1
 
 
 def test_a_bad_output_is_found_before_a_bad_content(refused, tmp_path):
